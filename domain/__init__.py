@@ -1,0 +1,1 @@
+"""Pure rules: no clock, no ids, no randomness, no input or output."""

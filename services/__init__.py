@@ -1,0 +1,1 @@
+"""The imperative shell: processes, sockets, files. Rules live in `domain`."""
