@@ -1,0 +1,339 @@
+"""
+A tenant's money: authorise before a vendor call, settle after it.
+
+A granted call *holds* its upper bound; `settle` books what it cost, `extend` renews the hold of a
+stream in slices, `release` gives it back, and a hold that nobody settles expires, in writing.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+
+from contracts.message import Command, Event, Id, Modality, Name, Nanos, Part, Text, UnixUs
+from contracts.usage import Units, Usage
+
+TtlMs: TypeAlias = Annotated[
+    int, msgspec.Meta(ge=1_000, le=86_400_000, description="how long the hold lasts unsettled")
+]
+CallOutcome: TypeAlias = Literal["completed", "cut_off", "failed"]
+ReservationId: TypeAlias = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[a-z][a-z0-9-]{0,62}\.[0-9]{1,18}$",
+        description="<tenant>.<decision number>, as the grant gave it",
+    ),
+]
+AUTHORIZATIONS_PER_MESSAGE_MAX = 256
+
+# -- Commands ----------------------------------------------------------------
+
+
+class CallOption(Part, frozen=True):
+    """One way to make the call, with an upper bound of what it may consume."""
+
+    modality: Modality
+    provider_id: Name
+    sku: Name
+    estimate: Usage
+
+
+class AuthorizeCall(Command, frozen=True, kw_only=True):
+    """
+    May this vendor call be made?
+
+    *fallbacks* are cheaper ways to make it, best first; the gate grants the first that fits.
+    *max_delay_ms* is the caller's patience: a longer throttle is refused with 429 instead.
+    """
+
+    modality: Modality
+    provider_id: Name
+    sku: Name
+    estimate: Usage
+    fallbacks: Annotated[list[CallOption], msgspec.Meta(max_length=3)] = []
+    ttl_ms: TtlMs = 120_000
+    session_id: Id | None = None
+    max_delay_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] | None = None
+
+
+class SettleCall(Command, frozen=True, kw_only=True):
+    """What the call really consumed. Booked even above the hold: the money was spent."""
+
+    reservation_id: ReservationId
+    usage: Usage
+    outcome: CallOutcome = "completed"
+    vendor_ref: Annotated[str, msgspec.Meta(max_length=128)] = ""
+
+
+class ExtendCall(Command, frozen=True, kw_only=True):
+    """Hold more for a call that goes on. *estimate* is what is added, not the new total."""
+
+    reservation_id: ReservationId
+    estimate: Usage
+    ttl_ms: TtlMs = 120_000
+
+
+class ReleaseCall(Command, frozen=True, kw_only=True):
+    """The vendor was never called: give the hold back."""
+
+    reservation_id: ReservationId
+    reason: Text = ""
+
+
+class TopUpCredits(Command, frozen=True, kw_only=True):
+    """Add prepaid credits. They last until spent and are used after the month's limit."""
+
+    amount_nanos: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000_000_000)]
+    reason: Text = ""
+
+
+BudgetCommand: TypeAlias = AuthorizeCall | SettleCall | ExtendCall | ReleaseCall | TopUpCredits
+
+# -- Events ------------------------------------------------------------------
+
+
+class Standing(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """
+    The money of the current month just after a decision, as the gate saw it. Nanos.
+
+    *committed* and *held* count against *limit*; *credits* are prepaid and neither spent nor held.
+    """
+
+    committed_nanos: int
+    held_nanos: int
+    limit_nanos: int
+    credits_nanos: int
+    resets_at_us: int
+
+    @property
+    def remaining_nanos(self) -> int:
+        """What a new call could still hold. Never negative."""
+        return max(0, self.limit_nanos - self.committed_nanos - self.held_nanos) + max(
+            0, self.credits_nanos
+        )
+
+
+NO_STANDING = Standing(0, 0, 0, 0, 0)
+
+
+class PeriodOpened(Event, frozen=True):
+    """A month begins: [starts, ends). Its bounds are facts, whatever time zone data says later."""
+
+    at_us: UnixUs
+    period: str
+    starts_us: UnixUs
+    ends_us: UnixUs
+
+
+class MeterLimitsSet(Event, frozen=True):
+    """What limits the meters of *period* from here on. Unit limits in thousandths; -1: none."""
+
+    at_us: UnixUs
+    period: str
+    money_nanos: int
+    credits_nanos: int
+    video_stream_ms_milli: int
+    voice_stream_ms_milli: int
+    text_tokens_milli: int
+    data_requests_milli: int
+
+
+class CallAuthorized(Event, frozen=True):
+    """
+    A call may be made after *delay_us*; *amount_nanos* are held until *expires_at_us*.
+
+    *credit_nanos* is the part of the amount held on credits. *stepped_down_for* says why
+    *modality* is not the *requested* one. *tat_us* is the leaky bucket after this call.
+    """
+
+    decision: int
+    command_id: str
+    fingerprint: bytes
+    at_us: UnixUs
+    requested: Modality
+    modality: Modality
+    stepped_down_for: str
+    provider_id: str
+    sku: str
+    estimate: Usage
+    period: str
+    amount_nanos: int
+    credit_nanos: int
+    units: Units
+    tat_us: int
+    delay_us: int
+    expires_at_us: UnixUs
+    session_id: str
+    policy_version: int
+    price_version: int
+    standing: Standing
+
+
+class CallRefused(Event, frozen=True):
+    """A call may not be made (or a hold not be extended): *code* says why, *facts* by how much."""
+
+    decision: int
+    command_id: str
+    fingerprint: bytes
+    at_us: UnixUs
+    verb: str
+    code: str
+    status: int
+    requested: str
+    provider_id: str
+    sku: str
+    amount_nanos: int
+    retry_after_us: int
+    policy_version: int
+    price_version: int
+    facts: dict[str, int | str]
+    standing: Standing
+
+
+class RefusalsCounted(Event, frozen=True):
+    """
+    Refusals of a flood, beyond what is recorded one by one, counted by code.
+
+    *amount_nanos* is what they asked for in sum. They changed nothing.
+    """
+
+    at_us: UnixUs
+    from_us: UnixUs
+    to_us: UnixUs
+    counts: dict[str, int]
+    amount_nanos: int
+
+
+class HoldExtended(Event, frozen=True):
+    """A hold grew by *amount_nanos* and lasts until *expires_at_us*."""
+
+    decision: int
+    command_id: str
+    fingerprint: bytes
+    at_us: UnixUs
+    reservation: int
+    modality: Modality
+    period: str
+    estimate: Usage
+    amount_nanos: int
+    credit_nanos: int
+    units: Units
+    expires_at_us: UnixUs
+    session_id: str
+    policy_version: int
+    standing: Standing
+
+
+class CallSettled(Event, frozen=True):
+    """
+    A call cost *cost_nanos*; what was held for it is free again.
+
+    *credit_nanos* is the part paid from credits. *overrun_nanos* is the part that no hold backed:
+    above the hold, or all of it when *late* (the hold had expired before).
+    """
+
+    decision: int
+    command_id: str
+    fingerprint: bytes
+    at_us: UnixUs
+    reservation: int
+    outcome: CallOutcome
+    modality: Modality
+    provider_id: str
+    sku: str
+    usage: Usage
+    period: str
+    cost_nanos: int
+    credit_nanos: int
+    overrun_nanos: int
+    late: bool
+    units: Units
+    held_nanos: int
+    held_credit_nanos: int
+    held_units: Units
+    session_id: str
+    vendor_ref: str
+    policy_version: int
+    price_version: int
+    standing: Standing
+
+
+class HoldReleased(Event, frozen=True):
+    """The call was never made; its whole hold is free again."""
+
+    decision: int
+    command_id: str
+    fingerprint: bytes
+    at_us: UnixUs
+    reservation: int
+    modality: Modality
+    period: str
+    held_nanos: int
+    held_credit_nanos: int
+    held_units: Units
+    session_id: str
+    reason: str
+    standing: Standing
+
+
+class ExpiredHold(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One hold that ran out unsettled."""
+
+    reservation: int
+    modality: Modality
+    period: str
+    held_nanos: int
+    held_credit_nanos: int
+    held_units: Units
+    session_id: str
+
+
+class HoldsExpired(Event, frozen=True):
+    """Holds ran out unsettled; written down before their money is used again."""
+
+    at_us: UnixUs
+    holds: list[ExpiredHold]
+
+
+class CreditsAdded(Event, frozen=True):
+    """Prepaid credits grew by *amount_nanos*."""
+
+    decision: int
+    command_id: str
+    fingerprint: bytes
+    at_us: UnixUs
+    amount_nanos: Nanos
+    reason: str
+    actor: str
+    standing: Standing
+
+
+class CommandRefused(Event, frozen=True):
+    """Any other command that was refused."""
+
+    decision: int
+    command_id: str
+    fingerprint: bytes
+    at_us: UnixUs
+    noun: str
+    verb: str
+    code: str
+    status: int
+    facts: dict[str, int | str]
+    standing: Standing
+
+
+BudgetEvent: TypeAlias = (
+    PeriodOpened
+    | MeterLimitsSet
+    | CallAuthorized
+    | CallRefused
+    | RefusalsCounted
+    | HoldExtended
+    | CallSettled
+    | HoldReleased
+    | HoldsExpired
+    | CreditsAdded
+    | CommandRefused
+)
