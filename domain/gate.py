@@ -1,0 +1,219 @@
+"""
+The gate: how a command is decided on one tenant's state.
+
+    due(state, now)              facts that time alone brings: holds that ran out, a new month
+    decide(state, command, ...)  the events that follow from a command, a refusal being one of them
+    evolve(state, event)         apply one fact; never refuses
+
+Rules that span two aggregates read the sibling's state, because one writer holds them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from contracts.budget import (
+    AuthorizeCall,
+    CallAuthorized,
+    CallRefused,
+    CallSettled,
+    CommandRefused,
+    CreditsAdded,
+    ExtendCall,
+    HoldExtended,
+    HoldReleased,
+    HoldsExpired,
+    MeterLimitsSet,
+    PeriodOpened,
+    RefusalsCounted,
+    ReleaseCall,
+    SettleCall,
+    TopUpCredits,
+)
+from contracts.commands import AnyCommand
+from contracts.commit import AnyEvent
+from contracts.policy import PolicySet, SetPolicy
+from contracts.price_book import PriceBookSet, SetPriceBook
+from contracts.tenant import (
+    ProvisionTenant,
+    ResumeTenant,
+    SuspendTenant,
+    TenantProvisioned,
+    TenantResumed,
+    TenantSuspended,
+)
+from domain import (
+    authorize,
+    budget,
+    flood,
+    governance,
+    holds,
+    memory,
+    policy,
+    price_book,
+    rate,
+    session,
+    tenant,
+)
+from domain.refusals import COMMAND_ID_REUSED, Refusal
+from domain.state import Envelope, State
+
+
+def due(state: State, now_us: int) -> list[AnyEvent]:
+    """
+    Return what has come to pass by *now_us*; empty before the twin exists.
+
+    Apply it before deciding: money of a hold that ran out is used again only after the expiry is
+    written, and a new month begins before the first decision in it.
+    """
+    if state.policy.policy is None:
+        return []
+    events: list[AnyEvent] = []
+    expired = budget.due(state.budget, now_us)
+    if expired:
+        events.append(HoldsExpired(now_us, expired))
+    totals = state.budget.periods[state.budget.period]
+    if now_us >= totals.ends_us:
+        events += governance.open_month(state, state.policy.policy, now_us, totals.ends_us)
+    return events
+
+
+def known(state: State, command: AnyCommand, envelope: Envelope) -> memory.Known | Refusal | None:
+    """Return how this command was decided before; a refusal if its id was another command's."""
+    found = memory.find(state.memory, command.command_id)
+    if found is None:
+        return None
+    return found if found.event.fingerprint == envelope.fingerprint else COMMAND_ID_REUSED
+
+
+def decide(state: State, command: AnyCommand, envelope: Envelope) -> list[AnyEvent]:
+    """
+    Say which events follow from *command*. The first is the decision itself.
+
+    The caller has applied what is `due` at this time and has found the command not `known`.
+    """
+    return _DECIDE[type(command)](state, command, envelope)
+
+
+_DECIDE: dict[type[AnyCommand], Callable[[State, Any, Envelope], list[AnyEvent]]] = {
+    AuthorizeCall: authorize.authorize,
+    SettleCall: holds.settle,
+    ExtendCall: holds.extend,
+    ReleaseCall: holds.release,
+    TopUpCredits: governance.top_up,
+    ProvisionTenant: governance.provision,
+    SuspendTenant: governance.suspend,
+    ResumeTenant: governance.resume,
+    SetPolicy: governance.set_policy,
+    SetPriceBook: governance.set_price_book,
+}
+
+
+# -- evolve -------------------------------------------------------------------
+
+
+def evolve(state: State, event: AnyEvent) -> State:
+    """Apply one fact. No choices here: a stored event cannot be refused."""
+    state.clock_us = max(state.clock_us, event.at_us)
+    _EVOLVE[type(event)](state, event)
+    return state
+
+
+def _decided(state: State, event: memory.Decided) -> None:
+    state.decisions = event.decision
+    memory.remember(state.memory, event, state.position)
+
+
+def _call_authorized(state: State, event: CallAuthorized) -> None:
+    name = price_book.key(event.provider_id, event.sku, event.modality)
+    budget.call_authorized(state.budget, event, state.prices.entries[name])
+    rate.evolve(state.rate, event)
+    session.count(state.sessions, event.session_id, event.units, 1)
+    _decided(state, event)
+
+
+def _call_refused(state: State, event: CallRefused | CommandRefused) -> None:
+    flood.recorded(state.flood, event.at_us)
+    _decided(state, event)
+
+
+def _hold_extended(state: State, event: HoldExtended) -> None:
+    budget.hold_extended(state.budget, event)
+    session.count(state.sessions, event.session_id, event.units, 1)
+    _decided(state, event)
+
+
+def _call_settled(state: State, event: CallSettled) -> None:
+    budget.call_settled(state.budget, event)
+    session.count(state.sessions, event.session_id, event.held_units, -1)
+    session.count(state.sessions, event.session_id, event.units, 1)
+    _decided(state, event)
+
+
+def _hold_released(state: State, event: HoldReleased) -> None:
+    budget.hold_released(state.budget, event)
+    session.count(state.sessions, event.session_id, event.held_units, -1)
+    _decided(state, event)
+
+
+def _holds_expired(state: State, event: HoldsExpired) -> None:
+    budget.holds_expired(state.budget, event)
+    for hold in event.holds:
+        session.count(state.sessions, hold.session_id, hold.held_units, -1)
+
+
+def _credits_added(state: State, event: CreditsAdded) -> None:
+    budget.credits_added(state.budget, event)
+    _decided(state, event)
+
+
+def _tenant_changed(
+    state: State, event: TenantProvisioned | TenantSuspended | TenantResumed
+) -> None:
+    tenant.evolve(state.tenant, event)
+    _decided(state, event)
+
+
+def _policy_set(state: State, event: PolicySet) -> None:
+    policy.evolve(state.policy, event)
+    _decided_unless_part(state, event)
+
+
+def _price_book_set(state: State, event: PriceBookSet) -> None:
+    price_book.evolve(state.prices, event)
+    _decided_unless_part(state, event)
+
+
+def _decided_unless_part(state: State, event: PolicySet | PriceBookSet) -> None:
+    # Provisioning brings the first policy and prices under its own decision.
+    if event.decision > state.decisions:
+        _decided(state, event)
+
+
+def _period_opened(state: State, event: PeriodOpened) -> None:
+    budget.period_opened(state.budget, event)
+
+
+def _changes_nothing(_state: State, _event: MeterLimitsSet | RefusalsCounted) -> None:
+    """Written for the meters; the gate itself reads the policy and the credits."""
+
+
+_EVOLVE: dict[type[AnyEvent], Callable[[State, Any], None]] = {
+    CallAuthorized: _call_authorized,
+    CallRefused: _call_refused,
+    CommandRefused: _call_refused,
+    HoldExtended: _hold_extended,
+    CallSettled: _call_settled,
+    HoldReleased: _hold_released,
+    HoldsExpired: _holds_expired,
+    CreditsAdded: _credits_added,
+    TenantProvisioned: _tenant_changed,
+    TenantSuspended: _tenant_changed,
+    TenantResumed: _tenant_changed,
+    PolicySet: _policy_set,
+    PriceBookSet: _price_book_set,
+    PeriodOpened: _period_opened,
+    MeterLimitsSet: _changes_nothing,
+    RefusalsCounted: _changes_nothing,
+}

@@ -1,0 +1,202 @@
+"""Governance: the decisions about a twin that are not about one call."""
+
+from __future__ import annotations
+
+import msgspec
+
+from contracts.budget import CreditsAdded, PeriodOpened, TopUpCredits
+from contracts.commit import AnyEvent
+from contracts.policy import Policy, PolicySet, SetPolicy
+from contracts.price_book import PriceBook, PriceBookSet, SetPriceBook
+from contracts.tenant import (
+    ProvisionTenant,
+    ResumeTenant,
+    SuspendTenant,
+    TenantProvisioned,
+    TenantResumed,
+    TenantSuspended,
+)
+from domain import budget, policy, price_book
+from domain.period import month_at
+from domain.refusals import (
+    CREDITS_TOO_LARGE,
+    NOT_SUSPENDED,
+    POLICY_INVALID,
+    PRICE_BOOK_INVALID,
+    TWIN_EXISTS,
+    TWIN_UNKNOWN,
+    VERSION_CONFLICT,
+    Refusal,
+)
+from domain.refusing import refuse
+from domain.state import Envelope, State
+
+CREDITS_MAX_NANOS = 9_000_000_000_000_000
+
+
+def open_month(state: State, rules: Policy, now_us: int, not_before_us: int) -> list[AnyEvent]:
+    """Months follow each other without a gap, also when the policy's time zone has changed."""
+    month = month_at(now_us, rules.time_zone)
+    label = month.label
+    if label in state.budget.periods:
+        # A change of time zone let the old month end before its name ended; this is its rest.
+        label = f"{label}-{len(state.budget.periods)}"
+    starts = max(month.starts_us, not_before_us)
+    return [
+        PeriodOpened(now_us, label, starts, month.ends_us),
+        budget.meter_limits(rules, state.budget, label, now_us),
+    ]
+
+
+def top_up(state: State, command: TopUpCredits, envelope: Envelope) -> list[AnyEvent]:
+    rules = state.policy.policy
+    if rules is None:
+        return [refuse(state, command, envelope, TWIN_UNKNOWN)]
+    total = state.budget.credits_added_nanos + command.amount_nanos
+    if total > CREDITS_MAX_NANOS:
+        return [refuse(state, command, envelope, CREDITS_TOO_LARGE)]
+    standing = budget.standing(
+        state.budget,
+        state.budget.periods[state.budget.period],
+        rules.budget.monthly_hard_limit_nanos,
+        credit=command.amount_nanos,
+    )
+    limits = budget.meter_limits(rules, state.budget, state.budget.period, envelope.now_us)
+    return [
+        CreditsAdded(
+            state.decisions + 1,
+            command.command_id,
+            envelope.fingerprint,
+            envelope.now_us,
+            command.amount_nanos,
+            command.reason,
+            envelope.actor,
+            standing,
+        ),
+        msgspec.structs.replace(limits, credits_nanos=total),
+    ]
+
+
+def provision(state: State, command: ProvisionTenant, envelope: Envelope) -> list[AnyEvent]:
+    if state.tenant.status != "absent":
+        return [refuse(state, command, envelope, TWIN_EXISTS)]
+    broken = _contradiction(command.policy, command.price_book)
+    if broken is not None:
+        return [refuse(state, command, envelope, *broken)]
+    head = (command.command_id, envelope.fingerprint, envelope.now_us)
+    month = open_month(state, command.policy, envelope.now_us, 0)
+    created = TenantProvisioned(
+        state.decisions + 1, *head, command.display_name, command.organisation, envelope.actor
+    )
+    return [
+        created,
+        PolicySet(state.decisions + 1, *head, 1, command.policy, "", envelope.actor),
+        PriceBookSet(state.decisions + 1, *head, 1, command.price_book, "", envelope.actor),
+        *month,
+    ]
+
+
+def set_policy(state: State, command: SetPolicy, envelope: Envelope) -> list[AnyEvent]:
+    if state.policy.policy is None:
+        return [refuse(state, command, envelope, TWIN_UNKNOWN)]
+    if command.expected_version not in (None, state.policy.version):
+        facts: dict[str, int | str] = {"current_version": state.policy.version}
+        return [refuse(state, command, envelope, VERSION_CONFLICT, facts)]
+    broken = _contradiction(command.policy, None, state.prices.currency)
+    if broken is not None:
+        return [refuse(state, command, envelope, *broken)]
+    return [
+        PolicySet(
+            state.decisions + 1,
+            command.command_id,
+            envelope.fingerprint,
+            envelope.now_us,
+            state.policy.version + 1,
+            command.policy,
+            command.note,
+            envelope.actor,
+        ),
+        budget.meter_limits(command.policy, state.budget, state.budget.period, envelope.now_us),
+    ]
+
+
+def set_price_book(state: State, command: SetPriceBook, envelope: Envelope) -> list[AnyEvent]:
+    rules = state.policy.policy
+    if rules is None:
+        return [refuse(state, command, envelope, TWIN_UNKNOWN)]
+    if command.expected_version not in (None, state.prices.version):
+        facts: dict[str, int | str] = {"current_version": state.prices.version}
+        return [refuse(state, command, envelope, VERSION_CONFLICT, facts)]
+    broken = _contradiction(rules, command.price_book)
+    if broken is not None:
+        return [refuse(state, command, envelope, *broken)]
+    return [
+        PriceBookSet(
+            state.decisions + 1,
+            command.command_id,
+            envelope.fingerprint,
+            envelope.now_us,
+            state.prices.version + 1,
+            command.price_book,
+            command.note,
+            envelope.actor,
+        )
+    ]
+
+
+def suspend(state: State, command: SuspendTenant, envelope: Envelope) -> list[AnyEvent]:
+    if state.tenant.status == "absent":
+        return [refuse(state, command, envelope, TWIN_UNKNOWN)]
+    return [
+        TenantSuspended(
+            state.decisions + 1,
+            command.command_id,
+            envelope.fingerprint,
+            envelope.now_us,
+            command.mode,
+            command.reason,
+            envelope.actor,
+        )
+    ]
+
+
+def resume(state: State, command: ResumeTenant, envelope: Envelope) -> list[AnyEvent]:
+    if state.tenant.status == "absent":
+        return [refuse(state, command, envelope, TWIN_UNKNOWN)]
+    if state.tenant.status == "active":
+        return [refuse(state, command, envelope, NOT_SUSPENDED)]
+    return [
+        TenantResumed(
+            state.decisions + 1,
+            command.command_id,
+            envelope.fingerprint,
+            envelope.now_us,
+            command.reason,
+            envelope.actor,
+        )
+    ]
+
+
+_Broken = tuple[Refusal, dict[str, int | str]]
+
+
+def _contradiction(
+    rules: Policy, book: PriceBook | None, currency: str | None = None
+) -> _Broken | None:
+    """Return what is wrong between the fields of a policy and a price book, if anything."""
+    broken = policy.contradiction(rules)
+    if broken is not None:
+        return POLICY_INVALID, {"field": broken.field, "rule": broken.rule}
+    if book is None:
+        if currency != rules.currency:
+            rule = f"the price book's currency, {currency}"
+            return POLICY_INVALID, {"field": "policy.currency", "rule": rule}
+        return None
+    if book.currency != rules.currency:
+        rule = f"the policy's currency, {rules.currency}"
+        return PRICE_BOOK_INVALID, {"field": "price_book.currency", "rule": rule}
+    index = price_book.duplicate(book)
+    if index is not None:
+        field = f"price_book.entries[{index}]"
+        return PRICE_BOOK_INVALID, {"field": field, "rule": "one entry per provider, sku, modality"}
+    return None

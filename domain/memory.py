@@ -1,0 +1,76 @@
+"""
+Memory: which command ids were decided, and how, so that a repeated command takes effect once.
+
+The horizon: an id is remembered until at least 10 minutes have passed *or* 32,768 later commands
+of the tenant were decided, whichever is first (and up to twice that). After it a repeated
+`authorize` would hold again (and the hold would expire), but `settle` and `release` stay exact for
+ever: a reservation is named by the number of its decision, so a closed one is known to be closed.
+
+Refusals that were only counted (see `flood`) are not remembered.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+
+from contracts.budget import (
+    CallAuthorized,
+    CallRefused,
+    CallSettled,
+    CommandRefused,
+    CreditsAdded,
+    HoldExtended,
+    HoldReleased,
+)
+from contracts.policy import PolicySet
+from contracts.price_book import PriceBookSet
+from contracts.tenant import TenantProvisioned, TenantResumed, TenantSuspended
+
+HORIZON_US = 600_000_000
+COMMANDS_PER_GENERATION = 32_768
+
+Decided: TypeAlias = (
+    CallAuthorized
+    | CallRefused
+    | CallSettled
+    | CommandRefused
+    | CreditsAdded
+    | HoldExtended
+    | HoldReleased
+    | PolicySet
+    | PriceBookSet
+    | TenantProvisioned
+    | TenantResumed
+    | TenantSuspended
+)
+
+
+class Known(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """How a command was decided, and in which commit of the log."""
+
+    position: int
+    event: Decided
+
+
+class State(msgspec.Struct, array_like=True):
+    """Two generations of command ids; *since_us* is when the young one began."""
+
+    since_us: int = 0
+    young: dict[str, Known] = {}
+    old: dict[str, Known] = {}
+
+
+def find(state: State, command_id: str) -> Known | None:
+    """Return how the command was decided before, if it was."""
+    return state.young.get(command_id) or state.old.get(command_id)
+
+
+def remember(state: State, event: Decided, position: int) -> None:
+    """Keep a decision for as long as the horizon says."""
+    young = state.young
+    if len(young) >= COMMANDS_PER_GENERATION or event.at_us - state.since_us > HORIZON_US:
+        state.old, state.since_us = young, event.at_us
+        young = state.young = {}
+    young[event.command_id] = Known(position, event)

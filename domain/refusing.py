@@ -1,0 +1,82 @@
+"""Refusing: a refusal as a fact for the log."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from contracts.budget import AuthorizeCall, CallRefused, CommandRefused, ExtendCall
+from contracts.commands import NOUN_AND_VERB, AnyCommand
+from contracts.price_book import PriceEntry
+from contracts.usage import Units
+from domain import rate
+from domain.refusals import Refusal
+from domain.state import Envelope, State, standing_now
+
+
+class Offer(NamedTuple):
+    """One way to make a call: what it may cost and count at most."""
+
+    price: PriceEntry
+    amount_nanos: int
+    units: Units
+
+
+def refuse_call(
+    state: State,
+    command: AuthorizeCall | ExtendCall,
+    envelope: Envelope,
+    refusal: Refusal,
+    *,
+    offer: Offer | None = None,
+    slot: rate.Slot | None = None,
+    tried: list[tuple[str, Refusal]] | None = None,
+    facts: dict[str, int | str] | None = None,
+) -> CallRefused:
+    found = dict(facts or {})
+    if tried and len(tried) > 1:
+        found["tried"] = ", ".join(f"{modality}: {why.code}" for modality, why in tried)
+    if isinstance(command, ExtendCall):
+        verb, requested, provider_id, sku = "extend", "", "", ""
+    else:
+        verb, requested = "authorize", command.modality
+        provider_id, sku = command.provider_id, command.sku
+    return CallRefused(
+        state.decisions + 1,
+        command.command_id,
+        envelope.fingerprint,
+        envelope.now_us,
+        verb,
+        refusal.code,
+        refusal.status,
+        requested,
+        provider_id,
+        sku,
+        offer.amount_nanos if offer else 0,
+        slot.retry_after_us if slot else 0,
+        state.policy.version,
+        state.prices.version,
+        found,
+        standing_now(state),
+    )
+
+
+def refuse(
+    state: State,
+    command: AnyCommand,
+    envelope: Envelope,
+    refusal: Refusal,
+    facts: dict[str, int | str] | None = None,
+) -> CommandRefused:
+    noun, verb = NOUN_AND_VERB[type(command)]
+    return CommandRefused(
+        state.decisions + 1,
+        command.command_id,
+        envelope.fingerprint,
+        envelope.now_us,
+        noun,
+        verb,
+        refusal.code,
+        refusal.status,
+        facts or {},
+        standing_now(state),
+    )

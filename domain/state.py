@@ -1,0 +1,53 @@
+"""
+All that one tenant's decisions depend on, held by its one writer.
+
+State is updated in place by `evolve`, and never by `decide`: see `domain.budget` for the reason.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from contracts.budget import NO_STANDING, Standing
+from domain import budget, flood, memory, policy, price_book, rate, session, tenant
+
+
+class State(msgspec.Struct, array_like=True):
+    """
+    All that one tenant's decisions depend on.
+
+    *position* is the commit being folded or, after it, the last one. *decisions* counts recorded
+    decisions; *clock_us* is the latest time that an event has: decisions never go before it.
+    """
+
+    name: str
+    position: int = 0
+    decisions: int = 0
+    clock_us: int = 0
+    tenant: tenant.State = msgspec.field(default_factory=tenant.State)
+    policy: policy.State = msgspec.field(default_factory=policy.State)
+    prices: price_book.State = msgspec.field(default_factory=price_book.State)
+    budget: budget.State = msgspec.field(default_factory=budget.State)
+    rate: rate.State = msgspec.field(default_factory=rate.State)
+    sessions: session.State = msgspec.field(default_factory=session.State)
+    memory: memory.State = msgspec.field(default_factory=memory.State)
+    flood: flood.State = msgspec.field(default_factory=flood.State)
+
+
+class Envelope(NamedTuple):
+    """What surrounds a command: *fingerprint* is a digest of its payload, *now_us* the time."""
+
+    fingerprint: bytes
+    now_us: int
+    actor: str
+
+
+def standing_now(state: State) -> Standing:
+    """Return the money of the current month as it stands."""
+    if state.policy.policy is None:
+        return NO_STANDING
+    totals = state.budget.periods[state.budget.period]
+    limit = state.policy.policy.budget.monthly_hard_limit_nanos
+    return budget.standing(state.budget, totals, limit)
