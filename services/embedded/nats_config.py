@@ -1,0 +1,235 @@
+"""
+The configuration of nats-server as one frozen struct and the text made from it.
+
+The same text serves the embedded server, the three-node cluster of the tests and
+`deploy/`, so that what is tested is what is deployed.
+
+    Every acknowledged message is on disk: `sync_interval: always`. The default
+    acknowledges up to two minutes before the fsync.
+"""
+
+import json
+from typing import TypeAlias
+
+import msgspec
+
+from services.embedded.nats_permissions import Permissions, Role, permissions
+
+ACCOUNT = "VITO"
+SHARDS_DEFAULT = 4
+# Above 8 MB the server warns at every start.
+MAX_PAYLOAD_MB = 8
+NOUNS = ("cmd", "qry")
+
+
+class Variable(msgspec.Struct, frozen=True):
+    """A value that nats-server takes from its environment when it reads the file."""
+
+    name: str
+
+
+Password: TypeAlias = str | Variable
+
+
+class NatsUser(msgspec.Struct, frozen=True):
+    """Somebody who may connect; a client can be confined to one tenant."""
+
+    name: str
+    role: Role
+    password: Password
+    tenant: str = "*"
+
+    def __repr__(self) -> str:
+        return f"NatsUser({self.name!r}, {self.role!r}, tenant={self.tenant!r})"
+
+
+class Tls(msgspec.Struct, frozen=True):
+    """Paths of PEM files. `verify`: who connects must show a certificate of `ca_file`."""
+
+    cert_file: str
+    key_file: str
+    ca_file: str | None = None
+    verify: bool = False
+
+
+class Routes(msgspec.Struct, frozen=True):
+    """How a node finds the others; nodes prove to each other that they belong."""
+
+    cluster: str
+    host: str
+    port: int
+    peers: tuple[str, ...]
+    user: str
+    password: Password
+    tls: Tls | None = None
+
+    def __repr__(self) -> str:
+        return f"Routes({self.cluster!r}, {self.host}:{self.port})"
+
+
+class NatsConfig(msgspec.Struct, frozen=True):
+    """One nats-server. Sizes are in units of 2^20 (`_mb`) and 2^30 (`_gb`) bytes."""
+
+    server_name: str
+    store_dir: str
+    port: int
+    users: tuple[NatsUser, ...]
+    host: str = "127.0.0.1"
+    shards: int = SHARDS_DEFAULT
+    max_memory_mb: int = 256
+    max_file_gb: int = 32
+    max_connections: int = 1024
+    tls: Tls | None = None
+    routes: Routes | None = None
+
+
+def render(config: NatsConfig) -> str:
+    """The text of the configuration file. It holds passwords: write it with mode 0600."""
+    return "\n".join(
+        (
+            f"server_name: {_text(config.server_name)}",
+            f"host: {_text(config.host)}",
+            f"port: {config.port}",
+            f"max_payload: {MAX_PAYLOAD_MB}MB",
+            "max_pending: 64MB",
+            f"max_connections: {config.max_connections}",
+            "max_subscriptions: 4096",
+            'ping_interval: "10s"',
+            "ping_max: 3",
+            'write_deadline: "10s"',
+            *_tls(config.tls),
+            *_jetstream(config),
+            *_routes(config.routes),
+            *_accounts(config),
+            "",
+        )
+    )
+
+
+def mappings(shards: int) -> dict[str, str]:
+    """
+    How the server routes a command to the shard that owns its tenant.
+
+    `partition(n, 1)` is FNV-1a 32 of the tenant modulo n.
+    """
+    wildcards = ".".join(f"{{{{wildcard({position})}}}}" for position in (1, 2, 3))
+    return {
+        f"{noun}.*.*.*": f"shard.{{{{partition({shards},1)}}}}.{noun}.{wildcards}" for noun in NOUNS
+    }
+
+
+def _jetstream(config: NatsConfig) -> list[str]:
+    return [
+        "jetstream {",
+        f"  store_dir: {_text(config.store_dir)}",
+        "  sync_interval: always",
+        f"  max_mem: {config.max_memory_mb}MB",
+        f"  max_file: {config.max_file_gb}GB",
+        "}",
+    ]
+
+
+def _routes(routes: Routes | None) -> list[str]:
+    if routes is None:
+        return []
+    return [
+        "cluster {",
+        f"  name: {_text(routes.cluster)}",
+        f"  listen: {_text(f'{routes.host}:{routes.port}')}",
+        "  authorization {",
+        f"    user: {_text(routes.user)}",
+        f"    password: {_password(routes.password)}",
+        "    timeout: 5",
+        "  }",
+        *(f"  {line}" for line in _tls(routes.tls)),
+        "  routes: [",
+        # Every node has the same user and password; the server adds its own to a
+        # route that names none, which keeps variables usable here.
+        *(f"    {_text(_route_url(peer, routes))}" for peer in routes.peers),
+        "  ]",
+        "}",
+    ]
+
+
+def _route_url(peer: str, routes: Routes) -> str:
+    if isinstance(routes.password, Variable):
+        return f"nats-route://{peer}"
+    return f"nats-route://{routes.user}:{routes.password}@{peer}"
+
+
+def _accounts(config: NatsConfig) -> list[str]:
+    monitors = [user for user in config.users if user.role == "monitor"]
+    others = [user for user in config.users if user.role != "monitor"]
+    return [
+        "accounts {",
+        "  SYS {",
+        *_users(monitors, config),
+        "  }",
+        f"  {ACCOUNT} {{",
+        "    jetstream: enabled",
+        "    mappings {",
+        *(f"      {_text(src)}: {_text(dest)}" for src, dest in mappings(config.shards).items()),
+        "    }",
+        *_users(others, config),
+        "  }",
+        "}",
+        "system_account: SYS",
+    ]
+
+
+def _users(users: list[NatsUser], config: NatsConfig) -> list[str]:
+    return [
+        "    users: [",
+        *(line for user in users for line in _user(user, config)),
+        "    ]",
+    ]
+
+
+def _user(user: NatsUser, config: NatsConfig) -> list[str]:
+    rights = permissions(
+        user.role,
+        user.name,
+        shards=config.shards,
+        users=[other.name for other in config.users if other.role != "monitor"],
+        tenant=user.tenant,
+    )
+    login = f"user: {_text(user.name)}, password: {_password(user.password)}"
+    if rights is None:
+        return [f"      {{ {login} }}"]
+    return [f"      {{ {login}, permissions: {{", *_rights(rights), "      } }"]
+
+
+def _rights(rights: Permissions) -> list[str]:
+    denied = f", deny: {_list(rights.publish_denied)}" if rights.publish_denied else ""
+    return [
+        f"        publish: {{ allow: {_list(rights.publish)}{denied} }},",
+        f"        subscribe: {{ allow: {_list(rights.subscribe)} }}",
+    ]
+
+
+def _tls(tls: Tls | None) -> list[str]:
+    if tls is None:
+        return []
+    ca_file = [f"  ca_file: {_text(tls.ca_file)}"] if tls.ca_file else []
+    return [
+        "tls {",
+        f"  cert_file: {_text(tls.cert_file)}",
+        f"  key_file: {_text(tls.key_file)}",
+        *ca_file,
+        f"  verify: {str(tls.verify).lower()}",
+        "}",
+    ]
+
+
+def _list(subjects: tuple[str, ...]) -> str:
+    return f"[{', '.join(_text(subject) for subject in subjects)}]"
+
+
+def _password(password: Password) -> str:
+    return f"${password.name}" if isinstance(password, Variable) else _text(password)
+
+
+def _text(value: str) -> str:
+    # Quoted, because `$JS` outside quotes is a variable. The server's escapes are
+    # a subset of JSON's, and ASCII output keeps to that subset.
+    return json.dumps(value)
