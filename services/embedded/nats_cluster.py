@@ -15,6 +15,7 @@ from services.embedded.nats_config import SHARDS_DEFAULT, NatsConfig, NatsUser, 
 from services.embedded.nats_permissions import Role
 from services.embedded.nats_server import NatsServer, new_password, new_users
 from services.embedded.polling import until
+from services.secret import Secret
 
 CLUSTER = "vito"
 READY_POLL_S = 0.05
@@ -33,7 +34,7 @@ class NatsCluster:
     ) -> None:
         self.directory = directory
         users = new_users(extra_roles)
-        password = new_password()
+        password = Secret(new_password())
         picked: set[int] = set()
         while len(picked) < 2 * size:
             picked.add(ports.pick())
@@ -118,7 +119,7 @@ def _node(
     peers: tuple[str, ...],
     users: tuple[NatsUser, ...],
     shards: int,
-    password: str,
+    password: Secret,
 ) -> NatsConfig:
     size = len(peers)
     return NatsConfig(

@@ -13,13 +13,14 @@ from typing import TypeAlias
 
 import msgspec
 
+from contracts import subjects
 from services.embedded.nats_permissions import Permissions, Role, permissions
+from services.secret import Secret
 
 ACCOUNT = "VITO"
 SHARDS_DEFAULT = 4
 # Above 8 MB the server warns at every start.
 MAX_PAYLOAD_MB = 8
-NOUNS = ("cmd", "qry")
 
 
 class Variable(msgspec.Struct, frozen=True):
@@ -28,7 +29,7 @@ class Variable(msgspec.Struct, frozen=True):
     name: str
 
 
-Password: TypeAlias = str | Variable
+Password: TypeAlias = Secret | Variable
 
 
 class NatsUser(msgspec.Struct, frozen=True):
@@ -38,9 +39,6 @@ class NatsUser(msgspec.Struct, frozen=True):
     role: Role
     password: Password
     tenant: str = "*"
-
-    def __repr__(self) -> str:
-        return f"NatsUser({self.name!r}, {self.role!r}, tenant={self.tenant!r})"
 
 
 class Tls(msgspec.Struct, frozen=True):
@@ -62,9 +60,6 @@ class Routes(msgspec.Struct, frozen=True):
     user: str
     password: Password
     tls: Tls | None = None
-
-    def __repr__(self) -> str:
-        return f"Routes({self.cluster!r}, {self.host}:{self.port})"
 
 
 class NatsConfig(msgspec.Struct, frozen=True):
@@ -106,18 +101,6 @@ def render(config: NatsConfig) -> str:
     )
 
 
-def mappings(shards: int) -> dict[str, str]:
-    """
-    How the server routes a command to the shard that owns its tenant.
-
-    `partition(n, 1)` is FNV-1a 32 of the tenant modulo n.
-    """
-    wildcards = ".".join(f"{{{{wildcard({position})}}}}" for position in (1, 2, 3))
-    return {
-        f"{noun}.*.*.*": f"shard.{{{{partition({shards},1)}}}}.{noun}.{wildcards}" for noun in NOUNS
-    }
-
-
 def _jetstream(config: NatsConfig) -> list[str]:
     return [
         "jetstream {",
@@ -154,11 +137,12 @@ def _routes(routes: Routes | None) -> list[str]:
 def _route_url(peer: str, routes: Routes) -> str:
     if isinstance(routes.password, Variable):
         return f"nats-route://{peer}"
-    return f"nats-route://{routes.user}:{routes.password}@{peer}"
+    return f"nats-route://{routes.user}:{routes.password.reveal()}@{peer}"
 
 
 def _accounts(config: NatsConfig) -> list[str]:
     monitors = [user for user in config.users if user.role == "monitor"]
+    mapped = subjects.mappings(config.shards)
     others = [user for user in config.users if user.role != "monitor"]
     return [
         "accounts {",
@@ -168,7 +152,7 @@ def _accounts(config: NatsConfig) -> list[str]:
         f"  {ACCOUNT} {{",
         "    jetstream: enabled",
         "    mappings {",
-        *(f"      {_text(src)}: {_text(dest)}" for src, dest in mappings(config.shards).items()),
+        *(f"      {_text(src)}: {_text(dest)}" for src, dest in mapped.items()),
         "    }",
         *_users(others, config),
         "  }",
@@ -226,7 +210,9 @@ def _list(subjects: tuple[str, ...]) -> str:
 
 
 def _password(password: Password) -> str:
-    return f"${password.name}" if isinstance(password, Variable) else _text(password)
+    if isinstance(password, Variable):
+        return f"${password.name}"
+    return _text(password.reveal())
 
 
 def _text(value: str) -> str:

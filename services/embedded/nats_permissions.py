@@ -18,6 +18,8 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from contracts import subjects
+
 Role: TypeAlias = Literal[
     "worker", "projector", "api", "client", "auditor", "admin", "monitor", "unrestricted"
 ]
@@ -89,7 +91,7 @@ def permissions(
 
 def event_streams(shards: int) -> tuple[str, ...]:
     """The names of the streams that hold the log."""
-    return tuple(f"EVT_{shard}" for shard in range(shards))
+    return tuple(subjects.stream(shard) for shard in range(shards))
 
 
 def _worker(inbox: str, shards: int, users: Iterable[str]) -> Permissions:
@@ -97,10 +99,12 @@ def _worker(inbox: str, shards: int, users: Iterable[str]) -> Permissions:
     replies = ("_INBOX.>", *(f"{inbox_prefix(user)}.>" for user in users))
     buckets = ("$KV.KEYS.>", "$KV.LEASES.>", "$O.SNAPSHOTS.>")
     # Putting a new version of a snapshot purges the chunks of the old one.
-    snapshots = (f"$JS.API.STREAM.PURGE.{SNAPSHOTS}",)
+    purge = f"$JS.API.STREAM.PURGE.{SNAPSHOTS}"
+    # Erasing a tenant is forgetting its keys, message by message.
+    forget = f"$JS.API.STREAM.MSG.DELETE.{KEYS}"
     reads = _read(*event_streams(shards), KEYS, LEASES, SNAPSHOTS)
     return Permissions(
-        ("evt.>", *buckets, *snapshots, *_JETSTREAM, *reads, *replies),
+        ("evt.>", *buckets, purge, forget, *_JETSTREAM, *reads, *replies),
         ("shard.>", "$SRV.>", inbox),
     )
 

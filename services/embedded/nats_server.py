@@ -23,6 +23,7 @@ from services.embedded.child import Child, Command, StartFailed
 from services.embedded.nats_config import NatsConfig, NatsUser, render
 from services.embedded.nats_permissions import ROLES, Role, inbox_prefix
 from services.embedded.polling import until
+from services.secret import Secret
 
 START_ATTEMPTS_MAX = 3
 READY_POLL_S = 0.01
@@ -46,7 +47,7 @@ def new_password() -> str:
 
 def new_users(extra: tuple[Role, ...] = ()) -> tuple[NatsUser, ...]:
     """One user per role, named like it, with a new password."""
-    return tuple(NatsUser(role, role, new_password()) for role in (*ROLES, *extra))
+    return tuple(NatsUser(role, role, Secret(new_password())) for role in (*ROLES, *extra))
 
 
 class NatsServer:
@@ -83,8 +84,8 @@ class NatsServer:
         """The password of a user by name."""
         for candidate in self.config.users:
             if candidate.name == user:
-                assert isinstance(candidate.password, str)
-                return candidate.password
+                assert isinstance(candidate.password, Secret)
+                return candidate.password.reveal()
         raise KeyError(user)
 
     async def start(self, timeout_s: float = 10.0) -> None:

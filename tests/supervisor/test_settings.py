@@ -1,0 +1,163 @@
+"""Settings: read once, refused with a remedy, and silent about what is secret."""
+
+import msgspec
+import pytest
+from rich.pretty import pretty_repr
+
+from services.embedded.nats_permissions import ROLES
+from services.secret import Secret
+from services.settings import VARIABLES, Settings, SettingsError, password_name
+
+SECRETS = {
+    "VITO_API_KEY": "vito_hunter2hunter2hunter2hunter2",
+    "VITO_POSTGRES_DSN": "postgresql://vito:hunter2@127.0.0.1:5432/vito",
+    "VITO_POSTGRES_READER_DSN": "postgresql://vito:hunter2@127.0.0.1:5432/vito",
+    "VITO_NATS_WORKER_PASSWORD": "hunter2",
+}
+
+
+def test_an_empty_environment_is_development():
+    """A newcomer sets nothing."""
+    settings = Settings.from_env({})
+
+    assert settings == Settings()
+    assert settings.development
+    assert settings.shards == 4
+
+
+def test_every_variable_is_read():
+    """A documented variable that changes nothing would be a lie."""
+    examples = {
+        "VITO_ENVIRONMENT": "production",
+        "VITO_DEPLOYMENT": "mexico-1",
+        "VITO_DATA_DIR": "/srv/vito",
+        "VITO_NATS_URLS": "nats://a:4222, tls://b:4222",
+        "VITO_NATS_CA_FILE": "/etc/ca.pem",
+        "VITO_SHARDS": "16",
+        "VITO_REPLICAS": "3",
+        "VITO_KEK_FILE": "/run/secrets/kek",
+        "VITO_LEASE_TTL_MS": "3000",
+        "VITO_API_HOST": "0.0.0.0",
+        "VITO_API_PORT": "8040",
+        "VITO_API_ALLOW_REMOTE": "true",
+        "VITO_LOG_LEVEL": "debug",
+        **SECRETS,
+    }
+    settings = Settings.from_env(examples)
+
+    read = {variable.name for variable in VARIABLES}
+    assert read | {"VITO_NATS_WORKER_PASSWORD"} == set(examples)
+    for variable in VARIABLES:
+        assert getattr(settings, variable.field) != getattr(Settings(), variable.field), variable
+    assert settings.nats_urls == ("nats://a:4222", "tls://b:4222")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("VITO_ENVIRONMENT", "staging"),
+        ("VITO_DEPLOYMENT", "Mexico 1"),
+        ("VITO_NATS_URLS", "127.0.0.1:4222"),
+        ("VITO_NATS_URLS", "nats://worker:hunter2@127.0.0.1:4222"),
+        ("VITO_POSTGRES_DSN", "host=localhost password=hunter2"),
+        ("VITO_SHARDS", "0"),
+        ("VITO_SHARDS", "four"),
+        ("VITO_REPLICAS", "2"),
+        ("VITO_LEASE_TTL_MS", "500"),
+        ("VITO_API_HOST", "not a host"),
+        ("VITO_API_PORT", "65536"),
+        ("VITO_API_ALLOW_REMOTE", "yes"),
+        ("VITO_LOG_LEVEL", "loud"),
+    ],
+)
+def test_an_unusable_value_names_variable_rule_and_remedy(name, value):
+    """Whoever reads the message must not need the code, nor be shown a password."""
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_env({name: value})
+
+    variable = next(variable for variable in VARIABLES if variable.name == name)
+    assert name in caught.value.message
+    assert variable.rule in caught.value.message
+    assert name in caught.value.remedy
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_a_misspelt_variable_is_refused():
+    """A limit that somebody believes to be set must be set."""
+    with pytest.raises(SettingsError, match="VITO_SHARD is not a setting"):
+        Settings.from_env({"VITO_SHARD": "8"})
+
+
+def test_foreign_variables_are_none_of_our_business():
+    """The environment is full of them; tests have knobs too."""
+    assert Settings.from_env({"PATH": "/bin", "VITO_TEST_KILLS": "9"}) == Settings()
+
+
+@pytest.mark.parametrize("absent", ["VITO_DEPLOYMENT", "VITO_NATS_URLS", "VITO_KEK_FILE"])
+def test_production_has_no_defaults_for_what_matters(absent):
+    """A default key or name would be shared by every deployment that forgot to set it."""
+    env = {
+        "VITO_ENVIRONMENT": "production",
+        "VITO_DEPLOYMENT": "mexico-1",
+        "VITO_NATS_URLS": "tls://a:4222",
+        "VITO_KEK_FILE": "/run/secrets/kek",
+    }
+    Settings.from_env(env)
+    del env[absent]
+
+    with pytest.raises(SettingsError, match=f"{absent} is not set"):
+        Settings.from_env(env)
+
+
+def test_a_role_gets_its_login():
+    """Replies reach only the inbox the role may listen to."""
+    env = {"VITO_NATS_URLS": "nats://a:4222", "VITO_NATS_API_PASSWORD": "hunter2"}
+    login = Settings.from_env(env).nats("api")
+
+    assert login.options() == {
+        "servers": ["nats://a:4222"],
+        "user": "api",
+        "password": "hunter2",
+        "inbox_prefix": "_INBOX_api",
+    }
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_missing_login_says_which(role):
+    """A process gets only the passwords it needs, so this is the mistake to expect."""
+    settings = Settings.from_env({"VITO_NATS_URLS": "nats://a:4222"})
+
+    with pytest.raises(SettingsError, match=password_name(role)):
+        settings.nats(role)
+
+
+def test_what_is_not_set_is_asked_for_by_name():
+    """None would fail later and elsewhere."""
+    settings = Settings()
+
+    for ask, name in (
+        (settings.postgres, "VITO_POSTGRES_DSN"),
+        (settings.postgres_reader, "VITO_POSTGRES_READER_DSN"),
+        (settings.bearer_key, "VITO_API_KEY"),
+    ):
+        with pytest.raises(SettingsError, match=name):
+            ask()
+
+
+def test_secrets_are_not_shown():
+    """Settings end up in tracebacks, logs and terminals."""
+    settings = Settings.from_env({"VITO_NATS_URLS": "nats://a:4222", **SECRETS})
+
+    for shown in (
+        repr(settings),
+        str(settings),
+        pretty_repr(settings),
+        repr(settings.nats("worker")),
+        pretty_repr(settings.nats("worker")),
+    ):
+        assert "hunter2" not in shown
+    with pytest.raises(TypeError):
+        msgspec.json.encode(settings.api_key)
+    assert Secret("a") == Secret("a")
+    assert Secret("a") != Secret("b")
