@@ -1,0 +1,363 @@
+"""Tenant keys: racing creators agree, the cache is bounded, and a deleted key is gone."""
+
+import asyncio
+import base64
+import traceback
+
+import pytest
+
+from services.sealing.jetstream_keys import JetStreamKeyStore
+from services.sealing.keyring import Keyring, KeyringRefused, UnwrapRefused, open_keyring
+from services.sealing.tenant_keys import TenantKeys
+from services.sealing.wrapped_keys import KeyErased, KeyMissing, MemoryKeyStore
+
+
+class Clock:
+    """A clock that moves when told."""
+
+    def __init__(self) -> None:
+        self.now_s = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+class CountingStore(MemoryKeyStore):
+    """Counts what a real store would be asked over the network."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+
+    async def read(self, tenant: str, version: int) -> str:
+        self.asked += 1
+        return await super().read(tenant, version)
+
+    async def versions(self, tenant: str) -> tuple[int, ...]:
+        self.asked += 1
+        return await super().versions(tenant)
+
+
+class SlowStore(MemoryKeyStore):
+    """Holds every answer back until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = asyncio.Event()
+        self.answer = asyncio.Event()
+        self.answer.set()
+
+    async def read(self, tenant: str, version: int) -> str:
+        found = await super().read(tenant, version)
+        self.asked.set()
+        await self.answer.wait()
+        return found
+
+    async def versions(self, tenant: str) -> tuple[int, ...]:
+        found = await super().versions(tenant)
+        self.asked.set()
+        await self.answer.wait()
+        return found
+
+
+class TestLife:
+    """From the first key to the last."""
+
+    async def test_the_first_key(self, keyring):
+        """A new tenant gets version 1, and the same key every time after."""
+        keys = TenantKeys(MemoryKeyStore(), keyring)
+
+        assert await keys.create("cantor") == 1
+        assert await keys.create("cantor") == 1
+        assert await keys.active("cantor") == 1
+        assert len(await keys.get("cantor", 1)) == 32
+
+    async def test_another_process_reads_the_same_key(self, keyring):
+        """What one worker sealed, the projector must open."""
+        store = MemoryKeyStore()
+        await (keys := TenantKeys(store, keyring)).create("cantor")
+
+        assert await TenantKeys(store, keyring).get("cantor", 1) == await keys.get("cantor", 1)
+
+    async def test_tenants_have_different_keys(self, keyring):
+        """One tenant = one key is the whole isolation."""
+        keys = TenantKeys(MemoryKeyStore(), keyring)
+        await keys.create("cantor")
+        await keys.create("fernandez")
+
+        assert await keys.get("cantor", 1) != await keys.get("fernandez", 1)
+
+    async def test_a_tenant_without_keys(self, keyring):
+        """Sealing for a tenant that was never provisioned is refused by name."""
+        keys = TenantKeys(MemoryKeyStore(), keyring)
+
+        with pytest.raises(KeyMissing):
+            await keys.active("cantor")
+        with pytest.raises(KeyMissing):
+            await keys.get("cantor", 1)
+
+    async def test_rotation(self, keyring):
+        """New data is sealed with the new key, old data still opens."""
+        keys = TenantKeys(MemoryKeyStore(), keyring)
+        await keys.create("cantor")
+        old = await keys.get("cantor", 1)
+        assert await keys.active("cantor") == 1
+
+        assert await keys.rotate("cantor", after=1) == 2
+        assert await keys.rotate("cantor", after=1) == 2
+
+        assert await keys.active("cantor") == 2
+        assert await keys.versions("cantor") == (1, 2)
+        assert await keys.get("cantor", 1) == old != await keys.get("cantor", 2)
+        assert await keys.create("cantor") == 2
+
+    async def test_a_rotation_follows_an_existing_version(self, keyring):
+        """A gap would make the newest version unknowable."""
+        keys = TenantKeys(MemoryKeyStore(), keyring)
+        await keys.create("cantor")
+
+        with pytest.raises(KeyMissing):
+            await keys.rotate("cantor", after=5)
+        with pytest.raises(ValueError, match="versions are"):
+            await keys.rotate("cantor", after=-1)
+        with pytest.raises(ValueError, match="versions are"):
+            await keys.rotate("cantor", after=10_000)
+        assert await keys.versions("cantor") == (1,)
+
+    async def test_a_deleted_tenant_is_gone_for_good(self, keyring):
+        """The right to be forgotten: no method may give the key out again, cached or not."""
+        keys = TenantKeys(MemoryKeyStore(), keyring)
+        await keys.create("cantor")
+        await keys.active("cantor")
+
+        await keys.delete("cantor")
+        await keys.delete("cantor")
+
+        for question in (
+            keys.get("cantor", 1),
+            keys.active("cantor"),
+            keys.versions("cantor"),
+            keys.create("cantor"),
+            keys.rotate("cantor", after=1),
+        ):
+            with pytest.raises(KeyErased):
+                await question
+
+    async def test_a_keyring_that_did_not_wrap_it_is_refused(self, keyring):
+        """A worker started with the wrong KEK must stop, not seal with a key nobody has."""
+        store = MemoryKeyStore()
+        await TenantKeys(store, keyring).create("cantor")
+        strangers = TenantKeys(store, Keyring("test", 2, {2: bytes(32)}))
+
+        with pytest.raises(UnwrapRefused):
+            await strangers.get("cantor", 1)
+        with pytest.raises(UnwrapRefused):
+            await strangers.rotate("cantor", after=0)
+
+
+class TestRaces:
+    """Many workers, one tenant."""
+
+    async def test_racing_creators_end_up_with_the_same_key(self, jetstream, keyring):
+        """A commit sealed by the loser of the race would be unreadable for ever."""
+        store = await JetStreamKeyStore.open(jetstream)
+        for attempt in range(10):
+            tenant = f"tenant-{attempt}"
+            workers = [TenantKeys(store, keyring) for _ in range(8)]
+            versions = await asyncio.gather(*(worker.create(tenant) for worker in workers))
+            keys = {await worker.get(tenant, 1) for worker in workers}
+
+            assert versions == [1] * 8
+            assert len(keys) == 1
+
+    async def test_racing_rotations_are_one_rotation(self, jetstream, keyring):
+        """Two operators who press the button at once must not make two new keys."""
+        store = await JetStreamKeyStore.open(jetstream)
+        workers = [TenantKeys(store, keyring) for _ in range(8)]
+        await workers[0].create("cantor")
+
+        assert set(
+            await asyncio.gather(*(worker.rotate("cantor", after=1) for worker in workers))
+        ) == {2}
+        assert await store.versions("cantor") == (1, 2)
+
+    async def test_a_write_that_was_only_in_flight_is_tried_again(self, keyring):
+        """On replicas a write can be refused because of another one that then fails itself."""
+        store = MemoryKeyStore()
+        genuine, refusals = store.add, [False, False]
+
+        async def add(tenant: str, version: int, wrapped: str) -> bool:
+            return refusals.pop() if refusals else await genuine(tenant, version, wrapped)
+
+        store.add = add
+
+        assert await TenantKeys(store, keyring).create("cantor") == 1
+        assert refusals == []
+
+    @pytest.mark.parametrize("question", ["get", "active"])
+    async def test_a_read_that_began_before_the_erasure_is_not_cached(self, keyring, question):
+        """A slow answer must not put an erased key back into memory."""
+        store = SlowStore()
+        keys = TenantKeys(store, keyring)
+        await keys.create("cantor")
+        keys._forget("cantor")
+        store.asked.clear()
+        store.answer.clear()
+
+        slow = asyncio.create_task(
+            keys.get("cantor", 1) if question == "get" else keys.active("cantor")
+        )
+        await store.asked.wait()
+        await keys.delete("cantor")
+        store.answer.set()
+        await slow
+
+        assert not keys._cache
+        with pytest.raises(KeyErased):
+            await keys.get("cantor", 1)
+
+    async def test_a_failed_deletion_forgets_the_key_all_the_same(self, keyring):
+        """Whether the store was reached is unknown then: the next use must ask it."""
+
+        class Unreachable(MemoryKeyStore):
+            async def erase(self, tenant: str) -> None:
+                raise ConnectionError(tenant)
+
+        keys = TenantKeys(Unreachable(), keyring)
+        await keys.create("cantor")
+
+        with pytest.raises(ConnectionError):
+            await keys.delete("cantor")
+        assert not keys._cache
+
+
+class TestCache:
+    """Fast for the hot tenant, bounded in size and age."""
+
+    async def test_the_hot_path_asks_nobody(self, keyring):
+        """Every commit needs the key; a question per commit would double its latency."""
+        keys = TenantKeys(store := CountingStore(), keyring)
+        await keys.create("cantor")
+        await keys.active("cantor")
+        before = store.asked
+
+        for _ in range(1_000):
+            await keys.get("cantor", await keys.active("cantor"))
+
+        assert store.asked == before
+
+    async def test_an_erasure_elsewhere_is_noticed_in_time(self, keyring):
+        """Erasure is complete everywhere one cache age after it was acknowledged."""
+        store, clock = MemoryKeyStore(), Clock()
+        here = TenantKeys(store, keyring, cache_age_s=60, monotonic_s=clock)
+        await here.create("cantor")
+        await here.active("cantor")
+        await TenantKeys(store, keyring).delete("cantor")
+
+        clock.now_s += 59.9
+        await here.get("cantor", 1)
+        clock.now_s += 0.1
+        with pytest.raises(KeyErased):
+            await here.get("cantor", 1)
+        with pytest.raises(KeyErased):
+            await here.active("cantor")
+
+    async def test_a_rotation_elsewhere_is_noticed_in_time(self, keyring):
+        """A new key that no worker picks up would make rotation an empty promise."""
+        store, clock = MemoryKeyStore(), Clock()
+        here = TenantKeys(store, keyring, cache_age_s=60, monotonic_s=clock)
+        await here.create("cantor")
+        assert await here.active("cantor") == 1
+        await TenantKeys(store, keyring).rotate("cantor", after=1)
+
+        clock.now_s += 60
+        assert await here.active("cantor") == 2
+
+    async def test_the_least_recently_used_tenant_is_dropped(self, keyring):
+        """Ten million tenants must not become ten million keys in memory."""
+        keys = TenantKeys(store := CountingStore(), keyring, cached_tenants_max=2)
+        for tenant in ("a", "b"):
+            await keys.create(tenant)
+        await keys.get("a", 1)
+        await keys.create("c")
+        before = store.asked
+
+        await keys.get("a", 1)
+        await keys.get("c", 1)
+        assert store.asked == before
+        assert len(keys._cache) == 2
+        await keys.get("b", 1)
+        assert store.asked == before + 1
+
+
+class TestSecrecy:
+    """No key, raw or spelled out, in what people print, log or paste into a ticket."""
+
+    KEK = bytes(range(100, 132))
+
+    async def test_nothing_that_is_printed_shows_a_key(self):
+        """repr() is what ends up in logs when something goes wrong."""
+        keyring = Keyring("test", 1, {1: self.KEK})
+        keys = TenantKeys(MemoryKeyStore(), keyring)
+        await keys.create("cantor")
+        dek = await keys.get("cantor", 1)
+
+        for shown in (keyring, keys, keys._cache["cantor"], keys._cache):
+            for text in (repr(shown), str(shown), f"{shown!a}"):
+                assert_clean(text, self.KEK, dek)
+        assert repr(keyring) == "Keyring(active=1, versions=[1])"
+
+    async def test_no_error_shows_a_key(self, tmp_path):
+        """A traceback with its whole chain is what ends up in a ticket."""
+        keyring = Keyring("test", 1, {1: self.KEK})
+        store = MemoryKeyStore()
+        await (keys := TenantKeys(store, keyring)).create("cantor")
+        dek, wrapped = await keys.get("cantor", 1), await store.read("cantor", 1)
+        (file := tmp_path / "kek.json").write_text(spellings(self.KEK)[2])
+        file.chmod(0o600)
+
+        shown = [
+            refusal(lambda: keyring.unwrap("fernandez", 1, wrapped), UnwrapRefused),
+            refusal(lambda: keyring.unwrap("cantor", 1, wrapped[:-1]), UnwrapRefused),
+            refusal(lambda: keyring.unwrap("cantor", 1, wrapped + "!"), UnwrapRefused),
+            refusal(lambda: keyring.wrap("cantor", 1, dek + dek), ValueError),
+            refusal(lambda: Keyring("test", 2, {1: self.KEK}), ValueError),
+            refusal(
+                lambda: open_keyring(
+                    file, development=False, data_directory=tmp_path, deployment="test"
+                ),
+                KeyringRefused,
+            ),
+        ]
+        for text in shown:
+            assert_clean(text, self.KEK, dek)
+            assert wrapped.rpartition(":")[2] not in text
+
+    async def test_nothing_is_logged(self, caplog, capfd):
+        """The surest way to keep keys out of logs is not to log where keys are at hand."""
+        caplog.set_level(0)
+        keys = TenantKeys(MemoryKeyStore(), Keyring("test", 1, {1: self.KEK}))
+        await keys.create("cantor")
+        await keys.delete("cantor")
+
+        assert [record for record in caplog.records if "asyncio" not in record.name] == []
+        assert capfd.readouterr() == ("", "")
+
+
+def spellings(key: bytes) -> list[str]:
+    """The ways in which bytes end up in text."""
+    encoded = base64.b64encode(key).decode()
+    return [repr(key)[2:-1], key.hex(), encoded, encoded.rstrip("="), str(list(key))]
+
+
+def assert_clean(text: str, *keys: bytes) -> None:
+    """*text* has none of the keys, in no spelling."""
+    for key in keys:
+        assert not any(spelling in text for spelling in spellings(key))
+
+
+def refusal(act, kind: type[Exception]) -> str:
+    """The whole traceback of the error that *act* raises, with its chain."""
+    with pytest.raises(kind) as refused:
+        act()
+    return "".join(traceback.format_exception(refused.value)) + repr(refused.value)
