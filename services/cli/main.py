@@ -1,0 +1,109 @@
+"""
+The command `vito`.
+
+To add a command, add a line to `COMMANDS` and a function with typer annotations to
+`services/cli/<command>.py`. `vito --help` imports none of them.
+"""
+
+import importlib
+import os
+import sys
+from typing import Any, NoReturn
+
+import msgspec
+import typer
+import typer.core
+import typer.main
+from typer import Context
+
+
+class Command(msgspec.Struct, frozen=True):
+    """Where a command is ("module:function") and what it does, in one line."""
+
+    target: str
+    summary: str
+
+
+COMMANDS: dict[str, Command] = {
+    "up": Command("services.cli.up:up", "Start everything on this machine, until Ctrl-C."),
+}
+
+OUR_PACKAGES = ("contracts", "domain", "projections", "services")
+# Errors of libraries that mean: a server cannot be reached.
+UNREACHABLE = ("NoServersError", "OperationalError", "ConnectionRefusedError", "PoolTimeout")
+EXIT_FAILED = 1
+EXIT_INTERRUPTED = 130
+
+
+class LazyCommand(typer.core.TyperCommand):
+    """Stands in the list of commands until its own is typed."""
+
+    def __init__(self, name: str, command: Command) -> None:
+        super().__init__(name, help=command.summary)
+        self._target = command.target
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any
+    ) -> Any:
+        return self._load().make_context(info_name, args, parent, **extra)
+
+    def _load(self) -> Any:
+        module, _, function = self._target.partition(":")
+        app = typer.Typer(add_completion=False)
+        app.command(self.name)(getattr(importlib.import_module(module), function))
+        return typer.main.get_command(app)
+
+
+class LazyGroup(typer.core.TyperGroup):
+    """Knows its commands by name only."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the library's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        command = COMMANDS.get(cmd_name)
+        return None if command is None else LazyCommand(cmd_name, command)
+
+
+app = typer.Typer(cls=LazyGroup, add_completion=False, no_args_is_help=True)
+
+
+@app.callback()
+def vito(_context: Context) -> None:
+    """Authorise every vendor call of a digital twin before it happens, account for it after."""
+
+
+def main() -> NoReturn:
+    """Run the command line; an operator sees what is wrong and what to do, not a traceback."""
+    try:
+        code = typer.main.get_command(app).main(prog_name="vito", standalone_mode=True)
+    except KeyboardInterrupt:
+        code = EXIT_INTERRUPTED
+    except Exception as error:
+        cause = _single(error)
+        if not _is_expected(cause) or os.environ.get("VITO_LOG_LEVEL") == "debug":
+            raise
+        _explain(cause)
+        code = EXIT_FAILED
+    sys.exit(code)
+
+
+def _single(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _is_expected(error: BaseException) -> bool:
+    package = type(error).__module__.partition(".")[0]
+    return package in OUR_PACKAGES or type(error).__name__ in UNREACHABLE
+
+
+def _explain(error: BaseException) -> None:
+    message = getattr(error, "message", None) or str(error) or type(error).__name__
+    remedy = getattr(error, "remedy", "")
+    if not remedy and type(error).__name__ in UNREACHABLE:
+        remedy = "start everything with `vito up`, or correct the addresses in the environment."
+    typer.secho(f"error: {message}", fg="red", err=True)
+    if remedy:
+        typer.secho(f"remedy: {remedy}", err=True)

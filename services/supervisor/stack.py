@@ -1,0 +1,223 @@
+"""
+The plan of the embedded stack: which servers, steps and services `vito up` starts.
+
+To add a step or a service, add a line here. A step is a function
+`async def step(settings: Settings) -> str | None`; it runs at every start and must be
+harmless to repeat. What it returns is shown.
+"""
+
+import asyncio
+import importlib
+import os
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeAlias, cast
+
+import msgspec
+
+from services import run_file
+from services.embedded import ports
+from services.embedded.nats_config import NatsConfig, NatsUser
+from services.embedded.nats_permissions import ROLES, Role
+from services.embedded.nats_server import NatsServer
+from services.embedded.polling import until
+from services.embedded.postgres import Postgres
+from services.embedded.postgres_roles import ensure_roles
+from services.failure import Failure
+from services.secret import Secret
+from services.settings import Settings, password_name
+from services.supervisor.service import Service, ServiceSpec, Unit
+from services.supervisor.supervisor import Step
+
+SettingsStep: TypeAlias = Callable[[Settings], Awaitable[str | None]]
+
+# Run after the servers and before the services: name and "module:function".
+SETUP_STEPS: tuple[tuple[str, str], ...] = ()
+# Run when all services are ready.
+READY_STEPS: tuple[tuple[str, str], ...] = ()
+
+PORT_PATIENCE_S = 2.0
+
+
+class Access(msgspec.Struct, frozen=True):
+    """What a service is told: the bus passwords of `roles`, and these other variables."""
+
+    spec: ServiceSpec
+    roles: tuple[Role, ...]
+    variables: tuple[str, ...] = ()
+
+
+def _vito(command: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", "services.cli", command)
+
+
+# Only the processes that exist; each gets the doors it needs and no others.
+SERVICES: tuple[Access, ...] = ()
+
+
+class Stack:
+    """One embedded stack in one data directory, whose lock the caller holds."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = env
+        self.settings = settings = Settings.from_env(env)
+        _refuse_what_is_not_embedded(settings)
+        self.data_dir = settings.data_dir.resolve()
+        found = run_file.read(self.data_dir)
+        if found is not None and "VITO_SHARDS" in env and settings.shards != found.shards:
+            raise Failure(
+                f"{self.data_dir} has {found.shards} shards and VITO_SHARDS={settings.shards}:"
+                " tenants would be looked for in the wrong stream.",
+                f"unset VITO_SHARDS or set it to {found.shards}.",
+            )
+        self.first_start = found is None
+        self.run = run_file.new(settings.shards) if found is None else found
+        self.nats: NatsServer | None = None
+        self.postgres: Postgres | None = None
+
+    async def plan(self) -> list[Unit | Step]:
+        """Everything to start, in order. Chooses ports, so call it just before."""
+        nats = self.nats = NatsServer(
+            NatsConfig(
+                server_name="vito",
+                store_dir=str(self.data_dir / "nats" / "jetstream"),
+                port=await _reusable(self.run.nats_port),
+                users=tuple(
+                    NatsUser(role, role, Secret(self.run.nats_passwords[role])) for role in ROLES
+                ),
+                shards=self.run.shards,
+            ),
+            directory=self.data_dir / "nats",
+            log=self.log("nats"),
+        )
+        postgres = self.postgres = Postgres(
+            self.data_dir / "postgres",
+            superuser_password=self.run.postgres_passwords[run_file.SUPERUSER],
+            port=await _reusable(self.run.postgres_port),
+            log=self.log("postgres"),
+        )
+        api_port = self.settings.api_port or ports.pick(self.run.api_port)
+        self.run = msgspec.structs.replace(self.run, api_port=api_port, pid=0)
+        forgotten = self.first_start and postgres.initialised
+        # Before the first use of a password, so that none is ever lost.
+        run_file.write(self.data_dir, self.run)
+        return [
+            *([Step("new password", self._reset_password)] if forgotten else []),
+            nats,
+            postgres,
+            Step("addresses", self._publish),
+            Step("database", self._ensure_roles),
+            *(self._step(*step) for step in SETUP_STEPS),
+            *(self._service(access) for access in SERVICES),
+            *(self._step(*step) for step in READY_STEPS),
+        ]
+
+    def log(self, name: str) -> Path:
+        """Where a child's output goes."""
+        return self.data_dir / "logs" / f"{name}.log"
+
+    def environment(self, roles: Sequence[Role], variables: Sequence[str]) -> dict[str, str]:
+        """What a child may know: our environment without our secrets, and what it is given."""
+        known = self.run.environment()
+        given = {password_name(role) for role in roles} | set(variables)
+        always = ("VITO_NATS_URLS", "VITO_SHARDS")
+        kept = {name: value for name, value in self._env.items() if not name.startswith("VITO_")}
+        return {
+            **kept,
+            **self._settings_variables(),
+            **{name: known[name] for name in (*always, *given)},
+        }
+
+    def close(self) -> None:
+        """Say in the run file that nothing runs any more."""
+        run_file.write(self.data_dir, msgspec.structs.replace(self.run, pid=0))
+
+    def client_settings(self) -> Settings:
+        """The settings of a step: every role, the addresses of now."""
+        env = {**self.run.environment(), **self._settings_variables()}
+        return Settings.from_env(env)
+
+    def _settings_variables(self) -> dict[str, str]:
+        settings = self.settings
+        variables = {
+            "VITO_ENVIRONMENT": settings.environment,
+            "VITO_DEPLOYMENT": settings.deployment,
+            "VITO_DATA_DIR": str(self.data_dir),
+            "VITO_LEASE_TTL_MS": str(settings.lease_ttl_ms),
+            "VITO_LOG_LEVEL": settings.log_level,
+        }
+        if settings.kek_file is not None:
+            variables["VITO_KEK_FILE"] = str(settings.kek_file.resolve())
+        return variables
+
+    async def _reset_password(self) -> str:
+        assert self.postgres is not None
+        await asyncio.to_thread(self.postgres.reset_password)
+        return "the run file was lost; the data is kept"
+
+    async def _publish(self) -> str:
+        assert self.nats is not None
+        assert self.postgres is not None
+        self.run = msgspec.structs.replace(
+            self.run,
+            pid=os.getpid(),
+            nats_port=self.nats.config.port,
+            postgres_port=self.postgres.port,
+        )
+        run_file.write(self.data_dir, self.run)
+        return str(self.data_dir / run_file.FILE_NAME)
+
+    async def _ensure_roles(self) -> str:
+        assert self.postgres is not None
+        return await ensure_roles(self.postgres.dsn(), self.run.postgres_passwords)
+
+    def _step(self, name: str, target: str) -> Step:
+        async def action() -> str | None:
+            return await _load(target)(self.client_settings())
+
+        return Step(name, action)
+
+    def _service(self, access: Access) -> Service:
+        def environment() -> Mapping[str, str]:
+            return self.environment(access.roles, access.variables)
+
+        return Service(access.spec, log=self.log(access.spec.name), environment=environment)
+
+
+def _refuse_what_is_not_embedded(settings: Settings) -> None:
+    if not settings.development:
+        raise Failure(
+            "`vito up` starts servers on loopback with data on this disk only; that is for"
+            " development.",
+            "start the processes separately in production (deploy/), or unset VITO_ENVIRONMENT.",
+        )
+    if settings.nats_urls or settings.postgres_dsn:
+        raise Failure(
+            "`vito up` starts its own servers, but the environment names others.",
+            "unset VITO_NATS_URLS and VITO_POSTGRES_DSN.",
+        )
+
+
+def _load(target: str) -> SettingsStep:
+    module, _, function = target.partition(":")
+    return cast("SettingsStep", getattr(importlib.import_module(module), function))
+
+
+async def _reusable(port: int) -> int:
+    """
+    The port if it is free, or becomes free soon; else 0.
+
+    After kill -9 of a supervisor its servers may need a moment to go.
+    """
+    if not port:
+        return 0
+
+    async def free() -> bool:
+        return ports.is_free(port)
+
+    try:
+        await until(free, every_s=0.05, timeout_s=PORT_PATIENCE_S)
+    except TimeoutError:
+        return 0
+    return port

@@ -1,0 +1,240 @@
+"""`vito up` as a person meets it: real servers, real signals, a terminal."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import nats
+import psutil
+import psycopg
+import pytest
+
+from services import run_file
+from services.embedded.polling import until
+
+ROOT = Path(__file__).parents[2]
+READY = "Ctrl-C stops everything"
+# Starts the stack without services; what they do is their own tests' business.
+SERVERS_ONLY = """
+import sys
+from services.cli.main import main
+from services.supervisor import stack
+stack.SERVICES = stack.SETUP_STEPS = stack.READY_STEPS = ()
+sys.argv = ["vito", "up"]
+main()
+"""
+
+
+class Up:
+    """A running `vito up` and what it has printed."""
+
+    def __init__(self, data_dir: Path, **env: str) -> None:
+        self.data_dir = data_dir
+        self.env = {**os.environ, "VITO_DATA_DIR": str(data_dir), "COLUMNS": "200", **env}
+        self.output = ""
+
+    async def __aenter__(self):
+        self.process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", SERVERS_ONLY),
+            env=self.env,
+            cwd=ROOT,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        return self
+
+    async def __aexit__(self, *_exc) -> None:
+        if self.process.returncode is None:
+            self.process.kill()
+        await self.process.communicate()
+
+    async def ready(self) -> None:
+        async with asyncio.timeout(90):
+            while READY not in self.output:
+                line = await self.process.stdout.readline()
+                assert line, self.output
+                self.output += line.decode()
+
+    async def end(self) -> int:
+        async with asyncio.timeout(90):
+            rest, _ = await self.process.communicate()
+        self.output += rest.decode()
+        return self.process.returncode
+
+    def family(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def run(self) -> run_file.RunFile:
+        return run_file.read(self.data_dir)
+
+
+async def ask_both(run) -> None:
+    connection = await nats.connect(
+        run.nats_url,
+        user="admin",
+        password=run.nats_passwords["admin"],
+        inbox_prefix="_INBOX_admin",
+        allow_reconnect=False,
+    )
+    await connection.jetstream().account_info()
+    await connection.close()
+    with psycopg.connect(run.dsn("vito")) as database:
+        database.execute("CREATE TABLE IF NOT EXISTS t (n int)")
+    with psycopg.connect(run.dsn("vito_reader")) as database:
+        database.execute("SELECT count(*) FROM t")
+
+
+async def gone(processes) -> None:
+    async def none_left() -> bool:
+        return not any(is_alive(process) for process in processes)
+
+    await until(none_left, every_s=0.02, timeout_s=15)
+
+
+def is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_it_starts_stops_and_starts_again(directory, number):
+    """The first session of a newcomer, and the second: same ports, same passwords."""
+    async with Up(directory) as first:
+        await first.ready()
+        run = first.run()
+        await ask_both(run)
+        assert run.pid == first.process.pid
+        assert run.nats_url in first.output
+        assert run.api_key not in first.output
+        family = first.family()
+        began = time.monotonic()
+        first.process.send_signal(number)
+
+        assert await first.end() == 0
+        assert time.monotonic() - began < 5.0
+        await gone(family)
+        assert first.run().pid == 0
+
+    async with Up(directory) as second:
+        await second.ready()
+        again = second.run()
+        await ask_both(again)
+        second.process.send_signal(number)
+        assert await second.end() == 0
+
+    assert (again.nats_passwords, again.api_key) == (run.nats_passwords, run.api_key)
+    assert (again.nats_port, again.postgres_port) == (run.nats_port, run.postgres_port)
+
+
+async def test_a_second_start_is_refused(directory):
+    """Two servers on one store would be the end of it."""
+    async with Up(directory) as first:
+        await first.ready()
+        async with Up(directory) as second:
+            assert await second.end() == 1
+            assert f"process {first.process.pid}" in second.output
+            assert "remedy:" in second.output
+            assert "Traceback" not in second.output
+        await ask_both(first.run())
+
+
+async def test_nothing_is_left_after_kill_9(directory):
+    """No orphan may hold the ports or the data; the next start goes on at once."""
+    async with Up(directory) as first:
+        await first.ready()
+        run = first.run()
+        await ask_both(run)
+        family = first.family()
+        assert len(family) > 2
+        first.process.kill()
+        await first.end()
+        await gone(family)
+
+    async with Up(directory) as second:
+        await second.ready()
+        await ask_both(second.run())
+        assert second.run().nats_port == run.nats_port
+
+
+async def test_a_killed_server_is_restarted(directory):
+    """The supervisor watches the servers as it watches the services."""
+    async with Up(directory) as up:
+        await up.ready()
+        for name in ("nats-server", "postgres"):
+            child = next(c for c in psutil.Process(up.process.pid).children() if c.name() == name)
+            child.kill()
+            async with asyncio.timeout(60):
+                while f"{name.removesuffix('-server')} again" not in up.output:
+                    up.output += (await up.process.stdout.readline()).decode()
+        await ask_both(up.run())
+
+
+async def test_a_lost_run_file_costs_no_data(directory):
+    """Somebody will delete it; the passwords change and the rows stay."""
+    async with Up(directory) as first:
+        await first.ready()
+        await ask_both(first.run())
+        first.process.send_signal(signal.SIGTERM)
+        await first.end()
+    lost = first.run()
+    (directory / "run.json").unlink()
+
+    async with Up(directory) as second:
+        await second.ready()
+        run = second.run()
+        assert run.nats_passwords != lost.nats_passwords
+        with psycopg.connect(run.dsn("vito_reader")) as database:
+            assert database.execute("SELECT count(*) FROM t").fetchone() == (0,)
+
+
+async def test_the_reader_cannot_write(directory):
+    """The query API connects as the reader, whatever may be wrong with its queries."""
+    async with Up(directory) as up:
+        await up.ready()
+        run = up.run()
+        await ask_both(run)
+        with psycopg.connect(run.dsn("vito_reader")) as database:
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                database.execute("INSERT INTO t VALUES (1)")
+            database.rollback()
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                database.execute("CREATE TABLE mine (n int)")
+
+
+@pytest.mark.parametrize(
+    ("env", "words"),
+    [
+        ({"VITO_SHARDS": "none"}, "VITO_SHARDS"),
+        ({"VITO_NATS_URLS": "nats://127.0.0.1:4222"}, "VITO_NATS_URLS"),
+        (
+            {
+                "VITO_ENVIRONMENT": "production",
+                "VITO_DEPLOYMENT": "x",
+                "VITO_KEK_FILE": "/k",
+                "VITO_NATS_URLS": "nats://127.0.0.1:4222",
+            },
+            "development",
+        ),
+    ],
+)
+async def test_what_cannot_work_is_said_before_anything_starts(directory, env, words):
+    """A start that fails half-way leaves more to clean up and less to read."""
+    async with Up(directory, **env) as up:
+        assert await up.end() == 1
+        assert words in up.output
+        assert "Traceback" not in up.output
+        assert not (directory / "postgres").exists()
+
+
+async def test_shards_cannot_be_changed_later(directory):
+    """Every tenant would be looked for in another stream."""
+    run_file.write(directory, run_file.new(shards=4))
+
+    async with Up(directory, VITO_SHARDS="8") as up:
+        assert await up.end() == 1
+        assert "4 shards" in up.output
