@@ -1,0 +1,23 @@
+"""
+How a service asks the gate.
+
+    async with GateClient.connect(url, tenant="cantor", user=user, password=password) as gate:
+        decision = await gate.authorize(
+            modality="voice",
+            provider_id="cartesia",
+            sku="sonic-3",
+            estimate=Usage(characters=900, stream_ms=60_000),
+        )
+        if decision.status == 200:
+            ...  # wait decision.delay_us, then call the vendor
+            await gate.settle(decision.reservation_id, Usage(characters=812, stream_ms=54_000))
+
+Who lets `services.vendors.metered_call` do the calling gets the waiting, the settling, the giving
+back and the cancellation right without writing them.
+"""
+
+from services.client.errors import CannotVerify, MalformedCommand, NoGrant
+from services.client.gate_client import GateClient
+from services.client.wire import Encoding
+
+__all__ = ["CannotVerify", "Encoding", "GateClient", "MalformedCommand", "NoGrant"]

@@ -1,0 +1,81 @@
+"""A NATS connection as a client of the gate needs it: it never stops trying to come back."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Sequence
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import nats
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+
+from services import logs
+from services.embedded.nats_permissions import inbox_prefix
+
+CONNECT_S: Final = 5.0
+RECONNECT_WAIT_S: Final = 0.1
+PING_INTERVAL_S: Final = 5
+# Commands sent while the connection is away wait here; beyond it they are refused at once.
+PENDING_BYTES_MAX: Final = 4 << 20
+# The library has no error of its own for it while it connects.
+REFUSED_LOGIN: Final = "authorization violation"
+
+
+async def open_connection(
+    url: str | Sequence[str],
+    *,
+    user: str | None = None,
+    password: str | None = None,
+    tls: ssl.SSLContext | None = None,
+    connect_s: float = CONNECT_S,
+    name: str = "vito-client",
+) -> Client:
+    """
+    Connect within *connect_s*; a login may also stand in the URL.
+
+    Raises:
+        ConnectionError: no server answered in time, or it refused the login.
+    """
+    urls = [url] if isinstance(url, str) else list(url)
+    login = user or urlsplit(urls[0]).username
+    options: dict[str, Any] = {} if tls is None else {"tls": tls}
+    if login:
+        # Each user may only listen to replies under a prefix of its own.
+        options["inbox_prefix"] = inbox_prefix(login)
+    problems: list[str] = []
+
+    loop = asyncio.get_running_loop()
+    patience = asyncio.timeout(connect_s)
+
+    async def on_error(problem: Exception) -> None:
+        problems[:] = [str(problem) or type(problem).__name__]
+        logs.get().warning("nats_connection", reason=problems[0])
+        if not connected and REFUSED_LOGIN in problems[0].lower():
+            # The library would try for ever; a login that is refused stays refused.
+            patience.reschedule(loop.time())
+
+    connected = False
+    try:
+        async with patience:
+            connection = await nats.connect(
+                urls,
+                name=name,
+                user=user,
+                password=password,
+                error_cb=on_error,
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=RECONNECT_WAIT_S,
+                ping_interval=PING_INTERVAL_S,
+                pending_size=PENDING_BYTES_MAX,
+                **options,
+            )
+            connected = True
+            return connection
+    except TimeoutError:
+        reason = problems[0] if problems else f"no answer within {connect_s:g} s"
+    except (NatsError, OSError) as problem:
+        reason = str(problem) or type(problem).__name__
+    raise ConnectionError(f"no connection to the bus: {reason}")

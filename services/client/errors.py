@@ -1,0 +1,43 @@
+"""
+What a client raises. A refusal is not among these: it is an answer.
+
+    CannotVerify      no answer before the deadline: do not call the vendor
+    MalformedCommand  the gate could not read the command: correct it, do not repeat it
+    NoGrant           a decision that entitles this client to nothing
+"""
+
+from __future__ import annotations
+
+from contracts.replies import Problem
+
+
+class CannotVerify(Exception):
+    """
+    No durable decision is known; the vendor must not be called.
+
+    The command may or may not have been decided. Sent again with the same *command_id*, it gets
+    the one true answer.
+    """
+
+    status = 503
+
+    def __init__(self, subject: str, command_id: str, *, attempts: int, reason: str) -> None:
+        super().__init__(
+            f"{subject}: no answer after {attempts} attempts ({reason}); command_id {command_id}"
+        )
+        self.subject = subject
+        self.command_id = command_id
+        self.attempts = attempts
+        self.reason = reason
+
+
+class MalformedCommand(ValueError):
+    """The gate could not read the command; *problem* says which field and which rule."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(f"{problem.title}: {problem.detail} {problem.remedy}")
+        self.problem = problem
+
+
+class NoGrant(Exception):
+    """A vendor call without the right to make it, refused before a byte was sent."""

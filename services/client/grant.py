@@ -1,0 +1,239 @@
+"""
+A grant: the right to make one vendor call, once, before it expires.
+
+Only a client that received an authorisation from the gate can turn it into a grant, and only once.
+A grant cannot be built, copied, pickled or subclassed. What it is worth is kept here and not in
+the object, so that an object made by any other way is worth nothing. (Python cannot stop code that
+reaches into this module on purpose; the point is that nobody skips the check by mistake.)
+
+    decision = await gate.authorize(...)
+    grant = gate.grant(decision)
+    meter = grant.open(provider_id)    by the adapter, which without a meter cannot send
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, NoReturn
+from weakref import WeakKeyDictionary
+
+import msgspec
+
+from contracts.budget import AuthorizeCall, CallOption
+from contracts.message import Modality
+from contracts.replies import Decision
+from contracts.usage import Usage
+from services.client.errors import NoGrant
+from services.client.meter import Meter
+from services.client.patience import Timing
+
+UNUSED_MAX = 4_096
+EXCHANGED_MAX = 16_384
+_ISSUER: Final = object()
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What was granted. Times are microseconds of this process's monotonic clock.
+
+    *limits* is the upper bound that was held for: the adapter must not ask the vendor for more.
+    """
+
+    tenant: str
+    reservation_id: str
+    decision_id: str
+    modality: Modality
+    provider_id: str
+    sku: str
+    limits: Usage
+    not_before_us: int
+    expires_at_us: int
+
+
+class _Entry(msgspec.Struct):
+    terms: Terms
+    meter: Meter
+    now_us: Callable[[], int]
+    is_open: bool = False
+
+
+class Grant:
+    """The right to make one vendor call. See the module for how to get one."""
+
+    __slots__ = ("__weakref__",)
+
+    def __init__(self, issuer: object = None) -> None:
+        if issuer is not _ISSUER:
+            raise NoGrant("a grant comes from the gate: gate.grant(await gate.authorize(...))")
+
+    def __init_subclass__(cls) -> NoReturn:
+        raise TypeError("there is one kind of grant")
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        # Also what copy.copy and copy.deepcopy ask.
+        raise TypeError("a grant cannot be copied or pickled: it is worth one call")
+
+    @property
+    def terms(self) -> Terms:
+        """What was granted; raises NoGrant for an object that the gate did not issue."""
+        return _entry(self).terms
+
+    @property
+    def meter(self) -> Meter:
+        """What the call has consumed so far; raises NoGrant."""
+        return _entry(self).meter
+
+    @property
+    def is_open(self) -> bool:
+        """Whether an adapter has taken it."""
+        return _entry(self).is_open
+
+    def open(self, provider_id: str) -> Meter:
+        """
+        Take the grant for a call to *provider_id*; nobody can take it again.
+
+        Raises:
+            NoGrant: used before, too early, expired, or for another provider.
+        """
+        entry = _entry(self)
+        terms = entry.terms
+        if provider_id != terms.provider_id:
+            raise NoGrant(f"granted for {terms.provider_id}, not for {provider_id}")
+        if entry.is_open:
+            raise NoGrant("used before: a grant is worth one call")
+        now_us = entry.now_us()
+        if now_us < terms.not_before_us:
+            raise NoGrant(f"too early by {terms.not_before_us - now_us} us: wait the delay")
+        if now_us >= terms.expires_at_us:
+            raise NoGrant("expired: ask the gate again")
+        entry.is_open = True
+        return entry.meter
+
+    def opened(self, provider_id: str) -> Meter:
+        """
+        Return the meter of a call that was begun with this grant, to end it.
+
+        Ending a call stops its cost, so it must be possible as long as the call lasts, also when
+        the grant has expired.
+        """
+        entry = _entry(self)
+        if provider_id != entry.terms.provider_id or not entry.is_open:
+            raise NoGrant(f"no call to {provider_id} was begun with this grant")
+        return entry.meter
+
+
+_ENTRIES: WeakKeyDictionary[Grant, _Entry] = WeakKeyDictionary()
+
+
+def _entry(grant: Grant) -> _Entry:
+    entry = _ENTRIES.get(grant)
+    if entry is None:
+        raise NoGrant("this object was not issued by the gate")
+    return entry
+
+
+class _Received(msgspec.Struct, frozen=True):
+    decision: Decision
+    limits: Usage
+    expires_at_us: int
+
+
+class GrantDesk:
+    """
+    Turns decisions that a client really received into grants, each at most once.
+
+    A decision that was already known to the gate when it was first asked is worth nothing here:
+    somebody else may hold its grant.
+    """
+
+    def __init__(self, tenant: str, timing: Timing) -> None:
+        self._tenant = tenant
+        self._timing = timing
+        self._received: dict[str, _Received] = {}
+        self._exchanged: dict[str, None] = {}
+
+    def received(
+        self, decision: Decision, limits: Usage, *, asked_us: int, ttl_ms: int, attempts: int
+    ) -> None:
+        """Remember a decision that the gate sent for a question first asked at *asked_us*."""
+        name = decision.decision_id
+        if decision.status != 200 or name is None or name in self._exchanged:  # noqa: PLR2004
+            return
+        if decision.replayed and attempts == 1:
+            return
+        # The hold began after the question was asked, so this is never later than its true end,
+        # however the clocks of this machine and of the gate differ.
+        expires_at_us = asked_us + decision.delay_us + ttl_ms * 1_000
+        self._received[name] = _Received(decision, limits, expires_at_us)
+        _bound(self._received, UNUSED_MAX)
+
+    def grant(self, decision: Decision, *, after: Grant | None = None) -> Grant:
+        """
+        Exchange a decision for its grant; *after* is the running call that it extends.
+
+        Raises:
+            NoGrant: a refusal, a decision that did not come from the gate, or one used before.
+        """
+        received = self._received.get(decision.decision_id or "")
+        if received is None or received.decision is not decision:
+            raise NoGrant(f"no unused authorisation: {decision.decision} {decision.code}")
+        begun = None if after is None else _entry(after)
+        if (decision.code == "extended") != (begun is not None):
+            raise NoGrant("an extension, and nothing else, continues an earlier grant")
+        entry = self._new(received) if begun is None else _more(received, begun)
+        del self._received[decision.decision_id or ""]
+        self._exchanged[decision.decision_id or ""] = None
+        _bound(self._exchanged, EXCHANGED_MAX)
+        grant = Grant(_ISSUER)
+        _ENTRIES[grant] = entry
+        return grant
+
+    def _new(self, received: _Received) -> _Entry:
+        decision = received.decision
+        assert decision.reservation_id is not None, "a grant has a reservation"
+        assert decision.modality is not None, "a grant has a modality"
+        now_us = self._timing.monotonic_us
+        terms = Terms(
+            tenant=self._tenant,
+            reservation_id=decision.reservation_id,
+            decision_id=decision.decision_id or "",
+            modality=decision.modality,
+            provider_id=decision.provider_id,
+            sku=decision.sku,
+            limits=received.limits,
+            # The slot is counted from when the gate decided, which was a moment ago: waiting the
+            # whole delay from now on is never too early.
+            not_before_us=now_us() + decision.delay_us,
+            expires_at_us=received.expires_at_us,
+        )
+        return _Entry(terms, Meter(received.limits), now_us)
+
+
+def _more(received: _Received, begun: _Entry) -> _Entry:
+    decision = received.decision
+    if decision.reservation_id != begun.terms.reservation_id or not begun.is_open:
+        raise NoGrant("the extension belongs to another call, or the call was not begun")
+    terms = msgspec.structs.replace(
+        begun.terms,
+        decision_id=decision.decision_id or "",
+        limits=received.limits,
+        not_before_us=0,
+        expires_at_us=received.expires_at_us,
+    )
+    begun.meter.extended(received.limits)
+    return _Entry(terms, begun.meter, begun.now_us)
+
+
+def _bound(kept: dict[str, _Received] | dict[str, None], most: int) -> None:
+    while len(kept) > most:
+        del kept[next(iter(kept))]
+
+
+def limits_of(ask: AuthorizeCall, decision: Decision) -> Usage:
+    """Return the estimate of the way to make the call that was granted; zero if none was."""
+    options: list[CallOption | AuthorizeCall] = [ask, *ask.fallbacks]
+    for option in options:
+        same = (option.modality, option.provider_id, option.sku)
+        if same == (decision.modality, decision.provider_id, decision.sku):
+            return option.estimate
+    return Usage()

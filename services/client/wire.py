@@ -1,0 +1,46 @@
+"""How commands are written and replies are read: JSON, or MessagePack by content type."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypeAlias, TypeVar
+
+import msgspec
+
+from contracts.replies import Decision, Problem, Receipt
+from services.client.errors import MalformedCommand
+
+Encoding: TypeAlias = Literal["json", "msgpack"]
+Reply = TypeVar("Reply")
+
+MSGPACK = "application/msgpack"
+ERROR_CODE_HEADER = "Nats-Service-Error-Code"
+
+
+class Wire:
+    """One encoding: how to write a message, which headers announce it, how to read a reply."""
+
+    def __init__(self, encoding: Encoding) -> None:
+        packed = encoding == "msgpack"
+        library: Any = msgspec.msgpack if packed else msgspec.json
+        # JSON is what the gate expects without being told, and a header costs time on both sides.
+        self.headers: dict[str, str] | None = {"Content-Type": MSGPACK} if packed else None
+        self.encode = library.Encoder().encode
+        self._decode: dict[Any, Any] = {
+            kind: library.Decoder(kind).decode
+            for kind in (Decision, Receipt, list[Decision], dict[str, Any])
+        }
+
+    def read(self, data: bytes, headers: Mapping[str, str] | None, kind: type[Reply]) -> Reply:
+        """
+        Read a reply of the expected kind.
+
+        Raises:
+            MalformedCommand: the gate could not read the command.
+            msgspec.DecodeError: this is no reply of a gate.
+        """
+        if headers and ERROR_CODE_HEADER in headers:
+            # Problems are JSON whatever was asked in: their reader may not know our encodings.
+            raise MalformedCommand(msgspec.json.decode(data, type=Problem))
+        reply: Reply = self._decode[kind](data)
+        return reply
