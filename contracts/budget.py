@@ -7,25 +7,39 @@ stream in slices, `release` gives it back, and a hold that nobody settles expire
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
-from contracts.message import Command, Event, Id, Modality, Name, Nanos, Part, Text, UnixUs
+from contracts.message import (
+    ID_PATTERN,
+    NAME_PATTERN,
+    RESERVATION_PATTERN,
+    Command,
+    Event,
+    Id,
+    Modality,
+    Name,
+    Nanos,
+    Part,
+    ReservationId,
+    Text,
+    UnixUs,
+    refuse_spelling,
+)
 from contracts.usage import Units, Usage
 
 TtlMs: TypeAlias = Annotated[
     int, msgspec.Meta(ge=1_000, le=86_400_000, description="how long the hold lasts unsettled")
 ]
 CallOutcome: TypeAlias = Literal["completed", "cut_off", "failed"]
-ReservationId: TypeAlias = Annotated[
-    str,
-    msgspec.Meta(
-        pattern=r"^[a-z][a-z0-9-]{0,62}\.[0-9]{1,18}$",
-        description="<tenant>.<decision number>, as the grant gave it",
-    ),
-]
 AUTHORIZATIONS_PER_MESSAGE_MAX = 256
+
+# All names of a message in one match; a space is in none of them. See `contracts.message`.
+_is_call = re.compile(f"{ID_PATTERN} {NAME_PATTERN} {NAME_PATTERN} {ID_PATTERN}").fullmatch
+_is_option = re.compile(f"{NAME_PATTERN} {NAME_PATTERN}").fullmatch
+_is_about_hold = re.compile(f"{ID_PATTERN} {RESERVATION_PATTERN}").fullmatch
 
 # -- Commands ----------------------------------------------------------------
 
@@ -37,6 +51,10 @@ class CallOption(Part, frozen=True):
     provider_id: Name
     sku: Name
     estimate: Usage
+
+    def __post_init__(self) -> None:
+        if _is_option(f"{self.provider_id} {self.sku}") is None:
+            refuse_spelling(self)
 
 
 class AuthorizeCall(Command, frozen=True, kw_only=True):
@@ -56,28 +74,40 @@ class AuthorizeCall(Command, frozen=True, kw_only=True):
     session_id: Id | None = None
     max_delay_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] | None = None
 
+    def __post_init__(self) -> None:
+        session = "-" if self.session_id is None else self.session_id
+        if _is_call(f"{self.command_id} {self.provider_id} {self.sku} {session}") is None:
+            refuse_spelling(self)
 
-class SettleCall(Command, frozen=True, kw_only=True):
-    """What the call really consumed. Booked even above the hold: the money was spent."""
+
+class HoldCommand(Command, frozen=True, kw_only=True):
+    """A command about a call that was authorised before."""
 
     reservation_id: ReservationId
+
+    def __post_init__(self) -> None:
+        if _is_about_hold(f"{self.command_id} {self.reservation_id}") is None:
+            refuse_spelling(self)
+
+
+class SettleCall(HoldCommand, frozen=True, kw_only=True):
+    """What the call really consumed. Booked even above the hold: the money was spent."""
+
     usage: Usage
     outcome: CallOutcome = "completed"
     vendor_ref: Annotated[str, msgspec.Meta(max_length=128)] = ""
 
 
-class ExtendCall(Command, frozen=True, kw_only=True):
+class ExtendCall(HoldCommand, frozen=True, kw_only=True):
     """Hold more for a call that goes on. *estimate* is what is added, not the new total."""
 
-    reservation_id: ReservationId
     estimate: Usage
     ttl_ms: TtlMs = 120_000
 
 
-class ReleaseCall(Command, frozen=True, kw_only=True):
+class ReleaseCall(HoldCommand, frozen=True, kw_only=True):
     """The vendor was never called: give the hold back."""
 
-    reservation_id: ReservationId
     reason: Text = ""
 
 

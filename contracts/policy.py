@@ -10,7 +10,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
-from contracts.message import Command, Event, Modality, Nanos, Part, Text, UnixUs, Version
+from contracts.message import Command, Event, Modality, Nanos, Part, Text, UnixUs, Version, whole
 
 Permille: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=1_000)]
 WeightMilli: TypeAlias = Annotated[
@@ -90,7 +90,7 @@ class Policy(Part, frozen=True):
     session: SessionLimits = SessionLimits()
     unit_weights: UnitWeights = UnitWeights()
     time_zone: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] = "UTC"
-    currency: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$")] = "USD"
+    currency: Annotated[str, msgspec.Meta(pattern=whole("[A-Z]{3}"))] = "USD"
 
 
 # -- Commands ----------------------------------------------------------------

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
-from contracts.message import Command, Event, Modality, Name, Nanos, Part, Text, UnixUs, Version
+from contracts.message import (
+    NAME_PATTERN,
+    Command,
+    Event,
+    Modality,
+    Name,
+    Nanos,
+    Part,
+    Text,
+    UnixUs,
+    Version,
+    refuse_spelling,
+    whole,
+)
 
 PricedQuantity: TypeAlias = Literal[
     "input_tokens", "output_tokens", "stream_ms", "characters", "requests", "turns"
 ]
+
+_is_product = re.compile(f"{NAME_PATTERN} {NAME_PATTERN}").fullmatch
 
 
 class Price(Part, frozen=True):
@@ -24,7 +40,7 @@ class Provenance(Part, frozen=True):
     """Where a price was read and when, so that an auditor can look it up."""
 
     source: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
-    retrieved_on: Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+    retrieved_on: Annotated[str, msgspec.Meta(pattern=whole("[0-9]{4}-[0-9]{2}-[0-9]{2}"))]
     note: Text = ""
 
 
@@ -37,12 +53,16 @@ class PriceEntry(Part, frozen=True):
     prices: Annotated[dict[PricedQuantity, Price], msgspec.Meta(min_length=1, max_length=6)]
     provenance: Provenance
 
+    def __post_init__(self) -> None:
+        if _is_product(f"{self.provider_id} {self.sku}") is None:
+            refuse_spelling(self)
+
 
 class PriceBook(Part, frozen=True):
     """All prices of a tenant, in the currency of its policy."""
 
     entries: Annotated[list[PriceEntry], msgspec.Meta(min_length=1, max_length=500)]
-    currency: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$")] = "USD"
+    currency: Annotated[str, msgspec.Meta(pattern=whole("[A-Z]{3}"))] = "USD"
 
 
 # -- Commands ----------------------------------------------------------------

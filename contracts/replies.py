@@ -14,7 +14,7 @@ from contracts.message import Modality, Reply
 Verdict: TypeAlias = Literal["PASS", "THROTTLE", "DOWNGRADE", "DENY"]
 
 
-class Decision(Reply, frozen=True, kw_only=True):
+class Decision(Reply, frozen=True):
     """
     The answer to `authorize` and `extend`.
 
@@ -53,7 +53,7 @@ class Decision(Reply, frozen=True, kw_only=True):
     replayed: bool = False
 
 
-class Receipt(Reply, frozen=True, kw_only=True):
+class Receipt(Reply, frozen=True):
     """
     The answer to every other command.
 
@@ -82,7 +82,7 @@ class Receipt(Reply, frozen=True, kw_only=True):
     replayed: bool = False
 
 
-class Problem(Reply, frozen=True, kw_only=True):
+class Problem(Reply, frozen=True):
     """A message that could not be decided: which field, which rule, what to do (RFC 9457)."""
 
     type: str

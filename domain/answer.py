@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from contracts.budget import (
+    NO_STANDING,
     CallAuthorized,
     CallRefused,
     CallSettled,
@@ -21,6 +22,7 @@ from contracts.budget import (
 from contracts.policy import PolicySet
 from contracts.price_book import PriceBookSet
 from contracts.replies import Decision, Receipt, Verdict
+from contracts.tenant import TenantProvisioned, TenantResumed, TenantSuspended
 from domain.memory import Decided
 from domain.refusals import BY_CODE, Refusal
 
@@ -32,15 +34,16 @@ def answer(
 ) -> Decision | Receipt:
     """Say what was decided. *position* is None for a refusal that is only counted."""
     reply: Decision | Receipt
-    match event:
-        case CallAuthorized():
-            reply = _granted(tenant, event, position)
-        case HoldExtended():
-            reply = _extended(tenant, event, position)
-        case CallRefused():
-            reply = _refused(tenant, event, position)
-        case _:
-            reply = _receipt(tenant, event, position)
+    if isinstance(event, CallAuthorized):
+        reply = _granted(tenant, event, position)
+    elif isinstance(event, CallSettled):
+        reply = _settled(tenant, event, position)
+    elif isinstance(event, HoldExtended):
+        reply = _extended(tenant, event, position)
+    elif isinstance(event, CallRefused):
+        reply = _refused(tenant, event, position)
+    else:
+        reply = _receipt(tenant, event, position)
     return msgspec.structs.replace(reply, replayed=True) if replayed else reply
 
 
@@ -72,30 +75,57 @@ def _granted(tenant: str, event: CallAuthorized, position: int | None) -> Decisi
     facts: dict[str, int | str] = {}
     if event.stepped_down_for:
         facts["stepped_down_for"] = event.stepped_down_for
+    # By position, in the order of the contract: by keyword it takes twice as long (1 us).
     return Decision(
-        decision=verdict(event),
-        status=200,
-        code="granted",
-        command_id=event.command_id,
-        decision_id=name,
-        position=position,
-        reservation_id=name,
-        requested=event.requested,
-        modality=event.modality,
-        provider_id=event.provider_id,
-        sku=event.sku,
-        delay_us=event.delay_us,
-        expires_at_us=event.expires_at_us,
-        amount_nanos=event.amount_nanos,
-        policy_version=event.policy_version,
-        price_version=event.price_version,
-        committed_nanos=standing.committed_nanos,
-        held_nanos=standing.held_nanos,
-        limit_nanos=standing.limit_nanos,
-        credits_nanos=standing.credits_nanos,
-        remaining_nanos=standing.remaining_nanos,
-        resets_at_us=standing.resets_at_us,
-        facts=facts,
+        verdict(event),
+        200,
+        "granted",
+        event.command_id,
+        name,
+        position,
+        name,
+        event.requested,
+        event.modality,
+        event.provider_id,
+        event.sku,
+        event.delay_us,
+        event.expires_at_us,
+        event.amount_nanos,
+        event.policy_version,
+        event.price_version,
+        standing.committed_nanos,
+        standing.held_nanos,
+        standing.limit_nanos,
+        standing.credits_nanos,
+        standing.remaining_nanos,
+        standing.resets_at_us,
+        None,
+        "",
+        "",
+        facts,
+    )
+
+
+def _settled(tenant: str, event: CallSettled, position: int | None) -> Receipt:
+    standing = event.standing
+    # By position, as above.
+    return Receipt(
+        200,
+        "settled",
+        event.command_id,
+        f"{tenant}.{event.decision}",
+        position,
+        f"{tenant}.{event.reservation}",
+        event.cost_nanos,
+        event.overrun_nanos,
+        event.late,
+        None,
+        standing.committed_nanos,
+        standing.held_nanos,
+        standing.limit_nanos,
+        standing.credits_nanos,
+        standing.remaining_nanos,
+        standing.resets_at_us,
     )
 
 
@@ -156,44 +186,40 @@ def _refused(tenant: str, event: CallRefused, position: int | None) -> Decision:
 def _receipt(tenant: str, event: Decided, position: int | None) -> Receipt:
     refusal = BY_CODE[event.code] if isinstance(event, CommandRefused) else None
     standing = _standing(event)
-    settled = event if isinstance(event, CallSettled) else None
-    closes = event if isinstance(event, CallSettled | HoldReleased) else None
     return Receipt(
         status=refusal.status if refusal else 200,
-        code=refusal.code if refusal else _DONE.get(type(event).__name__, "done"),
+        code=refusal.code if refusal else _DONE[type(event)],
         command_id=event.command_id,
         decision_id=f"{tenant}.{event.decision}" if position is not None else None,
         position=position,
-        reservation_id=f"{tenant}.{closes.reservation}" if closes else None,
-        cost_nanos=settled.cost_nanos if settled else 0,
-        overrun_nanos=settled.overrun_nanos if settled else 0,
-        late=settled.late if settled else False,
+        reservation_id=(
+            f"{tenant}.{event.reservation}" if isinstance(event, HoldReleased) else None
+        ),
         version=event.version if isinstance(event, PolicySet | PriceBookSet) else None,
-        committed_nanos=standing.committed_nanos if standing else 0,
-        held_nanos=standing.held_nanos if standing else 0,
-        limit_nanos=standing.limit_nanos if standing else 0,
-        credits_nanos=standing.credits_nanos if standing else 0,
-        remaining_nanos=standing.remaining_nanos if standing else 0,
-        resets_at_us=(standing.resets_at_us or None) if standing else None,
+        committed_nanos=standing.committed_nanos,
+        held_nanos=standing.held_nanos,
+        limit_nanos=standing.limit_nanos,
+        credits_nanos=standing.credits_nanos,
+        remaining_nanos=standing.remaining_nanos,
+        resets_at_us=standing.resets_at_us or None,
         message=refusal.message if refusal else "",
         remedy=refusal.remedy if refusal else "",
         facts=event.facts if isinstance(event, CommandRefused) else {},
     )
 
 
-def _standing(event: Decided) -> Standing | None:
-    if isinstance(event, CallSettled | HoldReleased | CommandRefused | CreditsAdded):
+def _standing(event: Decided) -> Standing:
+    if isinstance(event, HoldReleased | CommandRefused | CreditsAdded):
         return event.standing
-    return None
+    return NO_STANDING
 
 
-_DONE = {
-    "CallSettled": "settled",
-    "HoldReleased": "released",
-    "CreditsAdded": "topped_up",
-    "TenantProvisioned": "provisioned",
-    "TenantSuspended": "suspended",
-    "TenantResumed": "resumed",
-    "PolicySet": "policy_set",
-    "PriceBookSet": "price_book_set",
+_DONE: dict[type[Decided], str] = {
+    HoldReleased: "released",
+    CreditsAdded: "topped_up",
+    TenantProvisioned: "provisioned",
+    TenantSuspended: "suspended",
+    TenantResumed: "resumed",
+    PolicySet: "policy_set",
+    PriceBookSet: "price_book_set",
 }

@@ -12,11 +12,11 @@ A refused call changes nothing: not the bucket, not the budget.
 
 from __future__ import annotations
 
-from contracts.budget import AuthorizeCall, CallAuthorized, CallOption
+from typing import TypeAlias
+
+from contracts.budget import AuthorizeCall, CallAuthorized, CallOption, Standing
 from contracts.commit import AnyEvent
-from contracts.message import Modality
-from contracts.policy import Policy
-from domain import budget, policy, price_book, rate, session, tenant
+from domain import budget, policy, price_book, rate, session, tenant, units
 from domain.refusals import (
     HARD_LIMIT_REACHED,
     MODALITY_NOT_ALLOWED,
@@ -32,126 +32,154 @@ from domain.refusals import (
 from domain.refusing import Offer, refuse_call
 from domain.state import Envelope, State
 
+_Option: TypeAlias = AuthorizeCall | CallOption
+
 
 def authorize(state: State, command: AuthorizeCall, envelope: Envelope) -> list[AnyEvent]:
-    rules = state.policy.policy
-    refusal = tenant.why_not_active(state.tenant)
-    if refusal is not None or rules is None:
-        return [refuse_call(state, command, envelope, refusal or TWIN_UNKNOWN)]
-    if command.modality not in rules.modalities:
+    terms = state.policy.terms
+    if terms is None or state.tenant.status != "active":
+        refusal = tenant.why_not_active(state.tenant) or TWIN_UNKNOWN
+        return [refuse_call(state, command, envelope, refusal)]
+    allowed = terms.modalities.get(command.modality)
+    if allowed is None:
         return [refuse_call(state, command, envelope, MODALITY_NOT_ALLOWED)]
-    offer = _offer(state, rules, command)
+    offer = _offer(state, terms, command)
     if offer is None:
         return [refuse_call(state, command, envelope, NOT_PRICED)]
-    slot = rate.check(state.rate, rules.rate, envelope.now_us, command.max_delay_ms)
+    slot = rate.check(state.rate, terms.bucket, envelope.now_us, command.max_delay_ms)
     if not slot.fits:
         return [refuse_call(state, command, envelope, RATE_LIMITED, offer=offer, slot=slot)]
     if len(state.budget.holds) >= budget.OPEN_HOLDS_MAX:
         return [refuse_call(state, command, envelope, TOO_MANY_HOLDS, offer=offer)]
-    tried: list[tuple[str, Refusal]] = []
-    options: list[CallOption | AuthorizeCall] = [command, *command.fallbacks]
-    for option in options:
-        step = _offer(state, rules, option) if option is not command else offer
-        stopped = _why_not(state, rules, command, option, step)
-        if stopped is None and step is not None:
-            return [_grant(state, rules, command, envelope, option, step, slot, tried)]
-        tried.append((option.modality, stopped or NOT_PRICED))
-    return [refuse_call(state, command, envelope, tried[-1][1], offer=offer, tried=tried)]
+    session_id = command.session_id or ""
+    found = stops_or_credit(state, terms, session_id, allowed, offer, state.budget.period)
+    if isinstance(found, int):
+        return [_grant(state, terms, command, envelope, command, offer, slot, found, "")]
+    return [_step_down(state, terms, command, envelope, offer, slot, found)]
 
 
-def _offer(state: State, rules: Policy, option: CallOption | AuthorizeCall) -> Offer | None:
-    name = price_book.key(option.provider_id, option.sku, option.modality)
-    price = state.prices.entries.get(name)
-    if price is None:
-        return None
-    amount = price_book.cost_nanos(price, option.estimate)
-    if amount is None:
-        return None
-    return Offer(price, amount, policy.weigh(rules, option.estimate))
-
-
-def _why_not(
+def _step_down(
     state: State,
-    rules: Policy,
+    terms: policy.Terms,
     command: AuthorizeCall,
-    option: CallOption | AuthorizeCall,
-    offer: Offer | None,
-) -> Refusal | None:
-    """Return what stops one way to make the call, in the gate's order."""
-    modality = option.modality
-    if offer is None:
-        return NOT_PRICED
-    if option is not command and policy.rung(rules, modality) <= policy.rung(
-        rules, command.modality
-    ):
-        return MODALITY_NOT_ALLOWED
-    if command.session_id is not None and session.over_limit(
-        state.sessions, rules.session, command.session_id, offer.units
+    envelope: Envelope,
+    asked: Offer,
+    slot: rate.Slot,
+    first: Refusal,
+) -> AnyEvent:
+    """Grant the first fallback that fits, or refuse the call."""
+    tried: list[tuple[str, Refusal]] = [(command.modality, first)]
+    session_id = command.session_id or ""
+    offer: Offer | None = asked
+    for option in command.fallbacks:
+        offer = _offer(state, terms, option)
+        allowed = terms.modalities.get(option.modality)
+        if offer is None:
+            tried.append((option.modality, NOT_PRICED))
+        elif allowed is None or not 0 <= terms.modalities[command.modality].rung < allowed.rung:
+            tried.append((option.modality, MODALITY_NOT_ALLOWED))
+        else:
+            found = stops_or_credit(state, terms, session_id, allowed, offer, state.budget.period)
+            if isinstance(found, int):
+                return _grant(
+                    state, terms, command, envelope, option, offer, slot, found, first.code
+                )
+            tried.append((option.modality, found))
+    return refuse_call(state, command, envelope, tried[-1][1], offer=asked, tried=tried)
+
+
+def _offer(state: State, terms: policy.Terms, option: _Option) -> Offer | None:
+    """Price and weigh one way to make the call; None when it cannot be priced."""
+    # Spelled out and not price_book.key(): the call would cost more than the key.
+    tariff = state.prices.tariffs.get(f"{option.provider_id}\n{option.sku}\n{option.modality}")
+    if tariff is None:
+        return None
+    estimate = option.estimate
+    amount_nanos = price_book.cost_nanos(tariff, estimate)
+    if amount_nanos is None:
+        return None
+    return Offer(amount_nanos, policy.weigh(terms, estimate))
+
+
+def stops_or_credit(
+    state: State,
+    terms: policy.Terms,
+    session_id: str,
+    allowed: policy.ModalityTerms,
+    offer: Offer,
+    period: str,
+) -> Refusal | int:
+    """
+    Return what stops a call from holding *offer* in *period*, in the gate's order.
+
+    When nothing does: how many nanos of it would be held on credits.
+    """
+    if (
+        session_id
+        and terms.has_session_limits
+        and session.over_limit(state.sessions, session_id, terms.session, offer.units)
     ):
         return SESSION_LIMIT
-    totals = state.budget.periods[state.budget.period]
-    quota = budget.quota_limit_milli(rules, modality)
-    if quota is not None and (
-        budget.quota_used_milli(totals, modality) + budget.quota_milli(modality, offer.units)
-        > quota
-    ):
+    totals = state.budget.periods[period]
+    if not units.fits(totals.units[allowed.modality], offer.units, allowed.limits):
         return QUOTA_EXHAUSTED
-    limit = rules.budget.monthly_hard_limit_nanos
-    if passes_soft_cap(rules, totals, modality, offer.amount_nanos):
+    amount_nanos = offer.amount_nanos
+    used_nanos = totals.committed_nanos + totals.held_nanos + amount_nanos
+    if allowed.soft_capped and used_nanos > terms.soft_cap_nanos:
         return SOFT_CAP_REACHED
-    if budget.fund(state.budget, totals, limit, offer.amount_nanos).short_nanos:
+    if used_nanos <= terms.limit_nanos:
+        return 0
+    credit_nanos = budget.on_credit_nanos(totals, terms.limit_nanos, amount_nanos)
+    if (
+        credit_nanos > budget.credits_free_nanos(state.budget)
+        or amount_nanos > price_book.COST_MAX_NANOS
+    ):
         return HARD_LIMIT_REACHED
-    return None
-
-
-def passes_soft_cap(
-    rules: Policy, totals: budget.Totals, modality: Modality, amount_nanos: int
-) -> bool:
-    """Whether a call above the soft cap's rung would take the month past the soft cap."""
-    permille = rules.budget.soft_cap_permille
-    if permille is None or modality not in rules.ladder:
-        return False
-    if rules.ladder.index(modality) >= rules.ladder.index(rules.budget.soft_cap_modality):
-        return False
-    used = totals.committed_nanos + totals.held_nanos + amount_nanos
-    return used * 1_000 > rules.budget.monthly_hard_limit_nanos * permille
+    return credit_nanos
 
 
 def _grant(
     state: State,
-    rules: Policy,
+    terms: policy.Terms,
     command: AuthorizeCall,
     envelope: Envelope,
-    option: CallOption | AuthorizeCall,
+    option: _Option,
     offer: Offer,
     slot: rate.Slot,
-    tried: list[tuple[str, Refusal]],
+    credit_nanos: int,
+    stepped_down_for: str,
 ) -> CallAuthorized:
     money = state.budget
     totals = money.periods[money.period]
-    limit = rules.budget.monthly_hard_limit_nanos
-    credit = budget.fund(money, totals, limit, offer.amount_nanos).credit_nanos
+    amount_nanos, now_us = offer.amount_nanos, envelope.now_us
     return CallAuthorized(
         state.decisions + 1,
         command.command_id,
         envelope.fingerprint,
-        envelope.now_us,
+        now_us,
         command.modality,
         option.modality,
-        tried[0][1].code if tried else "",
+        stepped_down_for,
         option.provider_id,
         option.sku,
         option.estimate,
         money.period,
-        offer.amount_nanos,
-        credit,
+        amount_nanos,
+        credit_nanos,
         offer.units,
         slot.tat_us,
         slot.delay_us,
         # The hold runs from when the call may start, so that a throttle does not eat into it.
-        envelope.now_us + slot.delay_us + command.ttl_ms * 1_000,
+        now_us + slot.delay_us + command.ttl_ms * 1_000,
         command.session_id or "",
         state.policy.version,
         state.prices.version,
-        budget.standing(money, totals, limit, held=offer.amount_nanos - credit, credit=-credit),
+        # budget.standing(), spelled out: by keyword it costs as much as the rest of the grant.
+        Standing(
+            totals.committed_nanos,
+            totals.held_nanos + amount_nanos - credit_nanos,
+            terms.limit_nanos,
+            budget.credits_free_nanos(money) - credit_nanos,
+            totals.ends_us,
+        ),
     )

@@ -8,15 +8,15 @@ comes from the month's hard limit first and from prepaid credits then.
 
 Two things may pass the limit, because the money was really spent by then: a settlement above its
 hold, and one that comes after its hold expired. They are booked, flagged as overrun and counted.
+A limit that is lowered below what is committed and held grants nothing until there is room again.
 
-State is updated in place (`evolve` returns the state that it was given): a hot tenant has
-thousands of open holds, and copying them for every event would make replay a hundred times
-slower. `decide` never touches it; tests check that.
+State is updated in place: a hot tenant has thousands of open holds, and copying them for every
+event would make replay a hundred times slower. `decide` never touches it; tests check that.
 """
 
 from __future__ import annotations
 
-from heapq import heapify, heappop, heappush
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -34,35 +34,22 @@ from contracts.budget import (
 )
 from contracts.message import Modality
 from contracts.policy import Policy
-from contracts.price_book import PriceEntry
-from contracts.usage import NO_UNITS, Units
+from domain import deadlines, units
+from domain.policy import quotas_milli
 
-OPEN_HOLDS_MAX = 50_000
-# Expired holds are kept so that a late settlement still finds the prices it was granted at.
-EXPIRED_HOLDS_MAX = 10_000
-PERIODS_MAX = 14
-_HEAP_SLACK = 1_000
+OPEN_HOLDS_MAX: Final = 50_000
+# Expired holds are kept so that a late settlement still finds what it was granted.
+EXPIRED_HOLDS_MAX: Final = 10_000
+# So that one event stays small (about 100 kB); what is left over comes with the next.
+EXPIRED_PER_EVENT_MAX: Final = 500
+PERIODS_MAX: Final = 14
 
-
-class Hold(msgspec.Struct, array_like=True):
-    """Money set aside for one call. *reservation* is the number of the granting decision."""
-
-    reservation: int
-    modality: Modality
-    provider_id: str
-    sku: str
-    period: str
-    amount_nanos: int
-    credit_nanos: int
-    units: Units
-    expires_at_us: int
-    session_id: str
-    price_version: int
-    price: PriceEntry
+# A hold is the grant that made it; an extended one is that grant with more in it.
+Hold: TypeAlias = CallAuthorized
 
 
 class Totals(msgspec.Struct, array_like=True):
-    """One month. Money excludes the part on credits; units are thousandths per modality."""
+    """One month. Money excludes the part on credits."""
 
     starts_us: int
     ends_us: int
@@ -71,31 +58,21 @@ class Totals(msgspec.Struct, array_like=True):
     overrun_nanos: int = 0
     overruns: int = 0
     late_settlements: int = 0
-    quota_committed: dict[str, int] = {}
-    quota_held: dict[str, int] = {}
-    units_committed: list[int] = msgspec.field(default_factory=lambda: [0, 0, 0, 0])
-    units_held: list[int] = msgspec.field(default_factory=lambda: [0, 0, 0, 0])
+    units: dict[Modality, units.Counters] = msgspec.field(default_factory=units.no_counters)
 
 
 class State(msgspec.Struct, array_like=True):
-    """All money of one tenant. *period* names the current month in *periods*."""
+    """All money of one tenant. *period* names the current month in *periods*, *ends_us* its end."""
 
     period: str = ""
+    ends_us: int = 0
     periods: dict[str, Totals] = {}
     credits_added_nanos: int = 0
     credits_spent_nanos: int = 0
     credits_held_nanos: int = 0
     holds: dict[int, Hold] = {}
     expired: dict[int, Hold] = {}
-    # (expiry, reservation) of every hold, and of holds that were extended or closed since.
     deadlines: list[tuple[int, int]] = []
-
-
-class Funds(msgspec.Struct, frozen=True, gc=False):
-    """How an amount is paid: *credit_nanos* of it from credits. *short_nanos* > 0: it is not."""
-
-    credit_nanos: int
-    short_nanos: int
 
 
 def credits_free_nanos(state: State) -> int:
@@ -103,114 +80,66 @@ def credits_free_nanos(state: State) -> int:
     return state.credits_added_nanos - state.credits_spent_nanos - state.credits_held_nanos
 
 
-def limit_free_nanos(totals: Totals, limit_nanos: int) -> int:
-    """What the month's limit has left; 0 when it was passed or lowered below what is spent."""
-    return max(0, limit_nanos - totals.committed_nanos - totals.held_nanos)
-
-
 def totals_of(state: State, period: str) -> Totals:
     """Return a month's totals; empty ones for a month that left the state long ago."""
     return state.periods.get(period) or Totals(0, 0)
 
 
-def fund(state: State, totals: Totals, limit_nanos: int, amount_nanos: int) -> Funds:
-    """Split an amount over the month's limit and the credits."""
-    credit = max(0, amount_nanos - limit_free_nanos(totals, limit_nanos))
-    return Funds(credit, max(0, credit - credits_free_nanos(state)))
-
-
-def quota_milli(modality: Modality, units: Units) -> int:
-    """Which of the units counts against the modality's quota."""
-    match modality:
-        case "video" | "voice":
-            return units.stream_ms_milli
-        case "text":
-            return units.tokens_milli
-        case "data":
-            return units.requests_milli
-
-
-def quota_limit_milli(policy: Policy, modality: Modality) -> int | None:
-    """Return the modality's monthly quota in thousandths of the base quantity, or None."""
-    quotas = policy.quotas
-    match modality:
-        case "video":
-            return _scaled(quotas.video_minute_units, 60_000_000)
-        case "voice":
-            return _scaled(quotas.voice_minute_units, 60_000_000)
-        case "text":
-            return _scaled(quotas.text_token_units, 1_000_000)
-        case "data":
-            return _scaled(quotas.data_requests, 1_000)
-
-
-def _scaled(limit: int | None, grains: int) -> int | None:
-    return None if limit is None else limit * grains
-
-
-def quota_used_milli(totals: Totals, modality: Modality) -> int:
-    """Committed and held units of the month that count against the modality's quota."""
-    return totals.quota_committed.get(modality, 0) + totals.quota_held.get(modality, 0)
+def on_credit_nanos(totals: Totals, limit_nanos: int, amount_nanos: int) -> int:
+    """Return the part of an amount that the month's limit does not cover."""
+    over = totals.committed_nanos + totals.held_nanos + amount_nanos - limit_nanos
+    # A limit that was passed or lowered covers nothing; it does not make calls dearer.
+    return 0 if over <= 0 else min(over, amount_nanos)
 
 
 def standing(
-    state: State,
-    totals: Totals,
-    limit_nanos: int,
-    *,
-    held: int = 0,
-    committed: int = 0,
-    credit: int = 0,
+    state: State, limit_nanos: int, *, held: int = 0, committed: int = 0, credit: int = 0
 ) -> Standing:
     """
     Return the money of the current month after a change of *held*, *committed* and *credit*.
 
     *credit* is by how much the free credits grow (negative: shrink).
     """
+    totals = state.periods[state.period]
     return Standing(
         totals.committed_nanos + committed,
         totals.held_nanos + held,
         limit_nanos,
-        credits_free_nanos(state) + credit,
+        state.credits_added_nanos - state.credits_spent_nanos - state.credits_held_nanos + credit,
         totals.ends_us,
     )
 
 
 def due(state: State, now_us: int) -> list[ExpiredHold]:
-    """Return the holds that have run out by *now_us*, in the order in which they ran out."""
-    # An extended hold is named twice and a closed one still once; only the hold itself counts.
-    numbers = dict.fromkeys(number for _, number in sorted(_reached(state.deadlines, now_us)))
-    holds = (state.holds.get(number) for number in numbers)
+    """Return holds that have run out by *now_us*, in the order in which they ran out."""
+    ran_out = deadlines.reached(state.deadlines, state.holds, now_us, EXPIRED_PER_EVENT_MAX)
     return [
-        _as_expired(hold) for hold in holds if hold is not None and hold.expires_at_us <= now_us
+        ExpiredHold(
+            reservation=hold.decision,
+            modality=hold.modality,
+            period=hold.period,
+            held_nanos=hold.amount_nanos,
+            held_credit_nanos=hold.credit_nanos,
+            held_units=hold.units,
+            session_id=hold.session_id,
+        )
+        for hold in ran_out
     ]
 
 
 def next_deadline_us(state: State) -> int | None:
-    """When the next hold may run out; never too late, sometimes early."""
+    """When the next hold runs out."""
     return state.deadlines[0][0] if state.deadlines else None
 
 
-def _reached(heap: list[tuple[int, int]], now_us: int) -> list[tuple[int, int]]:
-    """Every entry of a heap up to *now_us*, without taking any: a parent is never later."""
-    found, look_at = [], [0]
-    while look_at:
-        index = look_at.pop()
-        if index < len(heap) and heap[index][0] <= now_us:
-            found.append(heap[index])
-            look_at += (2 * index + 1, 2 * index + 2)
-    return found
-
-
-def _as_expired(hold: Hold) -> ExpiredHold:
-    return ExpiredHold(
-        reservation=hold.reservation,
-        modality=hold.modality,
-        period=hold.period,
-        held_nanos=hold.amount_nanos,
-        held_credit_nanos=hold.credit_nanos,
-        held_units=hold.units,
-        session_id=hold.session_id,
+def meter_limits(policy: Policy, credits_nanos: int, period: str, at_us: int) -> MeterLimitsSet:
+    """Return the fact that says what limits the month's meters now."""
+    return MeterLimitsSet(
+        at_us,
+        period,
+        policy.budget.monthly_hard_limit_nanos,
+        credits_nanos,
+        *quotas_milli(policy),
     )
 
 
@@ -218,85 +147,79 @@ def _as_expired(hold: Hold) -> ExpiredHold:
 
 
 def period_opened(state: State, event: PeriodOpened) -> None:
-    """Make the month current; the oldest months leave when nothing can reach them any more."""
-    state.period = event.period
-    state.periods[event.period] = Totals(event.starts_us, event.ends_us)
-    while len(state.periods) > PERIODS_MAX:
-        del state.periods[next(iter(state.periods))]
+    """Make the month current; the oldest months leave, but not one that a hold may come back to."""
+    state.period, state.ends_us = event.period, event.ends_us
+    periods = state.periods
+    periods[event.period] = Totals(event.starts_us, event.ends_us)
+    if len(periods) > PERIODS_MAX:
+        named = {hold.period for hold in (*state.holds.values(), *state.expired.values())}
+        for period in list(periods)[:-PERIODS_MAX]:
+            if period not in named:
+                del periods[period]
 
 
-def call_authorized(state: State, event: CallAuthorized, price: PriceEntry) -> None:
+def call_authorized(state: State, event: CallAuthorized) -> None:
     """Hold the money and the units of a granted call."""
     totals = state.periods[event.period]
-    totals.held_nanos += event.amount_nanos - event.credit_nanos
-    state.credits_held_nanos += event.credit_nanos
-    _hold_units(totals, event.modality, event.units, 1)
-    state.holds[event.decision] = Hold(
-        event.decision,
-        event.modality,
-        event.provider_id,
-        event.sku,
-        event.period,
-        event.amount_nanos,
-        event.credit_nanos,
-        event.units,
-        event.expires_at_us,
-        event.session_id,
-        event.price_version,
-        price,
-    )
-    _remember_deadline(state, event.expires_at_us, event.decision)
+    credit_nanos = event.credit_nanos
+    totals.held_nanos += event.amount_nanos - credit_nanos
+    if credit_nanos:
+        state.credits_held_nanos += credit_nanos
+    units.hold(totals.units[event.modality], event.units)
+    holds = state.holds
+    holds[event.decision] = event
+    deadlines.add(state.deadlines, holds, event.expires_at_us, event.decision)
 
 
 def hold_extended(state: State, event: HoldExtended) -> None:
     """Hold more for a call that goes on."""
     hold = state.holds[event.reservation]
-    totals = _totals(state, hold.period)
+    totals = state.periods[hold.period]
     totals.held_nanos += event.amount_nanos - event.credit_nanos
     state.credits_held_nanos += event.credit_nanos
-    _hold_units(totals, hold.modality, event.units, 1)
-    hold.amount_nanos += event.amount_nanos
-    hold.credit_nanos += event.credit_nanos
-    hold.units = add(hold.units, event.units)
-    hold.expires_at_us = event.expires_at_us
-    _remember_deadline(state, event.expires_at_us, event.reservation)
+    units.hold(totals.units[hold.modality], event.units)
+    state.holds[event.reservation] = msgspec.structs.replace(
+        hold,
+        amount_nanos=hold.amount_nanos + event.amount_nanos,
+        credit_nanos=hold.credit_nanos + event.credit_nanos,
+        units=units.add(hold.units, event.units),
+        expires_at_us=event.expires_at_us,
+    )
+    if event.expires_at_us != hold.expires_at_us:
+        deadlines.add(state.deadlines, state.holds, event.expires_at_us, event.reservation)
+        deadlines.closed(state.deadlines, state.holds, event.reservation)
 
 
 def call_settled(state: State, event: CallSettled) -> None:
     """Book what a call cost; free what was held for it."""
-    totals = _totals(state, event.period)
+    totals = state.periods.get(event.period) or _bring_back(state, event.period)
+    counters = totals.units[event.modality]
+    credit_nanos = event.credit_nanos
     if event.late:
         state.expired.pop(event.reservation, None)
         totals.late_settlements += 1
     else:
-        _free(
-            state,
-            totals,
-            event.reservation,
-            event.modality,
-            event.held_nanos,
-            event.held_credit_nanos,
-            event.held_units,
-        )
-    totals.committed_nanos += event.cost_nanos - event.credit_nanos
-    state.credits_spent_nanos += event.credit_nanos
+        held_credit_nanos = event.held_credit_nanos
+        totals.held_nanos -= event.held_nanos - held_credit_nanos
+        if held_credit_nanos:
+            state.credits_held_nanos -= held_credit_nanos
+        units.free(counters, event.held_units)
+        holds = state.holds
+        holds.pop(event.reservation, None)
+        deadlines.closed(state.deadlines, holds, event.reservation)
+    totals.committed_nanos += event.cost_nanos - credit_nanos
+    if credit_nanos:
+        state.credits_spent_nanos += credit_nanos
     if event.overrun_nanos:
         totals.overrun_nanos += event.overrun_nanos
         totals.overruns += 1
-    _commit_units(totals, event.modality, event.units)
+    units.commit(counters, event.units)
 
 
 def hold_released(state: State, event: HoldReleased) -> None:
     """Free the hold of a call that was never made."""
-    _free(
-        state,
-        _totals(state, event.period),
-        event.reservation,
-        event.modality,
-        event.held_nanos,
-        event.held_credit_nanos,
-        event.held_units,
-    )
+    _free(state, event)
+    deadlines.closed(state.deadlines, state.holds, event.reservation)
 
 
 def holds_expired(state: State, event: HoldsExpired) -> None:
@@ -305,20 +228,10 @@ def holds_expired(state: State, event: HoldsExpired) -> None:
         hold = state.holds.get(gone.reservation)
         if hold is not None:
             state.expired[gone.reservation] = hold
-        _free(
-            state,
-            _totals(state, gone.period),
-            gone.reservation,
-            gone.modality,
-            gone.held_nanos,
-            gone.held_credit_nanos,
-            gone.held_units,
-        )
+        _free(state, gone)
     while len(state.expired) > EXPIRED_HOLDS_MAX:
         del state.expired[next(iter(state.expired))]
-    deadlines = state.deadlines
-    while deadlines and deadlines[0][0] <= event.at_us:
-        heappop(deadlines)
+    deadlines.drop_left_behind(state.deadlines, state.holds)
 
 
 def credits_added(state: State, event: CreditsAdded) -> None:
@@ -326,78 +239,15 @@ def credits_added(state: State, event: CreditsAdded) -> None:
     state.credits_added_nanos += event.amount_nanos
 
 
-def meter_limits(policy: Policy, state: State, period: str, at_us: int) -> MeterLimitsSet:
-    """Return the fact that says what limits the month's meters now."""
-    quotas = [quota_limit_milli(policy, m) for m in ("video", "voice", "text", "data")]
-    return MeterLimitsSet(
-        at_us,
-        period,
-        policy.budget.monthly_hard_limit_nanos,
-        state.credits_added_nanos,
-        *(-1 if quota is None else quota for quota in quotas),
-    )
-
-
-def add(left: Units, right: Units) -> Units:
-    """Add units."""
-    return Units(
-        left.tokens_milli + right.tokens_milli,
-        left.stream_ms_milli + right.stream_ms_milli,
-        left.turns_milli + right.turns_milli,
-        left.requests_milli + right.requests_milli,
-    )
-
-
-def _totals(state: State, period: str) -> Totals:
-    """A hold's own month; one that left the state long ago comes back for a late booking."""
-    totals = state.periods.get(period)
-    if totals is None:
-        totals = state.periods[period] = Totals(0, 0)
+def _bring_back(state: State, period: str) -> Totals:
+    """A month that left the state comes back, empty, for a booking that is very late."""
+    totals = state.periods[period] = Totals(0, 0)
     return totals
 
 
-def _free(
-    state: State,
-    totals: Totals,
-    reservation: int,
-    modality: Modality,
-    held_nanos: int,
-    held_credit_nanos: int,
-    held_units: Units,
-) -> None:
-    totals.held_nanos -= held_nanos - held_credit_nanos
-    state.credits_held_nanos -= held_credit_nanos
-    _hold_units(totals, modality, held_units, -1)
-    state.holds.pop(reservation, None)
-
-
-def _hold_units(totals: Totals, modality: Modality, units: Units, sign: int) -> None:
-    quota = quota_milli(modality, units)
-    if quota:
-        totals.quota_held[modality] = totals.quota_held.get(modality, 0) + sign * quota
-    _count(totals.units_held, units, sign)
-
-
-def _commit_units(totals: Totals, modality: Modality, units: Units) -> None:
-    quota = quota_milli(modality, units)
-    if quota:
-        totals.quota_committed[modality] = totals.quota_committed.get(modality, 0) + quota
-    _count(totals.units_committed, units, 1)
-
-
-def _count(counters: list[int], units: Units, sign: int) -> None:
-    if units is NO_UNITS:
-        return
-    counters[0] += sign * units.tokens_milli
-    counters[1] += sign * units.stream_ms_milli
-    counters[2] += sign * units.turns_milli
-    counters[3] += sign * units.requests_milli
-
-
-def _remember_deadline(state: State, expires_at_us: int, reservation: int) -> None:
-    deadlines = state.deadlines
-    heappush(deadlines, (expires_at_us, reservation))
-    if len(deadlines) > 2 * len(state.holds) + _HEAP_SLACK:
-        # Closed holds leave their deadline behind; sweep when they outnumber the open ones.
-        state.deadlines = [(hold.expires_at_us, n) for n, hold in state.holds.items()]
-        heapify(state.deadlines)
+def _free(state: State, gone: HoldReleased | ExpiredHold) -> None:
+    totals = state.periods.get(gone.period) or _bring_back(state, gone.period)
+    totals.held_nanos -= gone.held_nanos - gone.held_credit_nanos
+    state.credits_held_nanos -= gone.held_credit_nanos
+    units.free(totals.units[gone.modality], gone.held_units)
+    state.holds.pop(gone.reservation, None)

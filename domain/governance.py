@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from contracts.budget import CreditsAdded, PeriodOpened, TopUpCredits
 from contracts.commit import AnyEvent
 from contracts.policy import Policy, PolicySet, SetPolicy
@@ -17,7 +15,7 @@ from contracts.tenant import (
     TenantSuspended,
 )
 from domain import budget, policy, price_book
-from domain.period import month_at
+from domain.period import month_after, month_at
 from domain.refusals import (
     CREDITS_TOO_LARGE,
     NOT_SUSPENDED,
@@ -34,17 +32,24 @@ from domain.state import Envelope, State
 CREDITS_MAX_NANOS = 9_000_000_000_000_000
 
 
-def open_month(state: State, rules: Policy, now_us: int, not_before_us: int) -> list[AnyEvent]:
-    """Months follow each other without a gap, also when the policy's time zone has changed."""
+def open_month(state: State, rules: Policy, now_us: int) -> list[AnyEvent]:
+    """
+    Return the facts that begin the month of *now_us*. Months never overlap.
+
+    A change of time zone lets the old month end as it was announced. Where that is before the new
+    zone's midnight, the next month begins early, once: no hours are left over that would bring a
+    whole month's limit of their own.
+    """
+    money = state.budget
     month = month_at(now_us, rules.time_zone)
-    label = month.label
-    if label in state.budget.periods:
-        # A change of time zone let the old month end before its name ended; this is its rest.
-        label = f"{label}-{len(state.budget.periods)}"
-    starts = max(month.starts_us, not_before_us)
+    starts_us = month.starts_us
+    if money.period:
+        following = month_after(money.period, rules.time_zone)
+        if month.label <= following.label:
+            month, starts_us = following, money.ends_us
     return [
-        PeriodOpened(now_us, label, starts, month.ends_us),
-        budget.meter_limits(rules, state.budget, label, now_us),
+        PeriodOpened(now_us, month.label, starts_us, month.ends_us),
+        budget.meter_limits(rules, money.credits_added_nanos, month.label, now_us),
     ]
 
 
@@ -52,16 +57,11 @@ def top_up(state: State, command: TopUpCredits, envelope: Envelope) -> list[AnyE
     rules = state.policy.policy
     if rules is None:
         return [refuse(state, command, envelope, TWIN_UNKNOWN)]
-    total = state.budget.credits_added_nanos + command.amount_nanos
-    if total > CREDITS_MAX_NANOS:
+    money = state.budget
+    total_nanos = money.credits_added_nanos + command.amount_nanos
+    if total_nanos > CREDITS_MAX_NANOS:
         return [refuse(state, command, envelope, CREDITS_TOO_LARGE)]
-    standing = budget.standing(
-        state.budget,
-        state.budget.periods[state.budget.period],
-        rules.budget.monthly_hard_limit_nanos,
-        credit=command.amount_nanos,
-    )
-    limits = budget.meter_limits(rules, state.budget, state.budget.period, envelope.now_us)
+    limit_nanos = rules.budget.monthly_hard_limit_nanos
     return [
         CreditsAdded(
             state.decisions + 1,
@@ -71,9 +71,9 @@ def top_up(state: State, command: TopUpCredits, envelope: Envelope) -> list[AnyE
             command.amount_nanos,
             command.reason,
             envelope.actor,
-            standing,
+            budget.standing(money, limit_nanos, credit=command.amount_nanos),
         ),
-        msgspec.structs.replace(limits, credits_nanos=total),
+        budget.meter_limits(rules, total_nanos, money.period, envelope.now_us),
     ]
 
 
@@ -84,7 +84,6 @@ def provision(state: State, command: ProvisionTenant, envelope: Envelope) -> lis
     if broken is not None:
         return [refuse(state, command, envelope, *broken)]
     head = (command.command_id, envelope.fingerprint, envelope.now_us)
-    month = open_month(state, command.policy, envelope.now_us, 0)
     created = TenantProvisioned(
         state.decisions + 1, *head, command.display_name, command.organisation, envelope.actor
     )
@@ -92,7 +91,7 @@ def provision(state: State, command: ProvisionTenant, envelope: Envelope) -> lis
         created,
         PolicySet(state.decisions + 1, *head, 1, command.policy, "", envelope.actor),
         PriceBookSet(state.decisions + 1, *head, 1, command.price_book, "", envelope.actor),
-        *month,
+        *open_month(state, command.policy, envelope.now_us),
     ]
 
 
@@ -102,7 +101,7 @@ def set_policy(state: State, command: SetPolicy, envelope: Envelope) -> list[Any
     if command.expected_version not in (None, state.policy.version):
         facts: dict[str, int | str] = {"current_version": state.policy.version}
         return [refuse(state, command, envelope, VERSION_CONFLICT, facts)]
-    broken = _contradiction(command.policy, None, state.prices.currency)
+    broken = _contradiction(command.policy, None, _currency(state))
     if broken is not None:
         return [refuse(state, command, envelope, *broken)]
     return [
@@ -116,7 +115,12 @@ def set_policy(state: State, command: SetPolicy, envelope: Envelope) -> list[Any
             command.note,
             envelope.actor,
         ),
-        budget.meter_limits(command.policy, state.budget, state.budget.period, envelope.now_us),
+        budget.meter_limits(
+            command.policy,
+            state.budget.credits_added_nanos,
+            state.budget.period,
+            envelope.now_us,
+        ),
     ]
 
 
@@ -175,6 +179,10 @@ def resume(state: State, command: ResumeTenant, envelope: Envelope) -> list[AnyE
             envelope.actor,
         )
     ]
+
+
+def _currency(state: State) -> str:
+    return state.prices.book.currency if state.prices.book is not None else ""
 
 
 _Broken = tuple[Refusal, dict[str, int | str]]

@@ -3,6 +3,8 @@ Holds: settle what a call cost, extend a call that goes on, release one that was
 
 A reservation is named `<tenant>.<decision number>`. Decision numbers are dense, so a number that
 was given and has no open hold is known to be closed, for ever and without remembering it.
+
+An extension is paid by the month and limited by the session in which the call began.
 """
 
 from __future__ import annotations
@@ -14,173 +16,173 @@ from contracts.budget import (
     HoldReleased,
     ReleaseCall,
     SettleCall,
+    Standing,
 )
 from contracts.commit import AnyEvent
-from contracts.policy import Policy
-from contracts.usage import NO_UNITS
-from domain import budget, policy, price_book, session, tenant
-from domain.authorize import passes_soft_cap
+from contracts.usage import NO_UNITS, Units
+from domain import budget, policy, price_book, tenant, units
+from domain.authorize import stops_or_credit
 from domain.refusals import (
-    HARD_LIMIT_REACHED,
+    BOOKING_TOO_LARGE,
     HOLD_CLOSED,
     HOLD_EXPIRED,
     HOLD_OF_ANOTHER_TENANT,
     HOLD_UNKNOWN,
+    MODALITY_NOT_ALLOWED,
     NOT_PRICED,
-    QUOTA_EXHAUSTED,
-    SESSION_LIMIT,
-    SOFT_CAP_REACHED,
     TWIN_UNKNOWN,
     Refusal,
 )
 from domain.refusing import Offer, refuse, refuse_call
 from domain.state import Envelope, State
 
+_NO_LIMITS = units.Limits()
 
-def _find_hold(state: State, reservation_id: str) -> tuple[int, budget.Hold | None, Refusal | None]:
-    """Return the hold's number, the open hold, and why there is none."""
+
+def _find_hold(state: State, reservation_id: str) -> budget.Hold | Refusal:
+    """Return the open hold, or why there is none."""
     owner, _, digits = reservation_id.rpartition(".")
-    number = int(digits)
     if owner != state.name:
-        return number, None, HOLD_OF_ANOTHER_TENANT
+        return HOLD_OF_ANOTHER_TENANT
+    number = int(digits)
     hold = state.budget.holds.get(number)
     if hold is not None:
-        return number, hold, None
+        return hold
     if number in state.budget.expired:
-        return number, None, HOLD_EXPIRED
+        return HOLD_EXPIRED
     # Decision numbers are dense, so one that was given and has no hold has been closed.
-    return number, None, HOLD_CLOSED if 0 < number <= state.decisions else HOLD_UNKNOWN
+    return HOLD_CLOSED if 0 < number <= state.decisions else HOLD_UNKNOWN
 
 
 def settle(state: State, command: SettleCall, envelope: Envelope) -> list[AnyEvent]:
-    number, hold, refusal = _find_hold(state, command.reservation_id)
-    late = refusal is HOLD_EXPIRED
+    found = _find_hold(state, command.reservation_id)
+    late = found is HOLD_EXPIRED
     if late:
-        hold = state.budget.expired[number]
-    if hold is None:
-        return [refuse(state, command, envelope, refusal or HOLD_UNKNOWN)]
-    cost = price_book.cost_nanos(hold.price, command.usage)
-    if cost is None:
-        facts: dict[str, int | str] = {
-            "field": "usage",
-            "rule": "only quantities of the hold's price",
-        }
-        return [refuse(state, command, envelope, NOT_PRICED, facts)]
-    rules = state.policy.policy
-    assert rules is not None, "a hold was granted under a policy"
+        found = state.budget.expired[int(command.reservation_id.rpartition(".")[2])]
+    if isinstance(found, Refusal):
+        return [refuse(state, command, envelope, found)]
+    terms = state.policy.terms
+    tariff = price_book.tariff_of(state.prices, found)
+    assert terms is not None, "a hold was granted under a policy"
+    cost_nanos = None if tariff is None else price_book.cost_nanos(tariff, command.usage)
+    if cost_nanos is None:
+        rule = "only quantities that the hold's price has"
+        return [refuse(state, command, envelope, NOT_PRICED, {"field": "usage", "rule": rule})]
+    used = policy.weigh(terms, command.usage)
+    totals = budget.totals_of(state.budget, found.period)
+    if totals.committed_nanos + cost_nanos > price_book.COST_MAX_NANOS or not units.fits(
+        totals.units[found.modality], used, _NO_LIMITS
+    ):
+        return [refuse(state, command, envelope, BOOKING_TOO_LARGE)]
+    return [_settled(state, terms, command, envelope, found, cost_nanos, used, late=late)]
+
+
+def _settled(
+    state: State,
+    terms: policy.Terms,
+    command: SettleCall,
+    envelope: Envelope,
+    hold: budget.Hold,
+    cost_nanos: int,
+    used: Units,
+    *,
+    late: bool,
+) -> CallSettled:
     held, held_credit = (0, 0) if late else (hold.amount_nanos, hold.credit_nanos)
     # The month's limit pays first, so that credits are the ones that come back.
-    from_credit = min(max(0, cost - (held - held_credit)), held_credit)
-    current = hold.period == state.budget.period
-    return [
-        CallSettled(
-            state.decisions + 1,
-            command.command_id,
-            envelope.fingerprint,
-            envelope.now_us,
-            number,
-            command.outcome,
-            hold.modality,
-            hold.provider_id,
-            hold.sku,
-            command.usage,
-            hold.period,
-            cost,
-            from_credit,
-            max(0, cost - held),
-            late,
-            policy.weigh(rules, command.usage),
-            held,
-            held_credit,
-            NO_UNITS if late else hold.units,
-            hold.session_id,
-            command.vendor_ref,
-            state.policy.version,
-            hold.price_version,
-            budget.standing(
-                state.budget,
-                state.budget.periods[state.budget.period],
-                rules.budget.monthly_hard_limit_nanos,
-                committed=cost - from_credit if current else 0,
-                held=-(held - held_credit) if current else 0,
-                credit=held_credit - from_credit,
-            ),
-        )
-    ]
+    credit_nanos = min(max(0, cost_nanos - (held - held_credit)), held_credit)
+    money = state.budget
+    totals = money.periods[money.period]
+    committed_nanos, held_nanos = totals.committed_nanos, totals.held_nanos
+    if hold.period == money.period:
+        committed_nanos += cost_nanos - credit_nanos
+        held_nanos -= held - held_credit
+    return CallSettled(
+        state.decisions + 1,
+        command.command_id,
+        envelope.fingerprint,
+        envelope.now_us,
+        hold.decision,
+        command.outcome,
+        hold.modality,
+        hold.provider_id,
+        hold.sku,
+        command.usage,
+        hold.period,
+        cost_nanos,
+        credit_nanos,
+        max(0, cost_nanos - held),
+        late,
+        used,
+        held,
+        held_credit,
+        NO_UNITS if late else hold.units,
+        hold.session_id,
+        command.vendor_ref,
+        state.policy.version,
+        hold.price_version,
+        Standing(
+            committed_nanos,
+            held_nanos,
+            terms.limit_nanos,
+            budget.credits_free_nanos(money) + held_credit - credit_nanos,
+            totals.ends_us,
+        ),
+    )
 
 
 def extend(state: State, command: ExtendCall, envelope: Envelope) -> list[AnyEvent]:
-    rules = state.policy.policy
+    terms = state.policy.terms
     refusal = tenant.why_not_active(state.tenant)
-    if refusal is not None or rules is None:
+    if refusal is not None or terms is None:
         return [refuse_call(state, command, envelope, refusal or TWIN_UNKNOWN)]
-    number, hold, refusal = _find_hold(state, command.reservation_id)
-    if hold is None:
-        return [refuse_call(state, command, envelope, refusal or HOLD_UNKNOWN)]
-    more = price_book.cost_nanos(hold.price, command.estimate)
-    if more is None:
+    hold = _find_hold(state, command.reservation_id)
+    if isinstance(hold, Refusal):
+        return [refuse_call(state, command, envelope, hold)]
+    allowed = terms.modalities.get(hold.modality)
+    if allowed is None:
+        return [refuse_call(state, command, envelope, MODALITY_NOT_ALLOWED)]
+    tariff = price_book.tariff_of(state.prices, hold)
+    more_nanos = None if tariff is None else price_book.cost_nanos(tariff, command.estimate)
+    if more_nanos is None:
         return [refuse_call(state, command, envelope, NOT_PRICED)]
-    units = policy.weigh(rules, command.estimate)
-    offer = Offer(hold.price, more, units)
-    money = state.budget
-    stopped = _why_not_extend(state, rules, hold, offer)
-    if stopped is not None:
-        return [refuse_call(state, command, envelope, stopped, offer=offer)]
-    limit = rules.budget.monthly_hard_limit_nanos
-    credit = budget.fund(money, budget.totals_of(money, hold.period), limit, more).credit_nanos
-    current = hold.period == money.period
+    offer = Offer(more_nanos, policy.weigh(terms, command.estimate))
+    found = stops_or_credit(state, terms, hold.session_id, allowed, offer, hold.period)
+    if isinstance(found, Refusal):
+        return [refuse_call(state, command, envelope, found, offer=offer)]
+    current = hold.period == state.budget.period
     return [
         HoldExtended(
             state.decisions + 1,
             command.command_id,
             envelope.fingerprint,
             envelope.now_us,
-            number,
+            hold.decision,
             hold.modality,
             hold.period,
             command.estimate,
-            more,
-            credit,
-            units,
+            more_nanos,
+            found,
+            offer.units,
             max(hold.expires_at_us, envelope.now_us + command.ttl_ms * 1_000),
             hold.session_id,
             state.policy.version,
             budget.standing(
-                money,
-                money.periods[money.period],
-                limit,
-                held=more - credit if current else 0,
-                credit=-credit,
+                state.budget,
+                terms.limit_nanos,
+                held=more_nanos - found if current else 0,
+                credit=-found,
             ),
         )
     ]
 
 
-def _why_not_extend(state: State, rules: Policy, hold: budget.Hold, offer: Offer) -> Refusal | None:
-    """Return what stops a running call; its own month pays, as it did when it began."""
-    if hold.session_id and session.over_limit(
-        state.sessions, rules.session, hold.session_id, offer.units
-    ):
-        return SESSION_LIMIT
-    totals = budget.totals_of(state.budget, hold.period)
-    quota = budget.quota_limit_milli(rules, hold.modality)
-    more = budget.quota_milli(hold.modality, offer.units)
-    if quota is not None and budget.quota_used_milli(totals, hold.modality) + more > quota:
-        return QUOTA_EXHAUSTED
-    if passes_soft_cap(rules, totals, hold.modality, offer.amount_nanos):
-        return SOFT_CAP_REACHED
-    limit = rules.budget.monthly_hard_limit_nanos
-    if budget.fund(state.budget, totals, limit, offer.amount_nanos).short_nanos:
-        return HARD_LIMIT_REACHED
-    return None
-
-
 def release(state: State, command: ReleaseCall, envelope: Envelope) -> list[AnyEvent]:
-    number, hold, refusal = _find_hold(state, command.reservation_id)
-    if hold is None:
-        return [refuse(state, command, envelope, refusal or HOLD_UNKNOWN)]
-    rules = state.policy.policy
-    assert rules is not None, "a hold was granted under a policy"
+    hold = _find_hold(state, command.reservation_id)
+    if isinstance(hold, Refusal):
+        return [refuse(state, command, envelope, hold)]
+    terms = state.policy.terms
+    assert terms is not None, "a hold was granted under a policy"
     from_limit = hold.amount_nanos - hold.credit_nanos
     return [
         HoldReleased(
@@ -188,7 +190,7 @@ def release(state: State, command: ReleaseCall, envelope: Envelope) -> list[AnyE
             command.command_id,
             envelope.fingerprint,
             envelope.now_us,
-            number,
+            hold.decision,
             hold.modality,
             hold.period,
             hold.amount_nanos,
@@ -198,8 +200,7 @@ def release(state: State, command: ReleaseCall, envelope: Envelope) -> list[AnyE
             command.reason,
             budget.standing(
                 state.budget,
-                state.budget.periods[state.budget.period],
-                rules.budget.monthly_hard_limit_nanos,
+                terms.limit_nanos,
                 held=-from_limit if hold.period == state.budget.period else 0,
                 credit=hold.credit_nanos,
             ),

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import msgspec
 
-from contracts.budget import CallAuthorized
 from contracts.policy import RatePolicy
 
 
@@ -28,12 +27,25 @@ class State(msgspec.Struct, array_like=True):
     tat_us: int = 0
 
 
+class Bucket(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """
+    A rate policy, worked out, in microseconds.
+
+    *interval_us* is what one call takes to leak, *burst_us* is (B-1) x T, *queue_us* the longest
+    delay.
+    """
+
+    interval_us: int
+    burst_us: int
+    queue_us: int
+
+
 class Slot(msgspec.Struct, frozen=True, gc=False):
     """
     When a call may start.
 
-    *fits* is false when its *delay_us* passes the buffer; then *retry_after_us* is the exact time
-    after which the same call fits (one microsecond earlier it does not).
+    *fits* is false when its delay passes the buffer; then *retry_after_us* is the exact time after
+    which the same call fits (one microsecond earlier it does not).
     """
 
     fits: bool
@@ -42,32 +54,31 @@ class Slot(msgspec.Struct, frozen=True, gc=False):
     retry_after_us: int
 
 
-def interval_us(policy: RatePolicy) -> int:
-    """Microseconds that one call takes to leak out of the bucket."""
-    return -(-policy.period_ms * 1_000 // policy.requests)
+def bucket(policy: RatePolicy) -> Bucket:
+    """Work a rate policy out."""
+    interval_us = -(-policy.period_ms * 1_000 // policy.requests)
+    queue_ms = 0 if policy.overflow == "drop" else policy.queue_max_delay_ms
+    return Bucket(interval_us, (policy.burst - 1) * interval_us, queue_ms * 1_000)
 
 
-def check(state: State, policy: RatePolicy, now_us: int, max_delay_ms: int | None = None) -> Slot:
+def check(state: State, bucket: Bucket, now_us: int, max_delay_ms: int | None = None) -> Slot:
     """Say when one more call may start; *max_delay_ms* is the caller's own patience."""
-    interval = interval_us(policy)
-    delay = max(0, state.tat_us - (policy.burst - 1) * interval - now_us)
-    buffer = delay_bound_us(policy, max_delay_ms)
-    if delay > buffer:
-        return Slot(fits=False, delay_us=0, tat_us=state.tat_us, retry_after_us=delay - buffer)
+    tat_us = state.tat_us
+    delay_us = tat_us - bucket.burst_us - now_us
+    if delay_us > 0:
+        buffer_us = bucket.queue_us
+        if max_delay_ms is not None and max_delay_ms * 1_000 < buffer_us:
+            buffer_us = max_delay_ms * 1_000
+        if delay_us > buffer_us:
+            return Slot(False, 0, tat_us, delay_us - buffer_us)  # noqa: FBT003
+    else:
+        delay_us = 0
     # A queued call leaks from its own slot on, so the bucket moves by one interval either way.
-    tat = max(state.tat_us, now_us) + interval
-    return Slot(fits=True, delay_us=delay, tat_us=tat, retry_after_us=0)
+    start_us = tat_us if tat_us > now_us else now_us  # noqa: FURB136 - max() costs four times this
+    return Slot(True, delay_us, start_us + bucket.interval_us, 0)  # noqa: FBT003
 
 
-def delay_bound_us(policy: RatePolicy, max_delay_ms: int | None) -> int:
-    """Return the longest delay that the policy and the caller both accept, microseconds."""
-    if policy.overflow == "drop":
-        return 0
-    bound_ms = policy.queue_max_delay_ms
-    return 1_000 * (bound_ms if max_delay_ms is None else min(bound_ms, max_delay_ms))
-
-
-def evolve(state: State, event: CallAuthorized) -> State:
-    """Fill the bucket by the call that was let through."""
-    state.tat_us = event.tat_us
-    return state
+def new_policy(state: State, bucket: Bucket, at_us: int) -> None:
+    """Go on with another policy, from a full bucket at most: an old slow one must not block it."""
+    full_us = at_us + bucket.burst_us + bucket.interval_us + bucket.queue_us
+    state.tat_us = min(state.tat_us, full_us)

@@ -67,7 +67,7 @@ RATE_LIMITED: Final = Refusal(
     "rate_limited",
     429,
     "Too many calls: the leaky bucket is full.",
-    "Wait retry_after_ms and ask again with the same command_id or a new one.",
+    "Wait retry_after_ms and ask again, with a new command_id: this one stays refused.",
 )
 SESSION_LIMIT: Final = Refusal(
     "session_limit_reached",
@@ -97,7 +97,7 @@ TOO_MANY_HOLDS: Final = Refusal(
     "too_many_holds",
     503,
     "Too many calls of this twin are open at once.",
-    "Settle or release open calls; holds also expire by themselves.",
+    "Settle or release open calls, or wait until holds expire; then use a new command_id.",
 )
 HOLD_OF_ANOTHER_TENANT: Final = Refusal(
     "hold_of_another_tenant",
@@ -120,7 +120,8 @@ HOLD_EXPIRED: Final = Refusal(
 HOLD_CLOSED: Final = Refusal(
     "hold_closed",
     409,
-    "The hold was settled or released before, or that decision granted none; nothing was changed.",
+    "The hold was settled or released before, expired very long ago, or that decision granted none;"
+    " nothing was changed.",
     "Nothing needs to be done: a hold is booked once.",
 )
 POLICY_INVALID: Final = Refusal(
@@ -135,6 +136,12 @@ PRICE_BOOK_INVALID: Final = Refusal(
     "The price book contradicts itself or the policy.",
     "Correct the field named in facts.field: facts.rule says how.",
 )
+BOOKING_TOO_LARGE: Final = Refusal(
+    "booking_too_large",
+    422,
+    "The month would pass 9 million, where numbers stop being exact everywhere; nothing is booked.",
+    "Correct the usage and settle again with a new command_id.",
+)
 VERSION_CONFLICT: Final = Refusal(
     "version_conflict",
     409,
@@ -144,7 +151,7 @@ VERSION_CONFLICT: Final = Refusal(
 CREDITS_TOO_LARGE: Final = Refusal(
     "credits_too_large",
     422,
-    "The balance would pass 9 million, where numbers stop being exact everywhere.",
+    "All credits ever added would pass 9 million, where numbers stop being exact everywhere.",
     "Top up a smaller amount.",
 )
 COMMAND_ID_REUSED: Final = Refusal(

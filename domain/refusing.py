@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import msgspec
 
 from contracts.budget import AuthorizeCall, CallRefused, CommandRefused, ExtendCall
 from contracts.commands import NOUN_AND_VERB, AnyCommand
-from contracts.price_book import PriceEntry
 from contracts.usage import Units
 from domain import rate
 from domain.refusals import Refusal
 from domain.state import Envelope, State, standing_now
 
 
-class Offer(NamedTuple):
-    """One way to make a call: what it may cost and count at most."""
+class Offer(msgspec.Struct, frozen=True, gc=False):
+    """What one way to make a call may cost and count at most."""
 
-    price: PriceEntry
     amount_nanos: int
     units: Units
 

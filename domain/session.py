@@ -1,16 +1,17 @@
 """
 Sessions: what one conversation has used and holds, for the policy's session limits.
 
-Kept in two generations: when the young one is full, it becomes the old one and the old one is
-forgotten. So memory is bounded without looking for the oldest entry on every call.
+Kept in two generations: when the young one is full, it becomes the old one, and of the old one
+only sessions with an open hold live on. So memory is bounded without looking for the oldest entry
+on every call, and a session that nobody used for 5,000 other sessions starts again from zero.
 """
 
 from __future__ import annotations
 
 import msgspec
 
-from contracts.policy import SessionLimits
 from contracts.usage import Units
+from domain.units import Limits
 
 SESSIONS_PER_GENERATION = 5_000
 
@@ -20,6 +21,7 @@ class Used(msgspec.Struct, array_like=True):
 
     tokens_milli: int = 0
     stream_ms_milli: int = 0
+    open_holds: int = 0
 
 
 class State(msgspec.Struct, array_like=True):
@@ -29,28 +31,38 @@ class State(msgspec.Struct, array_like=True):
     old: dict[str, Used] = {}
 
 
-def over_limit(state: State, limits: SessionLimits, session_id: str, more: Units) -> str | None:
+def over_limit(state: State, session_id: str, limits: Limits, more: Units) -> str | None:
     """Return the name of the limit that *more* would pass, or None."""
     used = state.young.get(session_id) or state.old.get(session_id) or Used()
-    if limits.max_token_units is not None and (
-        used.tokens_milli + more.tokens_milli > limits.max_token_units * 1_000_000
-    ):
+    if used.tokens_milli + more.tokens_milli > limits.tokens_milli:
         return "max_token_units"
-    if limits.max_minute_units is not None and (
-        used.stream_ms_milli + more.stream_ms_milli > limits.max_minute_units * 60_000_000
-    ):
+    if used.stream_ms_milli + more.stream_ms_milli > limits.stream_ms_milli:
         return "max_minute_units"
     return None
 
 
-def count(state: State, session_id: str, units: Units, sign: int) -> None:
-    """Add (or with -1 take back) what a call of the session holds or has used."""
-    if not session_id:
-        return
-    used = state.young.get(session_id)
-    if used is None:
-        used = state.young[session_id] = state.old.pop(session_id, Used())
-    used.tokens_milli += sign * units.tokens_milli
-    used.stream_ms_milli += sign * units.stream_ms_milli
-    if len(state.young) > SESSIONS_PER_GENERATION:
-        state.old, state.young = state.young, {}
+def hold(state: State, session_id: str, units: Units) -> None:
+    """Count a new hold."""
+    used = state.young.get(session_id) or _touch(state, session_id)
+    used.tokens_milli += units.tokens_milli
+    used.stream_ms_milli += units.stream_ms_milli
+    used.open_holds += 1
+
+
+def count(state: State, session_id: str, units: Units, *, closes: bool = False) -> None:
+    """Count *units* more (or less); *closes* when a hold is closed with it."""
+    used = state.young.get(session_id) or _touch(state, session_id)
+    used.tokens_milli += units.tokens_milli
+    used.stream_ms_milli += units.stream_ms_milli
+    if closes:
+        used.open_holds -= 1
+
+
+def _touch(state: State, session_id: str) -> Used:
+    """Bring a session into the young generation, which may make that one old."""
+    if len(state.young) >= SESSIONS_PER_GENERATION:
+        alive = {name: used for name, used in state.old.items() if used.open_holds}
+        state.old, state.young = alive | state.young, {}
+    used = state.old.pop(session_id, None) or Used()
+    state.young[session_id] = used
+    return used

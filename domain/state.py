@@ -46,8 +46,6 @@ class Envelope(NamedTuple):
 
 def standing_now(state: State) -> Standing:
     """Return the money of the current month as it stands."""
-    if state.policy.policy is None:
+    if state.policy.terms is None:
         return NO_STANDING
-    totals = state.budget.periods[state.budget.period]
-    limit = state.policy.policy.budget.monthly_hard_limit_nanos
-    return budget.standing(state.budget, totals, limit)
+    return budget.standing(state.budget, state.policy.terms.limit_nanos)

@@ -29,7 +29,7 @@ def why_not_active(state: State) -> Refusal | None:
             return TWIN_UNKNOWN
 
 
-def evolve(state: State, event: TenantProvisioned | TenantSuspended | TenantResumed) -> State:
+def evolve(state: State, event: TenantProvisioned | TenantSuspended | TenantResumed) -> None:
     """Apply one fact about the twin as a whole."""
     match event:
         case TenantProvisioned():
@@ -40,4 +40,3 @@ def evolve(state: State, event: TenantProvisioned | TenantSuspended | TenantResu
             state.status = event.mode
         case TenantResumed():
             state.status = "active"
-    return state

@@ -1,0 +1,187 @@
+"""Views: questions about the live state, answered from it. They change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from contracts.policy import Policy
+from contracts.views import (
+    BudgetView,
+    Meter,
+    MeterName,
+    PolicyView,
+    PriceBookView,
+    RateView,
+    TenantView,
+    View,
+)
+from domain import budget, policy, rate
+from domain.state import State, standing_now
+from domain.units import MODALITIES
+
+SCALES: Final[dict[MeterName, int]] = {
+    "money": 1_000_000_000,
+    "credits": 1_000_000_000,
+    "token_unit": 1_000_000,
+    "minute_unit": 60_000_000,
+    "interaction_unit": 1_000,
+    "video_minute_unit": 60_000_000,
+    "voice_minute_unit": 60_000_000,
+    "text_token_unit": 1_000_000,
+    "data_request": 1_000,
+}
+
+_NO_LIMIT: Final = -1
+
+
+def view(noun: str, state: State, now_us: int) -> View:
+    """
+    Answer `qry.<tenant>.<noun>.show`; raises KeyError for a noun that has no view.
+
+    The caller has applied what is `due` at *now_us*.
+    """
+    return _VIEWS[noun](state, now_us)
+
+
+def tenant_view(state: State, _now_us: int) -> TenantView:
+    """Show the twin as a whole."""
+    return TenantView(
+        tenant=state.name,
+        position=state.position,
+        status=state.tenant.status,
+        display_name=state.tenant.display_name,
+        organisation=state.tenant.organisation,
+        decisions=state.decisions,
+        last_event_at_us=state.clock_us or None,
+    )
+
+
+def policy_view(state: State, _now_us: int) -> PolicyView:
+    """Show the policy in force."""
+    return PolicyView(
+        tenant=state.name,
+        position=state.position,
+        version=state.policy.version,
+        policy=state.policy.policy,
+    )
+
+
+def price_book_view(state: State, _now_us: int) -> PriceBookView:
+    """Show the prices in force."""
+    return PriceBookView(
+        tenant=state.name,
+        position=state.position,
+        version=state.prices.version,
+        price_book=state.prices.book,
+    )
+
+
+def budget_view(state: State, _now_us: int) -> BudgetView:
+    """Show the current month's meters."""
+    money = state.budget
+    totals = budget.totals_of(money, money.period)
+    rules = state.policy.policy
+    return BudgetView(
+        tenant=state.name,
+        position=state.position,
+        period=money.period,
+        starts_us=totals.starts_us or None,
+        resets_at_us=totals.ends_us or None,
+        currency=rules.currency if rules else "",
+        policy_version=state.policy.version,
+        meters=_meters(money, totals, rules) if rules else [],
+        remaining_nanos=standing_now(state).remaining_nanos,
+        open_holds=len(money.holds),
+        next_expiry_us=budget.next_deadline_us(money),
+        overruns=totals.overruns,
+        overrun_nanos=totals.overrun_nanos,
+        late_settlements=totals.late_settlements,
+    )
+
+
+def rate_view(state: State, now_us: int) -> RateView:
+    """Show what the leaky bucket would say to a call that came now."""
+    terms, rules = state.policy.terms, state.policy.policy
+    bucket = terms.bucket if terms else rate.Bucket(0, 0, 0)
+    slot = rate.check(state.rate, bucket, now_us)
+    return RateView(
+        tenant=state.name,
+        position=state.position,
+        now_us=now_us,
+        tat_us=state.rate.tat_us,
+        interval_us=bucket.interval_us,
+        burst=rules.rate.burst if rules else 0,
+        queue_max_us=bucket.queue_us,
+        delay_us=slot.delay_us if slot.fits else slot.retry_after_us + bucket.queue_us,
+        retry_after_us=slot.retry_after_us,
+    )
+
+
+def _meters(money: budget.State, totals: budget.Totals, rules: Policy) -> list[Meter]:
+    video, voice, text, data = (totals.units[m] for m in MODALITIES)
+    all_four = (video, voice, text, data)
+    video_limit, voice_limit, text_limit, data_limit = policy.quotas_milli(rules)
+    return [
+        _meter(
+            "money",
+            totals.committed_nanos + totals.held_nanos,
+            totals.held_nanos,
+            rules.budget.monthly_hard_limit_nanos,
+        ),
+        _meter(
+            "credits",
+            money.credits_spent_nanos + money.credits_held_nanos,
+            money.credits_held_nanos,
+            money.credits_added_nanos,
+        ),
+        _meter(
+            "token_unit",
+            sum(c.used_tokens_milli for c in all_four),
+            sum(c.held_tokens_milli for c in all_four),
+        ),
+        _meter(
+            "minute_unit",
+            sum(c.used_stream_ms_milli for c in all_four),
+            sum(c.held_stream_ms_milli for c in all_four),
+        ),
+        _meter(
+            "interaction_unit",
+            sum(c.used_turns_milli for c in all_four),
+            sum(c.held_turns_milli for c in all_four),
+        ),
+        _meter(
+            "video_minute_unit",
+            video.used_stream_ms_milli,
+            video.held_stream_ms_milli,
+            video_limit,
+        ),
+        _meter(
+            "voice_minute_unit",
+            voice.used_stream_ms_milli,
+            voice.held_stream_ms_milli,
+            voice_limit,
+        ),
+        _meter("text_token_unit", text.used_tokens_milli, text.held_tokens_milli, text_limit),
+        _meter("data_request", data.used_requests_milli, data.held_requests_milli, data_limit),
+    ]
+
+
+def _meter(name: MeterName, used: int, held: int, limit: int = _NO_LIMIT) -> Meter:
+    return Meter(
+        meter=name,
+        committed=used - held,
+        held=held,
+        limit=None if limit == _NO_LIMIT else limit,
+        remaining=None if limit == _NO_LIMIT else max(0, limit - used),
+        scale=SCALES[name],
+    )
+
+
+_VIEWS: dict[str, Callable[[State, int], View]] = {
+    "tenant": tenant_view,
+    "policy": policy_view,
+    "price_book": price_book_view,
+    "budget": budget_view,
+    "rate": rate_view,
+}
