@@ -12,6 +12,7 @@ BOOK = PriceBook(
     [
         PriceEntry("acme", "calls", "data", {"requests": Price(CENT)}, READ),
         PriceEntry("acme", "talk", "voice", {"stream_ms": Price(1_000)}, READ),
+        PriceEntry("acme", "write", "text", {"output_tokens": Price(1_000)}, READ),
         PriceEntry("other", "calls", "data", {"requests": Price(CENT)}, READ),
     ]
 )

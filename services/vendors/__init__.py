@@ -1,0 +1,12 @@
+"""
+Vendors: the only way out of the house.
+
+    outbound   opens connections to vendors; wants a meter for every request
+    adapter    what a vendor's adapter is; all of them are listed here by a test
+    metered    authorise, wait, call, settle, whatever happens in between
+    counting   the adapter of the counting vendor, `counting_vendor` the vendor itself
+
+A meter comes from a grant, a grant comes from an authorisation (`services.client.grant`), so
+nothing reaches a vendor that the gate has not let through. A new adapter subclasses
+`VendorAdapter`, takes a grant first in whatever sends, and sends through `Outbound`.
+"""

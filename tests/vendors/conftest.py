@@ -1,0 +1,54 @@
+"""A counting vendor on real HTTP, its adapter, and a client of a gate."""
+
+import pytest
+
+from services.client import GateClient
+from services.client.patience import Patience
+from services.vendors.adapter import Vendors, Way
+from services.vendors.counting import CountingAdapter
+from services.vendors.counting_vendor import CountingVendor
+from services.vendors.outbound import Outbound
+from tests.client.fake_gate import FakeGate
+from tests.client.twin import option, provision
+
+QUICK = Patience(deadline_s=5.0, attempt_s=0.2)
+
+
+@pytest.fixture
+async def fake_gate(own_nats):
+    gate = FakeGate()
+    await gate.listen(own_nats.url_for("unrestricted"))
+    yield gate
+    await gate.close()
+
+
+@pytest.fixture
+async def client(own_nats, fake_gate):
+    async with GateClient.connect(
+        own_nats.url_for("client"), tenant="cantor", patience=QUICK, booking=QUICK
+    ) as gate:
+        await provision(gate)
+        yield gate
+
+
+@pytest.fixture
+async def vendor():
+    async with CountingVendor() as vendor:
+        yield vendor
+
+
+@pytest.fixture
+async def adapter(vendor):
+    async with Outbound(vendor.url, timeout_s=2.0) as outbound:
+        yield CountingAdapter("acme", outbound)
+
+
+@pytest.fixture
+def vendors(adapter):
+    return Vendors(adapter)
+
+
+@pytest.fixture
+def way():
+    """Up to three requests, of which the vendor will bill two."""
+    return Way(option(requests=3), {"usage": {"requests": 2}})
