@@ -1,0 +1,249 @@
+"""
+The gate's doors on NATS: one micro service per shard, one endpoint per command and question.
+
+Bytes come in, are checked against the contract, wait for the log, and go out as one reply in the
+encoding that was asked in: JSON, or MessagePack when the header `Content-Type` says so. A message
+may be a list of authorisations; its reply is the list of their decisions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Final
+
+import msgspec
+import structlog
+from nats.errors import Error as NatsError
+from nats.micro import add_service
+from nats.micro.request import Request
+from nats.micro.service import EndpointConfig, Service, ServiceConfig
+
+from contracts import subjects
+from contracts.budget import AUTHORIZATIONS_PER_MESSAGE_MAX, AuthorizeCall
+from contracts.commands import NOUN_AND_VERB, AnyCommand
+from contracts.replies import Problem
+from services.eventstore.client import RawClient
+from services.eventstore.errors import LogProblem
+from services.gate.shard import ShardGate
+from services.gate.writer import Answer, Waiter
+
+SERVICE: Final = "vito-gate"
+VERSION: Final = "1.0.0"
+MSGPACK: Final = "application/msgpack"
+QUESTIONS: Final = ("tenant", "policy", "price_book", "budget", "rate")
+_TENANT_TOKEN = 3
+_MALFORMED = "malformed_command"
+_BAD_REQUEST = 400
+_ERROR = "Nats-Service-Error"
+_ERROR_CODE = "Nats-Service-Error-Code"
+_INBOX = "_INBOX"
+
+_log = structlog.get_logger()
+_to_json = msgspec.json.Encoder().encode
+_to_msgpack = msgspec.msgpack.Encoder().encode
+
+
+class Outbox:
+    """
+    Sends replies in bursts: all that one commit makes ready go to the socket in one write.
+
+    Publishing them one by one costs about as much as deciding them.
+    """
+
+    def __init__(self, connection: RawClient) -> None:
+        self._connection = connection
+        self._frames: list[bytes] = []
+        self._sender: asyncio.Task[None] | None = None
+
+    def put(self, subject: str, data: bytes) -> None:
+        """Send soon; nowhere if nobody asked for a reply. A lost reply is asked for again."""
+        if not subject:
+            return
+        self._frames.append(b"PUB %b %d\r\n%b\r\n" % (subject.encode(), len(data), data))
+        if self._sender is None:
+            self._sender = asyncio.ensure_future(self._send())
+
+    def put_error(self, subject: str, data: bytes, code: str, status: int) -> None:
+        """Send an answer to a message that could not be understood, marked as NATS services do."""
+        if not subject:
+            return
+        header = f"NATS/1.0\r\n{_ERROR}: {code}\r\n{_ERROR_CODE}: {status}\r\n\r\n".encode()
+        size = len(header) + len(data)
+        head = b"HPUB %b %d %d\r\n" % (subject.encode(), len(header), size)
+        self._frames.append(b"".join((head, header, data, b"\r\n")))
+        if self._sender is None:
+            self._sender = asyncio.ensure_future(self._send())
+
+    async def _send(self) -> None:
+        try:
+            while self._frames:
+                frames, self._frames = self._frames, []
+                await self._connection.send(b"".join(frames))
+        except (LogProblem, NatsError, OSError) as problem:
+            _log.warning("replies_not_sent", reason=str(problem))
+        finally:
+            self._sender = None
+
+
+class Decoders:
+    """How the bytes of one command are read, in both encodings."""
+
+    def __init__(self, command: type[AnyCommand]) -> None:
+        self._one_json = msgspec.json.Decoder(command).decode
+        self._one_msgpack = msgspec.msgpack.Decoder(command).decode
+        self._many_json: Callable[[bytes], list[Any]] | None = None
+        self._many_msgpack: Callable[[bytes], list[Any]] | None = None
+        if command is AuthorizeCall:
+            limit = msgspec.Meta(min_length=1, max_length=AUTHORIZATIONS_PER_MESSAGE_MAX)
+            many = Annotated[list[AuthorizeCall], limit]
+            self._many_json = msgspec.json.Decoder(many).decode
+            self._many_msgpack = msgspec.msgpack.Decoder(many).decode
+
+    def read(self, data: bytes, *, packed: bool) -> tuple[list[Any], bool]:
+        """Return the commands and whether they came as a list. Raises msgspec.DecodeError."""
+        many = self._many_msgpack if packed else self._many_json
+        if many is not None and _is_list(data, packed=packed):
+            return many(data), True
+        return [(self._one_msgpack if packed else self._one_json)(data)], False
+
+
+def _is_list(data: bytes, *, packed: bool) -> bool:
+    if packed:
+        return data[:1] in _MSGPACK_ARRAYS
+    return data.lstrip(b" \t\r\n")[:1] == b"["
+
+
+_MSGPACK_ARRAYS = {bytes([first]) for first in (*range(0x90, 0xA0), 0xDC, 0xDD)}
+
+
+class ShardEndpoints:
+    """Serves one shard on NATS while it is owned."""
+
+    def __init__(
+        self, connection: RawClient, outbox: Outbox, shard: ShardGate, worker: str
+    ) -> None:
+        self._connection = connection
+        self._outbox = outbox
+        self._shard = shard
+        self._worker = worker
+        self._service: Service | None = None
+
+    async def start(self) -> None:
+        """Begin to listen."""
+        # A queue group of its own per worker: the server must not split a shard's commands between
+        # its owner and a paused worker that owned it before. Who is not the owner stays silent.
+        self._service = await add_service(
+            self._connection,
+            ServiceConfig(
+                name=SERVICE,
+                version=VERSION,
+                description="Authorises vendor calls before, accounts for them after.",
+                queue_group=self._worker,
+                metadata={"shard": str(self._shard.shard), "worker": self._worker},
+            ),
+        )
+        for command, (noun, verb) in NOUN_AND_VERB.items():
+            await self._listen("cmd", noun, verb, self._commands(command), command.__name__)
+        for noun in QUESTIONS:
+            await self._listen("qry", noun, "show", self._questions(noun), f"{noun} view")
+
+    async def stop(self) -> None:
+        """Stop listening; what was received is still answered."""
+        if self._service is not None:
+            await self._service.stop()
+            self._service = None
+
+    async def _listen(
+        self,
+        kind: str,
+        noun: str,
+        verb: str,
+        handler: Callable[[Request], Awaitable[None]],
+        schema: str,
+    ) -> None:
+        assert self._service is not None, "start() made it"
+        await self._service.add_endpoint(
+            EndpointConfig(
+                name=f"{noun}-{verb}",
+                subject=subjects.served(self._shard.shard, kind, noun, verb),
+                handler=handler,
+                metadata={
+                    "send_to": f"{kind}.{{tenant}}.{noun}.{verb}",
+                    "schema": schema,
+                    "contract": "contracts/asyncapi.json",
+                },
+            )
+        )
+
+    def _commands(self, command: type[AnyCommand]) -> Callable[[Request], Awaitable[None]]:
+        decoders = Decoders(command)
+        receive = self._shard.receive
+
+        async def handle(request: Request) -> None:
+            packed = _is_packed(request)
+            try:
+                commands, is_list = decoders.read(request.data, packed=packed)
+            except msgspec.DecodeError as problem:
+                self._refuse(request, problem, command)
+                return
+            respond = self._responder(request, packed=packed, is_list=is_list)
+            receive(_tenant(request), Waiter(commands, "nats", respond))
+
+        return handle
+
+    def _questions(self, noun: str) -> Callable[[Request], Awaitable[None]]:
+        async def handle(request: Request) -> None:
+            encode = _to_msgpack if _is_packed(request) else _to_json
+            reply = _reply_to(request)
+
+            def respond(view: object) -> None:
+                self._outbox.put(reply, encode(view))
+
+            self._shard.ask(_tenant(request), noun, respond)
+
+        return handle
+
+    def _responder(
+        self, request: Request, *, packed: bool, is_list: bool
+    ) -> Callable[[list[Answer]], None]:
+        encode = _to_msgpack if packed else _to_json
+        put = self._outbox.put
+        reply = _reply_to(request)
+
+        def respond(answers: list[Answer]) -> None:
+            put(reply, encode(answers if is_list else answers[0]))
+
+        return respond
+
+    def _refuse(self, request: Request, problem: Exception, command: type[AnyCommand]) -> None:
+        body = Problem(
+            type="about:blank",
+            title="The message is not a valid command",
+            status=_BAD_REQUEST,
+            code=_MALFORMED,
+            detail=str(problem),
+            remedy=f"Send what contracts/asyncapi.json says of {command.__name__}.",
+        )
+        self._outbox.put_error(_reply_to(request), _to_json(body), _MALFORMED, _BAD_REQUEST)
+
+
+def _tenant(request: Request) -> str:
+    return request.subject.split(".", _TENANT_TOKEN + 1)[_TENANT_TOKEN]
+
+
+def _reply_to(request: Request) -> str:
+    """
+    Where the answer goes: an inbox and nothing else.
+
+    A requester chooses the subject of the reply; without the check it could have the gate publish
+    into the log in its name.
+    """
+    # The library offers only to answer at once; we answer later, many at a time.
+    reply = request._msg.reply  # noqa: SLF001
+    return reply if reply.startswith(_INBOX) else ""
+
+
+def _is_packed(request: Request) -> bool:
+    headers = request.headers
+    return headers is not None and headers.get("Content-Type") == MSGPACK

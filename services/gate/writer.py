@@ -1,0 +1,314 @@
+"""
+One tenant's writer: decides commands at once and groups what was decided into commits.
+
+A command is decided the moment it arrives, on state that already contains every earlier decision,
+acknowledged or not. Its answer is kept back until the commit that holds the decision is in the
+log. One commit of a tenant is in flight at a time; what is decided meanwhile becomes the next one:
+that is the group commit, and it is what makes one hot tenant fast.
+
+When the log refuses a commit (another writer was first) everything undecided-after-all is handed
+back: the state here is worthless then and must be built from the log again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import Protocol
+
+import msgspec
+
+from contracts.budget import CallRefused, CommandRefused, RefusalsCounted
+from contracts.commands import NOUN_AND_VERB, AnyCommand
+from contracts.commit import COMMIT_BYTES_MAX, EVENTS_PER_COMMIT_MAX, TOPIC, AnyEvent, CommitLine
+from contracts.replies import Decision, Receipt
+from contracts.tenant import ProvisionTenant
+from domain import budget, flood, gate
+from domain.answer import answer, not_decided
+from domain.refusals import OVERLOADED, TWIN_UNKNOWN, Refusal
+from domain.state import Envelope, State
+from services.eventstore.appending import Append
+from services.tenant_log import snapshots
+from services.tenant_log.codec import Link, digest_of, hash_of, seal_commit
+
+WAITING_MAX = 8_192
+RETRY_AFTER_MS = 250
+_GROUP_BYTES_MAX = COMMIT_BYTES_MAX // 2
+_EVENT_BYTES_GUESS = 400
+
+Answer = Decision | Receipt
+
+
+class Waiter(msgspec.Struct):
+    """One message of a client: its commands, and how to answer it once all are durable."""
+
+    commands: list[AnyCommand]
+    actor: str
+    respond: Callable[[list[Answer]], None]
+    answers: list[Answer] = []
+
+
+class Group(msgspec.Struct):
+    """The events of one commit in the making, and who waits for it."""
+
+    index: int
+    noun: str
+    events: list[AnyEvent] = []
+    command_ids: list[str] = []
+    waiters: list[Waiter] = []
+    bytes_guess: int = 0
+    # The state just after this commit, encoded, when a snapshot is due.
+    frozen_state: bytes | None = None
+
+
+class Clock(Protocol):
+    """Wall clock in microseconds since the epoch."""
+
+    def __call__(self) -> int: ...
+
+
+def fingerprint(command: AnyCommand) -> bytes:
+    """Digest a command's payload, the same for JSON and MessagePack."""
+    return blake2b(msgspec.msgpack.encode(command), digest_size=8).digest()
+
+
+class TenantWriter:
+    """State and commits of one tenant. Not thread-safe; never awaits."""
+
+    def __init__(
+        self,
+        state: State,
+        link: Link,
+        last_seq: int,
+        *,
+        key: bytes | None,
+        key_version: int,
+        actor: str,
+        clock: Clock,
+    ) -> None:
+        self.state = state
+        self.last_seq = last_seq
+        self.acked = link
+        self.fold_cost_us = 0
+        self.snapshot_due = False
+        self._key = key
+        self._key_version = key_version
+        self._actor = actor
+        self._clock = clock
+        self._pending: deque[Group] = deque()
+        self._in_flight: Group | None = None
+        self._in_flight_hash = ""
+        self._waiting = 0
+        self._floods: dict[str, int] = {}
+        self._flood_nanos = 0
+        self._flood_from_us = 0
+
+    @property
+    def is_keyless(self) -> bool:
+        """Whether the tenant has no data key yet, because nobody provisioned it."""
+        return self._key is None
+
+    # -- deciding ---------------------------------------------------------------
+
+    @property
+    def now_us(self) -> int:
+        """The wall clock, but never before the last event: stepping back grants nothing."""
+        return max(self._clock(), self.state.clock_us)
+
+    def offer(self, waiter: Waiter) -> None:
+        """Decide a client's commands; it is answered when all of them are durable."""
+        if self._waiting >= WAITING_MAX:
+            refuse_all(waiter, OVERLOADED)
+            return
+        needed = self.acked.index
+        for command in waiter.commands:
+            found, position = self._decide(command, waiter.actor)
+            waiter.answers.append(found)
+            needed = max(needed, position)
+        self._answer_when_durable(waiter, needed)
+
+    def ask(self, waiter: Waiter) -> None:
+        """Answer a question about the state as it is now, once all of it is durable."""
+        self._answer_when_durable(waiter, self._last_index)
+
+    def _answer_when_durable(self, waiter: Waiter, index: int) -> None:
+        group = self._group_at(index)
+        if group is None:
+            waiter.respond(waiter.answers)
+        else:
+            group.waiters.append(waiter)
+            self._waiting += 1
+
+    def _decide(self, command: AnyCommand, actor: str) -> tuple[Answer, int]:
+        """Return the answer and the position that must be durable before it may be given."""
+        state = self.state
+        if state.tenant.status == "absent" and type(command) is not ProvisionTenant:
+            # No log is begun for a name that somebody made up.
+            return not_decided(command.command_id, TWIN_UNKNOWN, retry_after_ms=None), 0
+        envelope = Envelope(fingerprint(command), self.now_us, actor)
+        known = gate.known(state, command, envelope)
+        if isinstance(known, Refusal):
+            return not_decided(command.command_id, known, retry_after_ms=None), 0
+        if known is not None:
+            return answer(state.name, known.event, known.position, replayed=True), known.position
+        noun = NOUN_AND_VERB[type(command)][0]
+        self.pass_time(envelope.now_us)
+        events = gate.decide(state, command, envelope)
+        first = events[0]
+        if isinstance(first, CallRefused | CommandRefused) and (
+            state.tenant.status == "absent" or not flood.is_recorded(state.flood, envelope.now_us)
+        ):
+            self._count_refusal(first)
+            return answer(state.name, first, None), 0
+        group = self._write(noun, events)
+        group.command_ids.append(command.command_id)
+        return answer(state.name, first, group.index), group.index  # type: ignore[arg-type]
+
+    def pass_time(self, now_us: int) -> None:
+        """Write down what time alone has brought: holds that ran out, a month that began."""
+        if self._floods and now_us - self._flood_from_us >= flood.WINDOW_US:
+            self._write("budget", [self._flood_summary(now_us)])
+        events = gate.due(self.state, now_us)
+        if events:
+            self._write("budget", events)
+
+    def next_deadline_us(self) -> int | None:
+        """When time will next bring something by itself, or None."""
+        hold = budget.next_deadline_us(self.state.budget)
+        if not self._floods:
+            return hold
+        summary = self._flood_from_us + flood.WINDOW_US
+        return summary if hold is None else min(hold, summary)
+
+    def _count_refusal(self, event: CallRefused | CommandRefused) -> None:
+        if self.state.tenant.status == "absent":
+            return
+        if not self._floods:
+            self._flood_from_us = event.at_us
+        self._floods[event.code] = self._floods.get(event.code, 0) + 1
+        if isinstance(event, CallRefused):
+            self._flood_nanos += event.amount_nanos
+
+    def _flood_summary(self, now_us: int) -> RefusalsCounted:
+        counts, self._floods = self._floods, {}
+        nanos, self._flood_nanos = self._flood_nanos, 0
+        return RefusalsCounted(now_us, self._flood_from_us, now_us, counts, nanos)
+
+    # -- grouping ---------------------------------------------------------------
+
+    def _write(self, noun: str, events: list[AnyEvent]) -> Group:
+        """Put events into the group that is open for *noun* and apply them."""
+        group = self._pending[-1] if self._pending else None
+        if (
+            group is None
+            or group.noun != noun
+            or len(group.events) + len(events) > EVENTS_PER_COMMIT_MAX
+            or group.bytes_guess > _GROUP_BYTES_MAX
+        ):
+            group = Group(self._last_index + 1, noun)
+            self._pending.append(group)
+        state = self.state
+        state.position = group.index
+        for event in events:
+            gate.evolve(state, event)
+        group.events += events
+        group.bytes_guess += _size_guess(events)
+        return group
+
+    @property
+    def _last_index(self) -> int:
+        if self._pending:
+            return self._pending[-1].index
+        return self._in_flight.index if self._in_flight else self.acked.index
+
+    def _group_at(self, index: int) -> Group | None:
+        """The group that is not yet durable at *index*; None when *index* is durable."""
+        if index <= self.acked.index:
+            return None
+        if self._in_flight is not None and index == self._in_flight.index:
+            return self._in_flight
+        return self._pending[index - self._pending[0].index]
+
+    # -- committing -------------------------------------------------------------
+
+    @property
+    def has_work(self) -> bool:
+        """Whether a commit could be taken now."""
+        return bool(self._pending) and self._in_flight is None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits and nothing is in flight."""
+        return not self._pending and self._in_flight is None and not self._floods
+
+    def take(self) -> Append:
+        """Close the oldest group and return the bytes to append. Then call `stored` or `lost`."""
+        assert self._in_flight is None, "one commit of a tenant is in flight at a time"
+        assert self._key is not None, "a tenant without a key has nothing to commit"
+        group = self._in_flight = self._pending.popleft()
+        if self.snapshot_due and not self._pending:
+            group.frozen_state = snapshots.encode_state(self.state)
+            self.snapshot_due, self.fold_cost_us = False, 0
+        line = CommitLine(
+            self.state.name,
+            group.index,
+            self.now_us,
+            len(group.events),
+            self._key_version,
+            self._actor,
+            digest_of(group.command_ids),
+            self.acked.commit_hash,
+        )
+        payload = seal_commit(line, group.events, self._key)
+        self._in_flight_hash = hash_of(payload)
+        return Append(
+            originator_id=self.state.name,
+            version=group.index,
+            topic=TOPIC,
+            noun=group.noun,
+            state=payload,
+            expected_seq=self.last_seq,
+        )
+
+    def stored(self, seq: int) -> Group:
+        """The commit in flight is durable at stream sequence *seq*: answer who waits for it."""
+        group = self._in_flight
+        assert group is not None, "nothing is in flight"
+        self._in_flight = None
+        self.last_seq = seq
+        self.acked = Link(group.index, self._in_flight_hash)
+        self._waiting -= len(group.waiters)
+        for waiter in group.waiters:
+            waiter.respond(waiter.answers)
+        return group
+
+    def snapshot(self, group: Group) -> bytes:
+        """Return the snapshot that was frozen at *group*, which `stored` has just returned."""
+        assert group.frozen_state is not None, "no snapshot was due"
+        return snapshots.encode(group.frozen_state, self.acked, self.last_seq)
+
+    def lost(self) -> list[Waiter]:
+        """Give up: everything that is not durable is undone. Return who was waiting, in order."""
+        groups = [self._in_flight] if self._in_flight else []
+        groups += self._pending
+        self._in_flight = None
+        self._pending.clear()
+        self._waiting = 0
+        return [waiter for group in groups for waiter in group.waiters]
+
+
+def refuse_all(waiter: Waiter, refusal: Refusal) -> None:
+    """Answer every command of a message with a refusal that is not in the log."""
+    waiter.respond(
+        [
+            not_decided(command.command_id, refusal, retry_after_ms=RETRY_AFTER_MS)
+            for command in waiter.commands
+        ]
+    )
+
+
+def _size_guess(events: list[AnyEvent]) -> int:
+    # Only a policy or price book can be large; their bounds keep one below half of a commit.
+    noun_is_small = len(events) == 1 and not hasattr(events[0], "policy")
+    return _EVENT_BYTES_GUESS if noun_is_small else len(msgspec.msgpack.encode(events))
