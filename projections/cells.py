@@ -1,0 +1,55 @@
+"""How values of events are written into Postgres columns."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NUL_SHOWN = "\N{REPLACEMENT CHARACTER}"
+
+
+def moment(at_us: int) -> datetime:
+    """Microseconds since the epoch as `timestamptz`, exactly."""
+    return _EPOCH + timedelta(microseconds=at_us)
+
+
+def moment_or_null(at_us: int) -> datetime | None:
+    """Like moment(); 0 means that there is none."""
+    return moment(at_us) if at_us else None
+
+
+def text(value: str) -> str:
+    """
+    Free text of a caller.
+
+    Postgres has no U+0000: one such character would stop a whole shard, so it is replaced.
+    """
+    return value.replace("\0", _NUL_SHOWN) if "\0" in value else value
+
+
+def text_or_null(value: str) -> str | None:
+    """Like text(); the empty string means that there is none."""
+    return text(value) if value else None
+
+
+def json_text(value: object) -> str:
+    """A document as `jsonb` takes it."""
+    encoded = msgspec.json.encode(value)
+    if b"\\u0000" in encoded:
+        encoded = msgspec.json.encode(_without_nul(msgspec.to_builtins(value)))
+    return encoded.decode()
+
+
+def _without_nul(value: Any) -> Any:
+    match value:
+        case str():
+            return text(value)
+        case dict():
+            return {text(key): _without_nul(inner) for key, inner in value.items()}
+        case list():
+            return [_without_nul(inner) for inner in value]
+        case _:
+            return value

@@ -1,0 +1,371 @@
+"""
+Decisions: one row for every answer of the gate that is in the log.
+
+That is every numbered decision but settlements, whose rows are those of the audit log: a decision
+id is in exactly one of the two. *verdict* is set where a call was asked for. Refusals of a flood
+are not listed but counted, per minute and code, in `refusal_counts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from contracts.budget import (
+    CallAuthorized,
+    CallRefused,
+    CommandRefused,
+    CreditsAdded,
+    HoldExtended,
+    HoldReleased,
+    RefusalsCounted,
+    Standing,
+)
+from contracts.policy import PolicySet
+from contracts.price_book import PriceBookSet
+from contracts.replies import Verdict
+from contracts.tenant import TenantProvisioned, TenantResumed, TenantSuspended
+from projections.cells import json_text, moment, moment_or_null, text, text_or_null
+from projections.projection import Append, Change, Commit, Row, Write
+
+NAME = "decisions"
+DEFINITION = 1
+
+GRANTED = 200
+_MINUTE_US = 60_000_000
+
+TABLES = """
+CREATE TABLE {schema}.decisions (
+    tenant          text        NOT NULL,
+    decision        bigint      NOT NULL,
+    position        bigint      NOT NULL,
+    ordinal         integer     NOT NULL,
+    occurred_at     timestamptz NOT NULL,
+    command_id      text        NOT NULL,
+    noun            text        NOT NULL,
+    verb            text        NOT NULL,
+    verdict         text CHECK (verdict IN ('PASS', 'THROTTLE', 'DOWNGRADE', 'DENY')),
+    status          integer     NOT NULL,
+    code            text        NOT NULL,
+    reservation     bigint,
+    requested       text,
+    modality        text,
+    provider_id     text,
+    sku             text,
+    amount_nanos    numeric     NOT NULL,
+    credit_nanos    bigint      NOT NULL,
+    delay_us        bigint      NOT NULL,
+    retry_after_us  bigint      NOT NULL,
+    expires_at      timestamptz,
+    session_id      text,
+    policy_version  integer,
+    price_version   integer,
+    committed_nanos numeric,
+    held_nanos      numeric,
+    limit_nanos     bigint,
+    credits_nanos   bigint,
+    resets_at       timestamptz,
+    actor           text,
+    facts           jsonb       NOT NULL,
+    PRIMARY KEY (tenant, decision)
+);
+CREATE INDEX ON {schema}.decisions (tenant, occurred_at, decision);
+CREATE TABLE {schema}.refusal_counts (
+    tenant   text        NOT NULL,
+    minute   timestamptz NOT NULL,
+    code     text        NOT NULL,
+    refusals bigint      NOT NULL,
+    position bigint      NOT NULL,
+    PRIMARY KEY (tenant, minute, code)
+);
+"""
+
+VIEWS = {
+    "decisions": """
+SELECT tenant, decision, tenant || '.' || decision AS decision_id, position, ordinal, occurred_at,
+    command_id, noun, verb, verdict, status, code,
+    reservation, tenant || '.' || reservation AS reservation_id,
+    requested, modality, provider_id, sku, amount_nanos, credit_nanos, delay_us, retry_after_us,
+    expires_at, session_id, policy_version, price_version, committed_nanos, held_nanos,
+    limit_nanos, credits_nanos, resets_at, actor, facts
+FROM {schema}.decisions
+""",
+    "refusal_counts": """
+SELECT tenant, minute, code, refusals, position FROM {schema}.refusal_counts
+""",
+}
+
+_COUNT = """
+INSERT INTO {schema}.refusal_counts AS r (tenant, minute, code, refusals, position)
+SELECT tenant, minute, code, refusals, position FROM json_to_recordset(%s::json) AS c(
+    tenant text, minute timestamptz, code text, refusals bigint, position bigint)
+ON CONFLICT (tenant, minute, code) DO UPDATE SET
+    refusals = r.refusals + excluded.refusals, position = excluded.position
+"""
+
+
+class _Decision(NamedTuple):
+    """A row, in the order of the columns; what a decision does not have stays null or 0."""
+
+    tenant: str
+    decision: int
+    position: int
+    ordinal: int
+    occurred_at: object
+    command_id: str
+    noun: str
+    verb: str
+    verdict: Verdict | None = None
+    status: int = GRANTED
+    code: str = ""
+    reservation: int | None = None
+    requested: str | None = None
+    modality: str | None = None
+    provider_id: str | None = None
+    sku: str | None = None
+    amount_nanos: int = 0
+    credit_nanos: int = 0
+    delay_us: int = 0
+    retry_after_us: int = 0
+    expires_at: object = None
+    session_id: str | None = None
+    policy_version: int | None = None
+    price_version: int | None = None
+    committed_nanos: int | None = None
+    held_nanos: int | None = None
+    limit_nanos: int | None = None
+    credits_nanos: int | None = None
+    resets_at: object = None
+    actor: str | None = None
+    facts: str = "{}"
+
+
+class _Count(msgspec.Struct, gc=False):
+    """Refusals that were only counted, of one minute and code."""
+
+    tenant: str
+    minute: Any
+    code: str
+    refusals: int = 0
+    position: int = 0
+
+
+def writes(commits: Sequence[Commit]) -> list[Write]:
+    """Return a row for each decision, and by how much the counts grow."""
+    rows: list[Row] = []
+    counts: dict[tuple[str, int, str], _Count] = {}
+    for commit in commits:
+        latest = 0
+        for ordinal, event in enumerate(commit.events):
+            if type(event) is RefusalsCounted:
+                _count(counts, commit, event)
+                continue
+            row_of = _ROW_OF.get(type(event))
+            # Provisioning is one decision of several events; the first of them names it.
+            if row_of is None or event.decision == latest:  # type: ignore[union-attr]
+                continue
+            row = row_of(commit, ordinal, event)
+            latest = row.decision
+            rows.append(row)
+    return [
+        Append("decisions", _Decision._fields, rows),
+        Change(_COUNT, list(counts.values())),
+    ]
+
+
+def _count(
+    counts: dict[tuple[str, int, str], _Count], commit: Commit, event: RefusalsCounted
+) -> None:
+    minute_us = event.from_us - event.from_us % _MINUTE_US
+    for code, refusals in event.counts.items():
+        key = (commit.tenant, minute_us, code)
+        count = counts.get(key)
+        if count is None:
+            count = counts[key] = _Count(commit.tenant, moment(minute_us), text(code))
+        count.refusals += refusals
+        count.position = commit.position
+
+
+def _authorized(commit: Commit, ordinal: int, event: CallAuthorized) -> _Decision:
+    standing = event.standing
+    facts = {"stepped_down_for": event.stepped_down_for} if event.stepped_down_for else None
+    # Positional, in the order of the columns: this is the hottest row.
+    return _Decision(
+        commit.tenant,
+        event.decision,
+        commit.position,
+        ordinal,
+        moment(event.at_us),
+        event.command_id,
+        "budget",
+        "authorize",
+        _verdict(event),
+        GRANTED,
+        "granted",
+        event.decision,
+        event.requested,
+        event.modality,
+        event.provider_id,
+        event.sku,
+        event.amount_nanos,
+        event.credit_nanos,
+        event.delay_us,
+        0,
+        moment(event.expires_at_us),
+        text_or_null(event.session_id),
+        event.policy_version,
+        event.price_version,
+        standing.committed_nanos,
+        standing.held_nanos,
+        standing.limit_nanos,
+        standing.credits_nanos,
+        moment_or_null(standing.resets_at_us),
+        None,
+        json_text(facts) if facts else "{}",
+    )
+
+
+def _verdict(event: CallAuthorized) -> Verdict:
+    if event.modality != event.requested:
+        return "DOWNGRADE"
+    return "THROTTLE" if event.delay_us else "PASS"
+
+
+def _refused(commit: Commit, ordinal: int, event: CallRefused) -> _Decision:
+    return _row(commit, ordinal, event, "budget", event.verb, event.code)._replace(
+        verdict="DENY",
+        status=event.status,
+        requested=text_or_null(event.requested),
+        provider_id=text_or_null(event.provider_id),
+        sku=text_or_null(event.sku),
+        amount_nanos=event.amount_nanos,
+        retry_after_us=event.retry_after_us,
+        policy_version=event.policy_version,
+        price_version=event.price_version,
+        facts=json_text(event.facts) if event.facts else "{}",
+        **_stood(event.standing),
+    )
+
+
+def _extended(commit: Commit, ordinal: int, event: HoldExtended) -> _Decision:
+    return _row(commit, ordinal, event, "budget", "extend", "extended")._replace(
+        verdict="PASS",
+        reservation=event.reservation,
+        requested=event.modality,
+        modality=event.modality,
+        amount_nanos=event.amount_nanos,
+        credit_nanos=event.credit_nanos,
+        expires_at=moment(event.expires_at_us),
+        session_id=text_or_null(event.session_id),
+        policy_version=event.policy_version,
+        **_stood(event.standing),
+    )
+
+
+def _released(commit: Commit, ordinal: int, event: HoldReleased) -> _Decision:
+    return _row(commit, ordinal, event, "budget", "release", "released")._replace(
+        reservation=event.reservation,
+        modality=event.modality,
+        amount_nanos=event.held_nanos,
+        credit_nanos=event.held_credit_nanos,
+        session_id=text_or_null(event.session_id),
+        facts=json_text({"reason": event.reason}) if event.reason else "{}",
+        **_stood(event.standing),
+    )
+
+
+def _topped_up(commit: Commit, ordinal: int, event: CreditsAdded) -> _Decision:
+    return _row(commit, ordinal, event, "budget", "top_up", "topped_up")._replace(
+        amount_nanos=event.amount_nanos,
+        actor=text(event.actor),
+        facts=json_text({"reason": event.reason}) if event.reason else "{}",
+        **_stood(event.standing),
+    )
+
+
+def _command_refused(commit: Commit, ordinal: int, event: CommandRefused) -> _Decision:
+    return _row(commit, ordinal, event, event.noun, event.verb, event.code)._replace(
+        status=event.status,
+        facts=json_text(event.facts) if event.facts else "{}",
+        **_stood(event.standing),
+    )
+
+
+def _provisioned(commit: Commit, ordinal: int, event: TenantProvisioned) -> _Decision:
+    facts = {"display_name": event.display_name, "organisation": event.organisation}
+    return _row(commit, ordinal, event, "tenant", "provision", "provisioned")._replace(
+        actor=text(event.actor), facts=json_text(facts)
+    )
+
+
+def _suspended(commit: Commit, ordinal: int, event: TenantSuspended) -> _Decision:
+    facts = {"mode": event.mode, "reason": event.reason}
+    return _row(commit, ordinal, event, "tenant", "suspend", "suspended")._replace(
+        actor=text(event.actor), facts=json_text(facts)
+    )
+
+
+def _resumed(commit: Commit, ordinal: int, event: TenantResumed) -> _Decision:
+    return _row(commit, ordinal, event, "tenant", "resume", "resumed")._replace(
+        actor=text(event.actor), facts=json_text({"reason": event.reason})
+    )
+
+
+def _policy_set(commit: Commit, ordinal: int, event: PolicySet) -> _Decision:
+    return _row(commit, ordinal, event, "policy", "set", "policy_set")._replace(
+        policy_version=event.version,
+        actor=text(event.actor),
+        facts=json_text({"note": event.note}) if event.note else "{}",
+    )
+
+
+def _prices_set(commit: Commit, ordinal: int, event: PriceBookSet) -> _Decision:
+    return _row(commit, ordinal, event, "price_book", "set", "price_book_set")._replace(
+        price_version=event.version,
+        actor=text(event.actor),
+        facts=json_text({"note": event.note}) if event.note else "{}",
+    )
+
+
+def _row(
+    commit: Commit, ordinal: int, event: Any, noun: str, verb: str, code: str
+) -> _Decision:
+    return _Decision(
+        commit.tenant,
+        event.decision,
+        commit.position,
+        ordinal,
+        moment(event.at_us),
+        event.command_id,
+        noun,
+        verb,
+        code=code,
+    )
+
+
+def _stood(standing: Standing) -> dict[str, Any]:
+    return {
+        "committed_nanos": standing.committed_nanos,
+        "held_nanos": standing.held_nanos,
+        "limit_nanos": standing.limit_nanos,
+        "credits_nanos": standing.credits_nanos,
+        "resets_at": moment_or_null(standing.resets_at_us),
+    }
+
+
+# Settlements are not here: each has its row in the audit log.
+_ROW_OF: Mapping[type, Callable[[Commit, int, Any], _Decision]] = {
+    CallAuthorized: _authorized,
+    CallRefused: _refused,
+    CommandRefused: _command_refused,
+    CreditsAdded: _topped_up,
+    HoldExtended: _extended,
+    HoldReleased: _released,
+    PolicySet: _policy_set,
+    PriceBookSet: _prices_set,
+    TenantProvisioned: _provisioned,
+    TenantResumed: _resumed,
+    TenantSuspended: _suspended,
+}

@@ -1,0 +1,133 @@
+"""
+Tenants: what each twin is now, and how much of its log the tables show.
+
+*position* is the last commit that is projected; a reader who waits for a position waits for it.
+A twin whose key is destroyed shows as `erased` and without its names as soon as a commit of it
+cannot be read; what was projected before goes when the projections are rebuilt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from contracts.policy import PolicySet
+from contracts.price_book import PriceBookSet
+from contracts.tenant import TenantProvisioned, TenantResumed, TenantSuspended
+from projections.cells import moment, text
+from projections.projection import Change, Commit, Write
+
+NAME = "tenants"
+DEFINITION = 1
+
+TABLES = """
+CREATE TABLE {schema}.tenants (
+    tenant         text        PRIMARY KEY,
+    shard          integer     NOT NULL,
+    status         text        NOT NULL
+        CHECK (status IN ('absent', 'active', 'suspended', 'asleep', 'erased')),
+    reason         text        NOT NULL,
+    display_name   text        NOT NULL,
+    organisation   text        NOT NULL,
+    currency       text        NOT NULL,
+    time_zone      text        NOT NULL,
+    policy_version integer     NOT NULL,
+    price_version  integer     NOT NULL,
+    provisioned_at timestamptz,
+    position       bigint      NOT NULL,
+    last_commit_at timestamptz NOT NULL
+) WITH (fillfactor = 50);
+"""
+
+VIEWS = {
+    "tenants": """
+SELECT tenant, shard, status, reason, display_name, organisation, currency, time_zone,
+    policy_version, price_version, provisioned_at, position, last_commit_at
+FROM {schema}.tenants
+""",
+}
+
+_CHANGE = """
+MERGE INTO {schema}.tenants t
+USING json_to_recordset(%s::json) AS c(
+    tenant text, shard integer, status text, reason text, display_name text, organisation text,
+    currency text, time_zone text, policy_version integer, price_version integer,
+    provisioned_at timestamptz, position bigint, last_commit_at timestamptz)
+ON t.tenant = c.tenant
+WHEN MATCHED THEN UPDATE SET
+    status = coalesce(c.status, t.status),
+    reason = coalesce(c.reason, t.reason),
+    display_name = coalesce(c.display_name, t.display_name),
+    organisation = coalesce(c.organisation, t.organisation),
+    currency = coalesce(c.currency, t.currency),
+    time_zone = coalesce(c.time_zone, t.time_zone),
+    policy_version = coalesce(c.policy_version, t.policy_version),
+    price_version = coalesce(c.price_version, t.price_version),
+    provisioned_at = coalesce(c.provisioned_at, t.provisioned_at),
+    position = c.position,
+    last_commit_at = c.last_commit_at
+WHEN NOT MATCHED THEN INSERT
+    (tenant, shard, status, reason, display_name, organisation, currency, time_zone,
+     policy_version, price_version, provisioned_at, position, last_commit_at)
+VALUES (c.tenant, c.shard, coalesce(c.status, 'absent'), coalesce(c.reason, ''),
+    coalesce(c.display_name, ''), coalesce(c.organisation, ''), coalesce(c.currency, ''),
+    coalesce(c.time_zone, ''), coalesce(c.policy_version, 0), coalesce(c.price_version, 0),
+    c.provisioned_at, c.position, c.last_commit_at)
+"""
+
+
+class _Tenant(msgspec.Struct, gc=False):
+    """What a batch changes of a twin; null leaves it as it is."""
+
+    tenant: str
+    shard: int
+    status: str | None = None
+    reason: str | None = None
+    display_name: str | None = None
+    organisation: str | None = None
+    currency: str | None = None
+    time_zone: str | None = None
+    policy_version: int | None = None
+    price_version: int | None = None
+    provisioned_at: datetime | None = None
+    position: int = 0
+    last_commit_at: datetime | None = None
+
+
+def writes(commits: Sequence[Commit]) -> list[Write]:
+    """Return what each twin of the batch is after it."""
+    twins: dict[str, _Tenant] = {}
+    for commit in commits:
+        twin = twins.get(commit.tenant)
+        if twin is None:
+            twin = twins[commit.tenant] = _Tenant(commit.tenant, commit.shard)
+        twin.position, twin.last_commit_at = commit.position, moment(commit.at_us)
+        if commit.erased:
+            twin.status, twin.reason = "erased", ""
+            twin.display_name, twin.organisation = "", ""
+        for event in commit.events:
+            _apply(twin, event)
+    return [Change(_CHANGE, list(twins.values()))]
+
+
+def _apply(twin: _Tenant, event: object) -> None:
+    match event:
+        case TenantProvisioned():
+            twin.status, twin.reason = "active", ""
+            twin.display_name = text(event.display_name)
+            twin.organisation = text(event.organisation)
+            twin.provisioned_at = moment(event.at_us)
+        case TenantSuspended():
+            twin.status, twin.reason = event.mode, text(event.reason)
+        case TenantResumed():
+            twin.status, twin.reason = "active", text(event.reason)
+        case PolicySet():
+            twin.policy_version = event.version
+            twin.currency = event.policy.currency
+            twin.time_zone = text(event.policy.time_zone)
+        case PriceBookSet():
+            twin.price_version = event.version
+        case _:
+            pass

@@ -1,0 +1,40 @@
+"""How values of events are written into columns."""
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from projections.cells import json_text, moment, moment_or_null, text, text_or_null
+
+
+def test_moment_is_exact_to_the_microsecond():
+    """A float on the way would lose the last digits of times that auditors compare."""
+    assert datetime(2026, 9, 21, 14, 13, 20, 1, tzinfo=UTC) == moment(1_790_000_000_000_001)
+
+
+def test_moment_takes_the_largest_time_of_the_contracts():
+    """A value that a contract allows must never stop a shard."""
+    assert moment(9_000_000_000_000_000).year == 2255
+
+
+def test_absent_values_are_null():
+    """In the log an empty string or a zero time stands for "none"; in SQL null does."""
+    assert (text_or_null(""), moment_or_null(0)) == (None, None)
+
+
+def test_nul_characters_are_replaced():
+    """Postgres refuses U+0000, and one caller's text must not stop everybody's shard."""
+    assert text("a\0b") == "a\N{REPLACEMENT CHARACTER}b"
+
+
+def test_nul_characters_are_replaced_inside_documents():
+    """jsonb refuses the escaped form of U+0000 as well, in keys and in values."""
+    shown = msgspec.json.decode(json_text({"k\0": ["v\0", {"x": "\0"}]}))
+
+    fffd = "\N{REPLACEMENT CHARACTER}"
+    assert {f"k{fffd}": [f"v{fffd}", {"x": fffd}]} == shown
+
+
+def test_text_that_looks_like_an_escape_is_kept():
+    r"""A caller who writes \u0000 in letters has written no NUL."""
+    assert msgspec.json.decode(json_text({"k": r"\u0000"})) == {"k": r"\u0000"}
