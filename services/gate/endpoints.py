@@ -194,13 +194,8 @@ class ShardEndpoints:
 
     def _questions(self, noun: str) -> Callable[[Request], Awaitable[None]]:
         async def handle(request: Request) -> None:
-            encode = _to_msgpack if _is_packed(request) else _to_json
-            reply = _reply_to(request)
-
-            def respond(view: object) -> None:
-                self._outbox.put(reply, encode(view))
-
-            self._shard.ask(_tenant(request), noun, respond)
+            respond = self._responder(request, packed=_is_packed(request), is_list=False)
+            self._shard.receive(_tenant(request), Waiter([], "nats", respond, question=noun))
 
         return handle
 

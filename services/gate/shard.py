@@ -17,7 +17,6 @@ import structlog
 from contracts.subjects import shard_of
 from contracts.tenant import ProvisionTenant
 from domain.refusals import CANNOT_VERIFY, OVERLOADED, TWIN_UNKNOWN
-from domain.views import view
 from services.eventstore.errors import LogProblem
 from services.gate.committer import Committer
 from services.gate.log import TenantLog
@@ -109,21 +108,6 @@ class ShardGate:
             self._load(tenant, [waiter])
             return
         self._offer(writer, waiter)
-
-    def ask(self, tenant: str, noun: str, respond: Callable[[object], None]) -> None:
-        """Answer a question about a tenant's live state."""
-        if not self._is_owner():
-            return
-
-        def answer_from(writer: TenantWriter) -> None:
-            seen = view(noun, writer.state, writer.now_us)
-            writer.ask(Waiter([], "", lambda _: respond(seen)))
-
-        writer = self._writers.get(tenant)
-        if writer is None:
-            self._load(tenant, [Waiter([], "", lambda _: self.ask(tenant, noun, respond))])
-        else:
-            answer_from(writer)
 
     def warm(self, tenant: str) -> None:
         """Load a tenant before anybody asks, so that its holds expire in time."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from hashlib import blake2b
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import msgspec
 
@@ -24,10 +24,12 @@ from contracts.commands import NOUN_AND_VERB, AnyCommand
 from contracts.commit import COMMIT_BYTES_MAX, EVENTS_PER_COMMIT_MAX, TOPIC, AnyEvent, CommitLine
 from contracts.replies import Decision, Receipt
 from contracts.tenant import ProvisionTenant
+from contracts.views import View
 from domain import budget, flood, gate
 from domain.answer import answer, not_decided
 from domain.refusals import OVERLOADED, TWIN_UNKNOWN, Refusal
 from domain.state import Envelope, State
+from domain.views import view
 from services.eventstore.appending import Append
 from services.tenant_log import snapshots
 from services.tenant_log.codec import Link, digest_of, hash_of, seal_commit
@@ -37,16 +39,21 @@ RETRY_AFTER_MS = 250
 _GROUP_BYTES_MAX = COMMIT_BYTES_MAX // 2
 _EVENT_BYTES_GUESS = 400
 
-Answer = Decision | Receipt
+Answer: TypeAlias = Decision | Receipt | View
 
 
 class Waiter(msgspec.Struct):
-    """One message of a client: its commands, and how to answer it once all are durable."""
+    """
+    One message of a client: its commands, and how to answer it once all are durable.
+
+    With a *question* instead (the noun of a view) its one answer is that view.
+    """
 
     commands: list[AnyCommand]
     actor: str
     respond: Callable[[list[Answer]], None]
     answers: list[Answer] = []
+    question: str = ""
 
 
 class Group(msgspec.Struct):
@@ -122,15 +129,16 @@ class TenantWriter:
             refuse_all(waiter, OVERLOADED)
             return
         needed = self.acked.index
+        if waiter.question:
+            # Seen now, told when all that it shows is durable.
+            self.pass_time(self.now_us)
+            waiter.answers.append(view(waiter.question, self.state, self.now_us))
+            needed = self._last_index
         for command in waiter.commands:
             found, position = self._decide(command, waiter.actor)
             waiter.answers.append(found)
             needed = max(needed, position)
         self._answer_when_durable(waiter, needed)
-
-    def ask(self, waiter: Waiter) -> None:
-        """Answer a question about the state as it is now, once all of it is durable."""
-        self._answer_when_durable(waiter, self._last_index)
 
     def _answer_when_durable(self, waiter: Waiter, index: int) -> None:
         group = self._group_at(index)
@@ -300,12 +308,8 @@ class TenantWriter:
 
 def refuse_all(waiter: Waiter, refusal: Refusal) -> None:
     """Answer every command of a message with a refusal that is not in the log."""
-    waiter.respond(
-        [
-            not_decided(command.command_id, refusal, retry_after_ms=RETRY_AFTER_MS)
-            for command in waiter.commands
-        ]
-    )
+    names = [command.command_id for command in waiter.commands] or [""]
+    waiter.respond([not_decided(name, refusal, retry_after_ms=RETRY_AFTER_MS) for name in names])
 
 
 def _size_guess(events: list[AnyEvent]) -> int:

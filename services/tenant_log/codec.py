@@ -8,7 +8,6 @@ be moved, relabelled or replayed elsewhere without failing to open.
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import NamedTuple
 
 import msgspec
 
@@ -40,7 +39,7 @@ class BrokenLog(Exception):
         self.what = what
 
 
-class Link(NamedTuple):
+class Link(msgspec.Struct, frozen=True, gc=False):
     """Where a chain has got to: the last commit's index and hash (hex)."""
 
     index: int
