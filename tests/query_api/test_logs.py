@@ -1,24 +1,11 @@
 """Logs can be parsed, and hold nothing that opens a door."""
 
-import io
 import json
 import logging
 
 import pytest
 
 from services import logs
-
-
-@pytest.fixture
-def written():
-    """What was logged, parsed, with the root logger put back afterwards."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    out = io.StringIO()
-    logs.configure("api", stream=out)
-    yield lambda: [json.loads(line) for line in out.getvalue().splitlines()]
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 def test_a_line_is_one_json_object_with_its_fields(written):

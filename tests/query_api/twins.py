@@ -1,0 +1,224 @@
+"""Small logs of twins, and how they get into the tables: through the real projections."""
+
+from psycopg import AsyncConnection
+
+import projections
+from contracts.budget import (
+    CallAuthorized,
+    CallRefused,
+    CallSettled,
+    CreditsAdded,
+    MeterLimitsSet,
+    PeriodOpened,
+    RefusalsCounted,
+    Standing,
+)
+from contracts.policy import BudgetPolicy, Policy, PolicySet, RatePolicy
+from contracts.price_book import Price, PriceBook, PriceBookSet, PriceEntry, Provenance
+from contracts.tenant import TenantProvisioned
+from contracts.usage import Units, Usage
+from projections.projection import Commit
+from services.projector.apply import apply_batch, ensure_positions
+from services.projector.opening import Opened
+
+START_US = 1_790_000_000_000_000
+PERIOD = "2026-09"
+LIMIT_NANOS = 5_000_000_000
+HELD_NANOS = 2_000_000
+COST_NANOS = 1_234_567
+PROVIDERS = ("openai", "elevenlabs", "tavus")
+USAGE = Usage(input_tokens=300, output_tokens=120, turns=1)
+UNITS = Units(tokens_milli=420_000, turns_milli=1_000)
+POLICY = Policy(
+    rate=RatePolicy(requests=50),
+    budget=BudgetPolicy(monthly_hard_limit_nanos=LIMIT_NANOS),
+    modalities=["text"],
+)
+PRICES = PriceBook(
+    entries=[
+        PriceEntry(
+            provider_id="openai",
+            sku="gpt-5-mini",
+            modality="text",
+            prices={"input_tokens": Price(nanos=250, per=1), "output_tokens": Price(nanos=2_000)},
+            provenance=Provenance(source="price page of the vendor", retrieved_on="2026-09-01"),
+        )
+    ]
+)
+
+
+class Twin:
+    """A twin whose log grows by one commit a call. Decisions are numbered from 1."""
+
+    def __init__(self, tenant: str, shard: int = 0) -> None:
+        self.tenant, self.shard = tenant, shard
+        self.position = 0
+        self.decision = 0
+        self.spent = 0
+        self.granted: list[int] = []
+        self.settled: list[int] = []
+
+    @property
+    def now_us(self) -> int:
+        """A second passes with every commit."""
+        return START_US + self.position * 1_000_000
+
+    def provision(self) -> list:
+        """The twin exists, with a policy, prices and an open month."""
+        number = self._next()
+        day_us = 86_400_000_000
+        return [
+            TenantProvisioned(
+                number, "c1", b"f", self.now_us, "Andrés Cantor", "TV Azteca", "admin"
+            ),
+            PolicySet(number, "c1", b"f", self.now_us, 1, POLICY, "", "admin"),
+            PriceBookSet(number, "c1", b"f", self.now_us, 1, PRICES, "", "admin"),
+            PeriodOpened(START_US, PERIOD, START_US - day_us, START_US + 29 * day_us),
+            MeterLimitsSet(START_US, PERIOD, LIMIT_NANOS, 0, -1, -1, 9_000_000_000, -1),
+        ]
+
+    def authorize(self) -> list:
+        """A call is granted."""
+        number = self._next()
+        self.granted.append(number)
+        return [
+            CallAuthorized(
+                number,
+                f"c{number}",
+                b"f",
+                self.now_us,
+                "text",
+                "text",
+                "",
+                PROVIDERS[number % 3],
+                "gpt-5-mini",
+                USAGE,
+                PERIOD,
+                HELD_NANOS,
+                0,
+                UNITS,
+                self.now_us,
+                0,
+                self.now_us + 120_000_000,
+                f"s{number % 7}",
+                1,
+                1,
+                self._standing(),
+            )
+        ]
+
+    def settle(self) -> list:
+        """The oldest granted call is settled."""
+        reservation = self.granted.pop(0)
+        number = self._next()
+        self.settled.append(number)
+        self.spent += COST_NANOS
+        return [
+            CallSettled(
+                number,
+                f"c{number}",
+                b"f",
+                self.now_us,
+                reservation,
+                "completed",
+                "text",
+                PROVIDERS[reservation % 3],
+                "gpt-5-mini",
+                USAGE,
+                PERIOD,
+                COST_NANOS,
+                0,
+                0,
+                False,
+                UNITS,
+                HELD_NANOS,
+                0,
+                UNITS,
+                f"s{reservation % 7}",
+                "vendor-1",
+                1,
+                1,
+                self._standing(),
+            )
+        ]
+
+    def refuse(self, code: str = "monthly_hard_limit_reached", status: int = 402) -> list:
+        """A call is refused."""
+        number = self._next()
+        return [
+            CallRefused(
+                number,
+                f"c{number}",
+                b"f",
+                self.now_us,
+                "authorize",
+                code,
+                status,
+                "text",
+                "openai",
+                "gpt-5-mini",
+                HELD_NANOS,
+                0,
+                1,
+                1,
+                {"limit": "monthly_hard_limit_nanos", "missing_nanos": 7},
+                self._standing(),
+            )
+        ]
+
+    def flood(self, refusals: int) -> list:
+        """Refusals that are only counted."""
+        counts = {"rate_limited": refusals}
+        return [RefusalsCounted(self.now_us, self.now_us, self.now_us + 1, counts, 5)]
+
+    def top_up(self) -> list:
+        """Credits are added."""
+        number = self._next()
+        return [
+            CreditsAdded(
+                number, f"c{number}", b"f", self.now_us, 7_000, "gift", "admin", self._standing()
+            )
+        ]
+
+    def set_policy(self, version: int) -> list:
+        """Another version of the policy."""
+        number = self._next()
+        return [
+            PolicySet(
+                number, f"c{number}", b"f", self.now_us, version, POLICY, f"v{version}", "admin"
+            )
+        ]
+
+    def _next(self) -> int:
+        self.decision += 1
+        return self.decision
+
+    def _standing(self) -> Standing:
+        held = HELD_NANOS * len(self.granted)
+        return Standing(self.spent, held, LIMIT_NANOS, 0, START_US + 29 * 86_400_000_000)
+
+
+class Tables:
+    """The read side of one database, written as the projector writes it."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+        self.stream_seq: dict[int, int] = {}
+
+    async def add(self, twin: Twin, *commits: list) -> None:
+        """Apply commits of a twin, each a list of events, in one transaction."""
+        applied = []
+        for events in commits:
+            seq = self.stream_seq.get(twin.shard, 0) + 1
+            self.stream_seq[twin.shard] = seq
+            twin.position += 1
+            applied.append(Commit(twin.shard, seq, twin.tenant, twin.position, twin.now_us, events))
+        await self.apply(twin.shard, applied)
+
+    async def apply(self, shard: int, commits: list[Commit]) -> None:
+        """Apply commits of a shard."""
+        if shard not in self.stream_seq or commits[0].stream_seq == 1:
+            versions = {projection.NAME: 1 for projection in projections.ALL}
+            await ensure_positions(self._connection, shard, versions)
+        opened = Opened(commits=commits, last_seq=commits[-1].stream_seq)
+        await apply_batch(self._connection, shard, opened, projections.ALL)
