@@ -14,6 +14,8 @@ from nats.errors import Error as NatsError
 
 from services import logs
 from services.embedded.nats_permissions import inbox_prefix
+from services.failure import Failure
+from services.settings import NatsLogin
 
 CONNECT_S: Final = 5.0
 RECONNECT_WAIT_S: Final = 0.1
@@ -22,6 +24,10 @@ PING_INTERVAL_S: Final = 5
 PENDING_BYTES_MAX: Final = 4 << 20
 # The library has no error of its own for it while it connects.
 REFUSED_LOGIN: Final = "authorization violation"
+
+
+class NotConnected(Failure, ConnectionError):
+    """There is no bus to talk to."""
 
 
 async def open_connection(
@@ -37,7 +43,7 @@ async def open_connection(
     Connect within *connect_s*; a login may also stand in the URL.
 
     Raises:
-        ConnectionError: no server answered in time, or it refused the login.
+        NotConnected: no server answered in time, or it refused the login.
     """
     urls = [url] if isinstance(url, str) else list(url)
     login = user or urlsplit(urls[0]).username
@@ -78,4 +84,18 @@ async def open_connection(
         reason = problems[0] if problems else f"no answer within {connect_s:g} s"
     except (NatsError, OSError) as problem:
         reason = str(problem) or type(problem).__name__
-    raise ConnectionError(f"no connection to the bus: {reason}")
+    raise NotConnected(
+        f"No connection to the bus: {reason}",
+        "start everything with `vito up`, or correct the address or the login.",
+    )
+
+
+def of_login(login: NatsLogin) -> dict[str, Any]:
+    """Return the arguments of `GateClient.connect` for a login; they hold the password."""
+    tls = None if login.ca_file is None else ssl.create_default_context(cafile=login.ca_file)
+    return {
+        "url": login.urls,
+        "user": login.user,
+        "password": login.password.reveal(),
+        "tls": tls,
+    }

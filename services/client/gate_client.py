@@ -8,15 +8,14 @@ only the want of an answer is raised.
 
 from __future__ import annotations
 
-import secrets
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Literal, Self, TypeVar
+from functools import cached_property
+from typing import Self
 
 from nats.aio.client import Client
 
-from contracts import subjects
 from contracts.budget import (
     AUTHORIZATIONS_PER_MESSAGE_MAX,
     AuthorizeCall,
@@ -25,61 +24,27 @@ from contracts.budget import (
     ExtendCall,
     ReleaseCall,
     SettleCall,
-    TopUpCredits,
 )
-from contracts.commands import NOUN_AND_VERB, AnyCommand
 from contracts.message import Modality
-from contracts.policy import Policy, SetPolicy
-from contracts.price_book import PriceBook, SetPriceBook
 from contracts.replies import Decision, Receipt
-from contracts.tenant import ProvisionTenant, ResumeTenant, SuspendTenant
 from contracts.usage import Usage
-from services.client.attempts import Attempts, Bus
+from services.client.attempts import Attempts
 from services.client.connection import CONNECT_S, open_connection
-from services.client.errands import Errands
+from services.client.governance import Governance
 from services.client.grant import Grant, GrantDesk, limits_of
-from services.client.patience import Patience, Timing
-from services.client.wire import Encoding, Wire
+from services.client.patience import Patience
+from services.client.sender import must_ask_again, new_id
+from services.client.wire import Encoding
 
 TTL_MS = 120_000
-_ASK_AGAIN = ("cannot_verify", "overloaded")
-_UNAVAILABLE = 503
-Answer = TypeVar("Answer", Decision, Receipt)
 
 
-def new_id() -> str:
-    """A command id that nobody else has: 128 random bits."""
-    return secrets.token_hex(16)
+class GateClient(Governance):
+    """Asks the gate for one tenant over a connection that may be shared. See `Sender`."""
 
-
-class GateClient:
-    """
-    Asks the gate for one tenant over a connection that may be shared.
-
-    *patience* bounds commands; *booking* bounds settlements and releases, which have to arrive and
-    for which nobody waits with a visitor on the line.
-    """
-
-    def __init__(
-        self,
-        bus: Bus,
-        tenant: str,
-        *,
-        encoding: Encoding = "json",
-        patience: Patience | None = None,
-        booking: Patience | None = None,
-        timing: Timing | None = None,
-        errands: Errands | None = None,
-    ) -> None:
-        self.tenant = tenant
-        self.timing = timing or Timing()
-        self.patience = patience or Patience()
-        self.booking = booking or Patience(deadline_s=60.0)
-        self.errands = errands or Errands()
-        self._bus = bus
-        self._encoding: Encoding = encoding
-        self._wire = Wire(encoding)
-        self._desk = GrantDesk(tenant, self.timing)
+    @cached_property
+    def _desk(self) -> GrantDesk:
+        return GrantDesk(self.tenant, self.timing)
 
     @classmethod
     @asynccontextmanager
@@ -100,7 +65,7 @@ class GateClient:
         Connect, and on leaving finish what was begun before disconnecting.
 
         Raises:
-            ConnectionError: no server answered within *connect_s*, or it refused the login.
+            NotConnected: no server answered within *connect_s*, or it refused the login.
         """
         connection: Client = await open_connection(
             url, user=user, password=password, tls=tls, connect_s=connect_s
@@ -181,13 +146,13 @@ class GateClient:
         while True:
             replies = await attempts.send(self._wire.encode(waiting), list[Decision])
             for command, decision in zip(waiting, replies or (), strict=bool(replies)):
-                if not _must_ask_again(decision):
+                if not must_ask_again(decision):
                     decisions[command.command_id] = decision
                     self._remember(command, decision, attempts)
             waiting = [command for command in waiting if command.command_id not in decisions]
             if not waiting:
                 return [decisions[command.command_id] for command in commands]
-            refusals = [reply for reply in replies or () if _must_ask_again(reply)]
+            refusals = [reply for reply in replies or () if must_ask_again(reply)]
             longest_ms = max((reply.retry_after_ms or 0 for reply in refusals), default=0)
             await attempts.pause(refusals[0].code if refusals else "", longest_ms or None)
 
@@ -252,136 +217,6 @@ class GateClient:
         )
         return (await self._command(command, Receipt, self.booking))[0]
 
-    # -- the twin -----------------------------------------------------------------
-
-    async def provision(
-        self,
-        *,
-        display_name: str,
-        organisation: str,
-        policy: Policy,
-        price_book: PriceBook,
-        command_id: str | None = None,
-    ) -> Receipt:
-        """Create the twin with its first policy and price book."""
-        return await self._tell(
-            ProvisionTenant(
-                command_id=command_id or new_id(),
-                display_name=display_name,
-                organisation=organisation,
-                policy=policy,
-                price_book=price_book,
-            )
-        )
-
-    async def set_policy(
-        self,
-        policy: Policy,
-        *,
-        expected_version: int | None = None,
-        note: str = "",
-        command_id: str | None = None,
-    ) -> Receipt:
-        """Replace the whole policy."""
-        return await self._tell(
-            SetPolicy(
-                command_id=command_id or new_id(),
-                policy=policy,
-                expected_version=expected_version,
-                note=note,
-            )
-        )
-
-    async def set_price_book(
-        self,
-        price_book: PriceBook,
-        *,
-        expected_version: int | None = None,
-        note: str = "",
-        command_id: str | None = None,
-    ) -> Receipt:
-        """Replace the whole price book."""
-        return await self._tell(
-            SetPriceBook(
-                command_id=command_id or new_id(),
-                price_book=price_book,
-                expected_version=expected_version,
-                note=note,
-            )
-        )
-
-    async def top_up(
-        self, amount_nanos: int, *, reason: str = "", command_id: str | None = None
-    ) -> Receipt:
-        """Add prepaid credits."""
-        return await self._tell(
-            TopUpCredits(
-                command_id=command_id or new_id(), amount_nanos=amount_nanos, reason=reason
-            )
-        )
-
-    async def suspend(
-        self,
-        *,
-        asleep: bool = False,
-        reason: str = "",
-        command_id: str | None = None,
-    ) -> Receipt:
-        """Refuse every new call from now on: with 402 when *asleep*, else with 403."""
-        mode: Literal["suspended", "asleep"] = "asleep" if asleep else "suspended"
-        return await self._tell(
-            SuspendTenant(command_id=command_id or new_id(), mode=mode, reason=reason)
-        )
-
-    async def resume(self, *, reason: str = "", command_id: str | None = None) -> Receipt:
-        """Let calls through again."""
-        return await self._tell(ResumeTenant(command_id=command_id or new_id(), reason=reason))
-
-    async def show(self, noun: str) -> dict[str, Any]:
-        """Return the gate's live view of `tenant`, `policy`, `price_book`, `budget` or `rate`."""
-        attempts = Attempts(
-            self._bus,
-            self._wire,
-            self.timing,
-            self.patience,
-            subject=subjects.query(self.tenant, noun),
-        )
-        while True:
-            found = await attempts.send(b"", dict[str, Any])
-            if found is not None:
-                return found
-            await attempts.pause()
-
-    # -- sending ------------------------------------------------------------------
-
-    async def _tell(self, command: AnyCommand) -> Receipt:
-        return (await self._command(command, Receipt, self.patience))[0]
-
-    async def _command(
-        self, command: AnyCommand, kind: type[Answer], patience: Patience
-    ) -> tuple[Answer, Attempts]:
-        attempts = self._attempts(command, patience)
-        payload = self._wire.encode(command)
-        while True:
-            answer = await attempts.send(payload, kind)
-            if answer is None:
-                await attempts.pause()
-            elif _must_ask_again(answer):
-                await attempts.pause(answer.code, getattr(answer, "retry_after_ms", None))
-            else:
-                return answer, attempts
-
-    def _attempts(self, command: AnyCommand, patience: Patience) -> Attempts:
-        noun, verb = NOUN_AND_VERB[type(command)]
-        return Attempts(
-            self._bus,
-            self._wire,
-            self.timing,
-            patience,
-            subject=subjects.command(self.tenant, noun, verb),
-            command_id=command.command_id,
-        )
-
     def _remember(self, command: AuthorizeCall, decision: Decision, attempts: Attempts) -> None:
         self._desk.received(
             decision,
@@ -390,8 +225,3 @@ class GateClient:
             ttl_ms=command.ttl_ms,
             attempts=attempts.number,
         )
-
-
-def _must_ask_again(answer: Decision | Receipt) -> bool:
-    """Whether the gate could not decide. `too_many_holds` is a 503 too, but a decision."""
-    return answer.status == _UNAVAILABLE and answer.code in _ASK_AGAIN

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeAlias, TypeVar
 
 import msgspec
 
-from contracts.replies import Decision, Problem, Receipt
+from contracts.replies import Problem
 from services.client.errors import MalformedCommand
 
 Encoding: TypeAlias = Literal["json", "msgpack"]
@@ -23,13 +23,11 @@ class Wire:
     def __init__(self, encoding: Encoding) -> None:
         packed = encoding == "msgpack"
         library: Any = msgspec.msgpack if packed else msgspec.json
+        self._library = library
         # JSON is what the gate expects without being told, and a header costs time on both sides.
         self.headers: dict[str, str] | None = {"Content-Type": MSGPACK} if packed else None
         self.encode = library.Encoder().encode
-        self._decode: dict[Any, Any] = {
-            kind: library.Decoder(kind).decode
-            for kind in (Decision, Receipt, list[Decision], dict[str, Any])
-        }
+        self._decoders: dict[Any, Callable[[bytes], Any]] = {}
 
     def read(self, data: bytes, headers: Mapping[str, str] | None, kind: type[Reply]) -> Reply:
         """
@@ -42,5 +40,9 @@ class Wire:
         if headers and ERROR_CODE_HEADER in headers:
             # Problems are JSON whatever was asked in: their reader may not know our encodings.
             raise MalformedCommand(msgspec.json.decode(data, type=Problem))
-        reply: Reply = self._decode[kind](data)
+        decode = self._decoders.get(kind)
+        if decode is None:
+            # Made once: a decoder compiles the type that it reads.
+            decode = self._decoders[kind] = self._library.Decoder(kind).decode
+        reply: Reply = decode(data)
         return reply

@@ -22,9 +22,10 @@ from contracts.budget import AuthorizeCall
 from contracts.replies import Decision, Receipt
 from services import logs
 from services.client.errors import CannotVerify, MalformedCommand, NoGrant
-from services.client.gate_client import TTL_MS, GateClient, new_id
+from services.client.gate_client import TTL_MS, GateClient
 from services.client.grant import Grant
 from services.client.meter import Owed
+from services.client.sender import new_id
 from services.vendors.adapter import Answer, Vendors, Way
 
 GRANTED = 200

@@ -19,6 +19,7 @@ from domain import gate
 from domain.answer import answer, not_decided
 from domain.refusals import CANNOT_VERIFY, TWIN_UNKNOWN, Refusal
 from domain.state import Envelope, State
+from domain.views import view
 
 COMMANDS = {noun_verb: kind for kind, noun_verb in NOUN_AND_VERB.items()}
 
@@ -55,8 +56,8 @@ class FakeGate:
         packed = (message.headers or {}).get("Content-Type") == "application/msgpack"
         codec = msgspec.msgpack if packed else msgspec.json
         if kind == "qry":
-            totals = self.totals(tenant)
-            return codec.encode({"committed_nanos": totals.committed_nanos}), None
+            state = self.states.setdefault(tenant, State(name=tenant))
+            return codec.encode(view(noun, state, self.now_us())), None
         command_type = COMMANDS[noun, verb]
         kinds = list[AuthorizeCall] | command_type
         try:

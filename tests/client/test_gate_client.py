@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 
 from contracts.usage import Usage
+from contracts.views import VIEWS
 from services.client import CannotVerify, GateClient, MalformedCommand
 from services.client.patience import Patience
 from tests.client.twin import BOOK, CENT, ask, authorize, policy, provision
@@ -36,7 +37,11 @@ class TestCommands:
         assert (await client.resume()).code == "resumed"
         assert (await client.suspend(asleep=True)).code == "suspended"
         assert (await authorize(client)).code == "twin_sleeping"
-        assert await client.show("budget") == {"committed_nanos": 0}
+
+    @pytest.mark.parametrize("view", VIEWS.values())
+    async def test_every_view_is_shown(self, client, view):
+        """What the gate sees now, typed as the contract says."""
+        assert (await client.show(view)).tenant == "cantor"
 
     async def test_a_refusal_is_returned_and_not_raised(self, client):
         """402 is an answer: callers branch on it."""
@@ -152,7 +157,7 @@ class TestRetries:
 class TestConnect:
     async def test_no_server_is_said_so_within_the_time_given(self):
         """A wrong address must not hang a service's start."""
-        with pytest.raises(ConnectionError, match="no connection to the bus"):
+        with pytest.raises(ConnectionError, match="No connection to the bus"):
             async with GateClient.connect("nats://127.0.0.1:1", tenant="cantor", connect_s=0.2):
                 pass
 

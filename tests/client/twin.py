@@ -4,7 +4,7 @@ from contracts.budget import AuthorizeCall, CallOption
 from contracts.policy import BudgetPolicy, Policy, RatePolicy
 from contracts.price_book import Price, PriceBook, PriceEntry, Provenance
 from contracts.usage import Usage
-from services.client.gate_client import new_id
+from services.client.sender import new_id
 
 CENT = 10_000_000
 READ = Provenance("a test", "2026-11-22")

@@ -1,0 +1,112 @@
+"""Sending: one command, repeated unchanged until the gate has answered it."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TypeVar
+
+from contracts import subjects
+from contracts.commands import NOUN_AND_VERB, AnyCommand
+from contracts.replies import Decision, Receipt
+from contracts.views import (
+    VIEWS,
+    BudgetView,
+    PolicyView,
+    PriceBookView,
+    RateView,
+    TenantView,
+    View,
+    ViewNoun,
+)
+from services.client.attempts import Attempts, Bus
+from services.client.errands import Errands
+from services.client.patience import Patience, Timing
+from services.client.wire import Encoding, Wire
+
+_NOUN_OF: dict[type[View], ViewNoun] = {view: noun for noun, view in VIEWS.items()}
+_ASK_AGAIN = ("cannot_verify", "overloaded")
+_UNAVAILABLE = 503
+Answer = TypeVar("Answer", Decision, Receipt)
+Shown = TypeVar("Shown", TenantView, PolicyView, PriceBookView, BudgetView, RateView)
+
+
+def new_id() -> str:
+    """A command id that nobody else has: 128 random bits."""
+    return secrets.token_hex(16)
+
+
+class Sender:
+    """
+    Sends one tenant's commands over a connection that may be shared.
+
+    *patience* bounds commands; *booking* bounds settlements and releases, which have to arrive and
+    for which nobody waits with a visitor on the line.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        tenant: str,
+        *,
+        encoding: Encoding = "json",
+        patience: Patience | None = None,
+        booking: Patience | None = None,
+        timing: Timing | None = None,
+        errands: Errands | None = None,
+    ) -> None:
+        self.tenant = tenant
+        self.timing = timing or Timing()
+        self.patience = patience or Patience()
+        self.booking = booking or Patience(deadline_s=60.0)
+        self.errands = errands or Errands()
+        self._bus = bus
+        self._encoding: Encoding = encoding
+        self._wire = Wire(encoding)
+
+    async def show(self, view: type[Shown]) -> Shown:
+        """Return the gate's live view: `await gate.show(BudgetView)`. See `contracts.views`."""
+        attempts = Attempts(
+            self._bus,
+            self._wire,
+            self.timing,
+            self.patience,
+            subject=subjects.query(self.tenant, _NOUN_OF[view]),
+        )
+        while True:
+            found = await attempts.send(b"", view)
+            if found is not None:
+                return found
+            await attempts.pause()
+
+    async def _tell(self, command: AnyCommand) -> Receipt:
+        return (await self._command(command, Receipt, self.patience))[0]
+
+    async def _command(
+        self, command: AnyCommand, kind: type[Answer], patience: Patience
+    ) -> tuple[Answer, Attempts]:
+        attempts = self._attempts(command, patience)
+        payload = self._wire.encode(command)
+        while True:
+            answer = await attempts.send(payload, kind)
+            if answer is None:
+                await attempts.pause()
+            elif must_ask_again(answer):
+                await attempts.pause(answer.code, getattr(answer, "retry_after_ms", None))
+            else:
+                return answer, attempts
+
+    def _attempts(self, command: AnyCommand, patience: Patience) -> Attempts:
+        noun, verb = NOUN_AND_VERB[type(command)]
+        return Attempts(
+            self._bus,
+            self._wire,
+            self.timing,
+            patience,
+            subject=subjects.command(self.tenant, noun, verb),
+            command_id=command.command_id,
+        )
+
+
+def must_ask_again(answer: Decision | Receipt) -> bool:
+    """Whether the gate could not decide. `too_many_holds` is a 503 too, but a decision."""
+    return answer.status == _UNAVAILABLE and answer.code in _ASK_AGAIN

@@ -1,0 +1,42 @@
+"""
+Andrés Cantor, football commentator (3.1): a mass audience with extreme spikes in live matches.
+
+Limit strategy: strict throttling, queue and drop. A goal makes everybody speak at once; the bucket
+spreads that out by at most a second and a half and refuses what does not fit.
+"""
+
+from __future__ import annotations
+
+from contracts.policy import BudgetPolicy, Policy, Quotas, RatePolicy, SessionLimits
+from contracts.price_book import PriceBook
+from services.twins import prices
+from services.twins.twin import USD, Twin
+
+CANTOR = Twin(
+    tenant="cantor",
+    display_name="Andrés Cantor Digital Twin",
+    organisation="TV Azteca",
+    policy=Policy(
+        rate=RatePolicy(
+            requests=50, period_ms=1_000, burst=100, overflow="queue", queue_max_delay_ms=1_500
+        ),
+        # No soft cap: a match goes on at full quality until a quota or the hard limit stops it.
+        budget=BudgetPolicy(monthly_hard_limit_nanos=2_500 * USD),
+        modalities=["video", "voice", "text", "data"],
+        ladder=["video", "voice", "text"],
+        # Video first and most: it costs ten times what voice does.
+        quotas=Quotas(video_minute_units=240, voice_minute_units=20_000, data_requests=100_000),
+        # A fan's chat is short; a long one is a script that wants to spend our money.
+        session=SessionLimits(max_minute_units=20, max_token_units=60),
+        time_zone="America/New_York",
+    ),
+    price_book=PriceBook(
+        [
+            prices.TAVUS_VIDEO,
+            prices.CARTESIA_VOICE,
+            prices.GPT_4O_MINI,
+            prices.GPT_4O,
+            prices.SPORTRADAR_SOCCER,
+        ]
+    ),
+)
