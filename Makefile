@@ -62,6 +62,7 @@ $(STAMP): requirements.lock pyproject.toml
 	    echo "  sudo apt-get install $$package" >&2; exit 1; \
 	  fi; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
-	$(PIP) install --require-hashes --requirement requirements.lock
-	$(PIP) install --no-deps --no-build-isolation --editable .
+	@echo "Installing what requirements.lock names; the first time this takes a minute or two."
+	@$(PIP) install --require-hashes --requirement requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)

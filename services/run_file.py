@@ -22,9 +22,11 @@ from services.settings import Settings, password_name
 FILE_NAME = "run.json"
 SCHEMA = "vito-run/1"
 BYTES_MAX = 1 << 20
-OWNER = "vito"
-READER = "vito_reader"
 SUPERUSER = "postgres"
+OWNER = "vito"
+PROJECTOR = "vito_projector"
+API = "vito_api"
+POSTGRES_USERS = (SUPERUSER, OWNER, PROJECTOR, API)
 DATABASE = "vito"
 
 
@@ -64,7 +66,7 @@ class RunFile(msgspec.Struct, frozen=True, kw_only=True):
         return f"http://127.0.0.1:{self.api_port}"
 
     def dsn(self, user: str) -> str:
-        """The database as seen by `OWNER` or `READER`; it holds a password."""
+        """The database as seen by `OWNER`, `PROJECTOR` or `API`; it holds a password."""
         word = self.postgres_passwords[user]
         return f"postgresql://{user}:{word}@127.0.0.1:{self.postgres_port}/{DATABASE}"
 
@@ -73,8 +75,9 @@ class RunFile(msgspec.Struct, frozen=True, kw_only=True):
         passwords = {password_name(role): self.nats_passwords[role] for role in ROLES}
         return {
             "VITO_NATS_URLS": self.nats_url,
-            "VITO_POSTGRES_DSN": self.dsn(OWNER),
-            "VITO_POSTGRES_READER_DSN": self.dsn(READER),
+            "VITO_POSTGRES_OWNER_DSN": self.dsn(OWNER),
+            "VITO_POSTGRES_DSN": self.dsn(PROJECTOR),
+            "VITO_POSTGRES_READER_DSN": self.dsn(API),
             "VITO_SHARDS": str(self.shards),
             "VITO_API_PORT": str(self.api_port),
             "VITO_API_KEY": self.api_key,
@@ -87,7 +90,7 @@ def new(shards: int) -> RunFile:
     return RunFile(
         shards=shards,
         nats_passwords={role: new_password() for role in ROLES},
-        postgres_passwords={user: new_password() for user in (SUPERUSER, OWNER, READER)},
+        postgres_passwords={user: new_password() for user in POSTGRES_USERS},
         api_key=f"vito_{new_password()}",
     )
 
@@ -114,12 +117,17 @@ def read(data_dir: Path) -> RunFile | None:
     except msgspec.DecodeError:
         # The cause is left out: a decoder may quote what it read.
         found = None
-    if found is None or found.schema != SCHEMA or set(found.nats_passwords) != set(ROLES):
+    if found is None or not _is_current(found):
         raise RunFileUnusable(
             f"{path} is not a run file of this version.",
             f"remove {path} and start `vito up`; the data beside it is kept.",
         )
     return found
+
+
+def _is_current(found: RunFile) -> bool:
+    users = (set(found.nats_passwords), set(found.postgres_passwords))
+    return found.schema == SCHEMA and users == (set(ROLES), set(POSTGRES_USERS))
 
 
 def write(data_dir: Path, run: RunFile) -> None:

@@ -63,12 +63,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     nats_urls: tuple[str, ...] = ()
     nats_passwords: Mapping[Role, Secret] = {}
     nats_ca_file: Path | None = None
+    postgres_owner_dsn: Secret | None = None
     postgres_dsn: Secret | None = None
     postgres_reader_dsn: Secret | None = None
     shards: int = 4
     replicas: int = 1
+    stream_max_gb: int = 4
     kek_file: Path | None = None
-    lease_ttl_ms: int = 2_000
+    lease_ttl_ms: int = 1_500
     api_host: str = "127.0.0.1"
     api_port: int = 0
     api_key: Secret | None = None
@@ -119,14 +121,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise _missing(password_name(role), f"This process acts as `{role}` on the bus.")
         return NatsLogin(self.nats_urls, role, password, self.nats_ca_file)
 
+    def postgres_owner(self) -> str:
+        """The database as its owner, who migrates and rebuilds; it holds a password."""
+        if self.postgres_owner_dsn is None:
+            raise _missing("VITO_POSTGRES_OWNER_DSN", "Set-up changes the database as its owner.")
+        return self.postgres_owner_dsn.reveal()
+
     def postgres(self) -> str:
-        """The database of the projections, as its owner; it holds a password."""
+        """The database as the projector, who writes rows; it holds a password."""
         if self.postgres_dsn is None:
             raise _missing("VITO_POSTGRES_DSN", "It says where the projections are kept.")
         return self.postgres_dsn.reveal()
 
     def postgres_reader(self) -> str:
-        """The same database for a process that only reads; it holds a password."""
+        """The database as the query API, which only reads; it holds a password."""
         if self.postgres_reader_dsn is None:
             raise _missing("VITO_POSTGRES_READER_DSN", "This process only reads the database.")
         return self.postgres_reader_dsn.reveal()
@@ -262,16 +270,23 @@ VARIABLES: tuple[Variable, ...] = (
         Path,
     ),
     Variable(
+        "VITO_POSTGRES_OWNER_DSN",
+        "postgres_owner_dsn",
+        "The database of the projections, as its owner, for migrations and rebuilds",
+        "a postgresql:// URL",
+        _dsn,
+    ),
+    Variable(
         "VITO_POSTGRES_DSN",
         "postgres_dsn",
-        "The database of the projections, as its owner",
+        "The same database, as the projector",
         "a postgresql:// URL",
         _dsn,
     ),
     Variable(
         "VITO_POSTGRES_READER_DSN",
         "postgres_reader_dsn",
-        "The same database, read only",
+        "The same database, as the query API, which only reads",
         "a postgresql:// URL",
         _dsn,
     ),
@@ -284,6 +299,13 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     Variable(
         "VITO_REPLICAS", "replicas", "How many nodes hold each stream", "1, 3 or 5", _replicas
+    ),
+    Variable(
+        "VITO_STREAM_MAX_GB",
+        "stream_max_gb",
+        "How large one shard's log may grow; then appends are refused, and nothing is deleted",
+        "a whole number from 1 to 4096",
+        _between(1, 4_096),
     ),
     Variable(
         "VITO_KEK_FILE",

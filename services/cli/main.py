@@ -26,6 +26,8 @@ class Command(msgspec.Struct, frozen=True):
 
 COMMANDS: dict[str, Command] = {
     "up": Command("services.cli.up:up", "Start everything on this machine, until Ctrl-C."),
+    "worker": Command("services.cli.worker:worker", "Decide the commands of the shards it leases."),
+    "api": Command("services.cli.api:api", "Answer questions about the twins over HTTP."),
 }
 
 OUR_PACKAGES = ("contracts", "domain", "projections", "services")

@@ -51,14 +51,19 @@ class Tls(msgspec.Struct, frozen=True):
 
 
 class Routes(msgspec.Struct, frozen=True):
-    """How a node finds the others; nodes prove to each other that they belong."""
+    """
+    How a node finds the others, and how they prove to each other that they belong.
+
+    Either by a login, which stands in the address of each route and so cannot be a variable of
+    the server's environment, or by a certificate of `tls.ca_file`, with `tls.verify`.
+    """
 
     cluster: str
     host: str
     port: int
     peers: tuple[str, ...]
-    user: str
-    password: Password
+    user: str = ""
+    password: Secret | None = None
     tls: Tls | None = None
 
 
@@ -72,7 +77,8 @@ class NatsConfig(msgspec.Struct, frozen=True):
     host: str = "127.0.0.1"
     shards: int = SHARDS_DEFAULT
     max_memory_mb: int = 256
-    max_file_gb: int = 32
+    # Streams reserve their bounds here, a shard's VITO_STREAM_MAX_GB and the buckets'.
+    max_file_gb: int = 64
     max_connections: int = 1024
     tls: Tls | None = None
     routes: Routes | None = None
@@ -119,25 +125,33 @@ def _routes(routes: Routes | None) -> list[str]:
         "cluster {",
         f"  name: {_text(routes.cluster)}",
         f"  listen: {_text(f'{routes.host}:{routes.port}')}",
-        "  authorization {",
-        f"    user: {_text(routes.user)}",
-        f"    password: {_password(routes.password)}",
-        "    timeout: 5",
-        "  }",
+        *_route_login(routes),
         *(f"  {line}" for line in _tls(routes.tls)),
         "  routes: [",
-        # Every node has the same user and password; the server adds its own to a
-        # route that names none, which keeps variables usable here.
         *(f"    {_text(_route_url(peer, routes))}" for peer in routes.peers),
         "  ]",
         "}",
     ]
 
 
+def _route_login(routes: Routes) -> list[str]:
+    if routes.password is None:
+        assert routes.tls is not None, "strangers could join and copy every stream"
+        assert routes.tls.verify, "strangers could join and copy every stream"
+        return []
+    return [
+        "  authorization {",
+        f"    user: {_text(routes.user)}",
+        f"    password: {_password(routes.password)}",
+        "    timeout: 5",
+        "  }",
+    ]
+
+
 def _route_url(peer: str, routes: Routes) -> str:
-    if isinstance(routes.password, Variable):
-        return f"nats-route://{peer}"
-    return f"nats-route://{routes.user}:{routes.password.reveal()}@{peer}"
+    # The server presents the login of the address and no other, not even its own.
+    login = f"{routes.user}:{routes.password.reveal()}@" if routes.password else ""
+    return f"nats-route://{login}{peer}"
 
 
 def _accounts(config: NatsConfig) -> list[str]:

@@ -102,10 +102,14 @@ def _worker(inbox: str, shards: int, users: Iterable[str]) -> Permissions:
     purge = f"$JS.API.STREAM.PURGE.{SNAPSHOTS}"
     # Erasing a tenant is forgetting its keys, message by message.
     forget = f"$JS.API.STREAM.MSG.DELETE.{KEYS}"
+    # At its start it asks itself, to see that the server routes as it counts.
+    probe = "shard.*.qry.*.routing.probe"
+    # Workers hear of each other, to share the shards.
+    heartbeat = "gate.heartbeat"
     reads = _read(*event_streams(shards), KEYS, LEASES, SNAPSHOTS)
     return Permissions(
-        ("evt.>", *buckets, purge, forget, *_JETSTREAM, *reads, *replies),
-        ("shard.>", "$SRV.>", inbox),
+        ("evt.>", *buckets, purge, forget, probe, heartbeat, *_JETSTREAM, *reads, *replies),
+        ("shard.>", "$SRV.>", heartbeat, inbox),
     )
 
 

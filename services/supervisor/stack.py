@@ -23,8 +23,9 @@ from services.embedded.nats_permissions import ROLES, Role
 from services.embedded.nats_server import NatsServer
 from services.embedded.polling import until
 from services.embedded.postgres import Postgres
-from services.embedded.postgres_roles import ensure_roles
+from services.embedded.postgres_roles import ensure_database
 from services.failure import Failure
+from services.migrations.database import RolePasswords, prepare_database
 from services.secret import Secret
 from services.settings import Settings, password_name
 from services.supervisor.service import Service, ServiceSpec, Unit
@@ -33,11 +34,13 @@ from services.supervisor.supervisor import Step
 SettingsStep: TypeAlias = Callable[[Settings], Awaitable[str | None]]
 
 # Run after the servers and before the services: name and "module:function".
-SETUP_STEPS: tuple[tuple[str, str], ...] = ()
+SETUP_STEPS: tuple[tuple[str, str], ...] = (("streams", "services.setup:streams"),)
 # Run when all services are ready.
 READY_STEPS: tuple[tuple[str, str], ...] = ()
 
 PORT_PATIENCE_S = 2.0
+# What keys, leases and snapshots may reserve, besides the streams of the log.
+BUCKETS_GB = 16
 
 
 class Access(msgspec.Struct, frozen=True):
@@ -52,8 +55,15 @@ def _vito(command: str) -> tuple[str, ...]:
     return (sys.executable, "-m", "services.cli", command)
 
 
-# Only the processes that exist; each gets the doors it needs and no others.
-SERVICES: tuple[Access, ...] = ()
+# Each gets the doors it needs and no others.
+SERVICES: tuple[Access, ...] = (
+    Access(ServiceSpec("worker", _vito("worker")), ("worker", "monitor")),
+    Access(
+        ServiceSpec("api", _vito("api")),
+        ("api", "monitor"),
+        ("VITO_POSTGRES_READER_DSN", "VITO_API_KEY", "VITO_API_PORT"),
+    ),
+)
 
 
 class Stack:
@@ -78,6 +88,7 @@ class Stack:
 
     async def plan(self) -> list[Unit | Step]:
         """Everything to start, in order. Chooses ports, so call it just before."""
+        settings = self.settings
         nats = self.nats = NatsServer(
             NatsConfig(
                 server_name="vito",
@@ -87,6 +98,7 @@ class Stack:
                     NatsUser(role, role, Secret(self.run.nats_passwords[role])) for role in ROLES
                 ),
                 shards=self.run.shards,
+                max_file_gb=BUCKETS_GB + settings.stream_max_gb * self.run.shards,
             ),
             directory=self.data_dir / "nats",
             log=self.log("nats"),
@@ -107,7 +119,7 @@ class Stack:
             nats,
             postgres,
             Step("addresses", self._publish),
-            Step("database", self._ensure_roles),
+            Step("database", self._prepare_database),
             *(self._step(*step) for step in SETUP_STEPS),
             *(self._service(access) for access in SERVICES),
             *(self._step(*step) for step in READY_STEPS),
@@ -145,6 +157,7 @@ class Stack:
             "VITO_DEPLOYMENT": settings.deployment,
             "VITO_DATA_DIR": str(self.data_dir),
             "VITO_LEASE_TTL_MS": str(settings.lease_ttl_ms),
+            "VITO_STREAM_MAX_GB": str(settings.stream_max_gb),
             "VITO_LOG_LEVEL": settings.log_level,
         }
         if settings.kek_file is not None:
@@ -168,9 +181,18 @@ class Stack:
         run_file.write(self.data_dir, self.run)
         return str(self.data_dir / run_file.FILE_NAME)
 
-    async def _ensure_roles(self) -> str:
+    async def _prepare_database(self) -> str:
         assert self.postgres is not None
-        return await ensure_roles(self.postgres.dsn(), self.run.postgres_passwords)
+        words = self.run.postgres_passwords
+        await ensure_database(
+            self.postgres.dsn(), run_file.DATABASE, run_file.OWNER, words[run_file.OWNER]
+        )
+        done = await prepare_database(
+            self.run.dsn(run_file.OWNER),
+            RolePasswords(vito_projector=words[run_file.PROJECTOR], vito_api=words[run_file.API]),
+        )
+        stale = f"; to be rebuilt: {', '.join(done.stale)}" if done.stale else ""
+        return f"{len(done.applied)} migrations applied{stale}"
 
     def _step(self, name: str, target: str) -> Step:
         async def action() -> str | None:
@@ -192,10 +214,10 @@ def _refuse_what_is_not_embedded(settings: Settings) -> None:
             " development.",
             "start the processes separately in production (deploy/), or unset VITO_ENVIRONMENT.",
         )
-    if settings.nats_urls or settings.postgres_dsn:
+    if settings.nats_urls or settings.postgres_dsn or settings.postgres_owner_dsn:
         raise Failure(
             "`vito up` starts its own servers, but the environment names others.",
-            "unset VITO_NATS_URLS and VITO_POSTGRES_DSN.",
+            "unset VITO_NATS_URLS, VITO_POSTGRES_DSN and VITO_POSTGRES_OWNER_DSN.",
         )
 
 

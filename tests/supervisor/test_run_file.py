@@ -69,7 +69,9 @@ def test_a_command_on_this_machine_finds_the_stack(directory):
     settings = run_file.settings({"VITO_DATA_DIR": str(directory), "VITO_LOG_LEVEL": "debug"})
 
     assert settings.nats("client").urls == ("nats://127.0.0.1:17000",)
-    assert settings.postgres_reader() == run.dsn("vito_reader")
+    assert settings.postgres_reader() == run.dsn("vito_api")
+    assert settings.postgres() == run.dsn("vito_projector")
+    assert settings.postgres_owner() == run.dsn("vito")
     assert (settings.shards, settings.api_port, settings.log_level) == (8, 17_002, "debug")
     assert settings.bearer_key() == run.api_key
 

@@ -10,6 +10,7 @@ from services.settings import VARIABLES, Settings, SettingsError, password_name
 
 SECRETS = {
     "VITO_API_KEY": "vito_hunter2hunter2hunter2hunter2",
+    "VITO_POSTGRES_OWNER_DSN": "postgresql://vito:hunter2@127.0.0.1:5432/vito",
     "VITO_POSTGRES_DSN": "postgresql://vito:hunter2@127.0.0.1:5432/vito",
     "VITO_POSTGRES_READER_DSN": "postgresql://vito:hunter2@127.0.0.1:5432/vito",
     "VITO_NATS_WORKER_PASSWORD": "hunter2",
@@ -35,6 +36,7 @@ def test_every_variable_is_read():
         "VITO_NATS_CA_FILE": "/etc/ca.pem",
         "VITO_SHARDS": "16",
         "VITO_REPLICAS": "3",
+        "VITO_STREAM_MAX_GB": "100",
         "VITO_KEK_FILE": "/run/secrets/kek",
         "VITO_LEASE_TTL_MS": "3000",
         "VITO_API_HOST": "0.0.0.0",
@@ -137,6 +139,7 @@ def test_what_is_not_set_is_asked_for_by_name():
     settings = Settings()
 
     for ask, name in (
+        (settings.postgres_owner, "VITO_POSTGRES_OWNER_DSN"),
         (settings.postgres, "VITO_POSTGRES_DSN"),
         (settings.postgres_reader, "VITO_POSTGRES_READER_DSN"),
         (settings.bearer_key, "VITO_API_KEY"),
