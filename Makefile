@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 # Newer than what the environment was made from, or setup has something to do.
 STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Each writes its own contracts/*.json.
+GENERATORS := services.query_api.openapi
 # `make test ARGS="tests/domain -k budget"` runs a part.
 ARGS ?=
 
@@ -34,7 +36,7 @@ bench: setup  ## Measure against the raw servers, in one run
 	$(BIN)/vito bench $(ARGS)
 
 contracts: setup  ## Regenerate contracts/*.json; read the diff
-	$(BIN)/python -m services.generate_contracts
+	@for module in $(GENERATORS); do $(BIN)/python -m $$module || exit 1; done
 	@git --no-pager diff --stat -- contracts
 
 # No annotations and no addresses: the lock says what, not from where.

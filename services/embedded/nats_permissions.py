@@ -39,6 +39,8 @@ LEASES = "KV_LEASES"
 SNAPSHOTS = "OBJ_SNAPSHOTS"
 
 _JETSTREAM = ("$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.ACK.>", "$JS.FC.>")
+# For trusted roles only: the library answers discovery by itself and to any reply subject,
+# so whoever may ask a worker could have it publish its description as an event.
 _DISCOVERY = ("$SRV.>",)
 
 
@@ -75,7 +77,7 @@ def permissions(
             return Permissions((*_calls("qry", "*"), *_DISCOVERY, *_stream_info(shards)), (inbox,))
         case "client":
             calls = (*_calls("cmd", tenant), *_calls("qry", tenant))
-            return Permissions((*calls, *_DISCOVERY), (inbox,))
+            return Permissions(calls, (inbox,))
         case "auditor":
             reads = _read(*event_streams(shards), KEYS, LEASES, SNAPSHOTS)
             calls = _calls("qry", "*")
