@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 LOCK = (ROOT / "requirements.lock").read_text()
 LOCKED = re.findall(
-    r"^([a-z0-9-]+)==\S+ \\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", LOCK, re.M
+    r"^([a-z0-9-]+)==\S+ \\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", LOCK, re.MULTILINE
 )
 
 
@@ -28,7 +28,7 @@ def test_every_dependency_is_locked_with_its_hashes(name):
 
 def test_every_locked_package_has_hashes_and_no_address():
     """The lock says what to install, not from where; pip refuses anything else."""
-    assert len(LOCKED) == len(re.findall(r"^[a-z0-9-]+==", LOCK, re.M)) > 40
+    assert len(LOCKED) == len(re.findall(r"^[a-z0-9-]+==", LOCK, re.MULTILINE)) > 40
     assert "://" not in LOCK
 
 
