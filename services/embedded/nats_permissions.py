@@ -83,7 +83,9 @@ def permissions(
             calls = _calls("qry", "*")
             return Permissions((*_JETSTREAM, *reads, *calls, *_DISCOVERY), (inbox,))
         case "admin":
-            return Permissions(("$JS.API.>", *_DISCOVERY), (inbox,), _destructive(shards))
+            # A backup acknowledges what it is sent, a restore sends: both beside the API.
+            manages = ("$JS.API.>", "$JS.SNAPSHOT.>", *_DISCOVERY)
+            return Permissions(manages, (inbox,), _destructive(shards))
         case "monitor":
             asks = ("VARZ", "HEALTHZ", "JSZ", "STATSZ")
             return Permissions(tuple(f"$SYS.REQ.SERVER.PING.{ask}" for ask in asks), (inbox,))
