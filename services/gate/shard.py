@@ -93,6 +93,9 @@ class ShardGate:
 
     async def drain(self, timeout_s: float) -> None:
         """Wait until nothing is in flight, at most *timeout_s*."""
+        for writer in self._writers.values():
+            writer.close_flood()
+            self._committer.ready(writer)
         deadline = asyncio.get_running_loop().time() + timeout_s
         while asyncio.get_running_loop().time() < deadline:
             if all(writer.is_idle for writer in self._writers.values()) and not self._loading:

@@ -181,6 +181,11 @@ class TenantWriter:
         if events:
             self._write("budget", events)
 
+    def close_flood(self) -> None:
+        """Write down the refusals counted so far; this writer is about to stop."""
+        if self._floods:
+            self._write("budget", [self._flood_summary(self.now_us)])
+
     def next_deadline_us(self) -> int | None:
         """When time will next bring something by itself, or None."""
         hold = budget.next_deadline_us(self.state.budget)

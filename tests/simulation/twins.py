@@ -15,7 +15,7 @@ def provision(limit_nanos: int, price_nanos: int) -> ProvisionTenant:
         display_name="Twin",
         organisation="Test",
         policy=Policy(
-            rate=RatePolicy(requests=1_000, burst=1_000),
+            rate=RatePolicy(requests=1_000_000, burst=1_000_000),
             budget=BudgetPolicy(monthly_hard_limit_nanos=limit_nanos),
             modalities=["text"],
         ),

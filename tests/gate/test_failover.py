@@ -1,0 +1,131 @@
+"""Two workers side by side: one is killed or paused under load, the other goes on."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from contracts.subjects import shard_of
+from services.gate.lease import BUCKET
+from tests.rig.checking import check_acknowledged, read_log
+from tests.rig.loading import Load
+from tests.rig.twins import provision_twin
+
+TENANT = "cantor"
+# Promised: 3 s. Measured from the last answer before to the first after.
+SERVED_AGAIN_WITHIN_S = 3.0
+
+
+async def owner_of(deployment, tenant):
+    """Return the process that has the lease of the tenant's shard."""
+    settings = deployment.settings
+    shard = shard_of(tenant, settings.shards)
+    async with deployment.log() as (stores, _):
+        jetstream = stores[0].connection.client.jetstream()
+        bucket = await jetstream.key_value(BUCKET)
+        name = (await bucket.get(f"shard.{shard}")).value.decode()
+    return next(p for p in deployment.processes if name in p.said() and p.popen.poll() is None)
+
+
+def longest_silence_s(answers):
+    """Return the longest time in which no command was answered."""
+    times = sorted(line["at_s"] for line in answers if "at_s" in line)
+    return max((later - earlier for earlier, later in zip(times, times[1:], strict=False)))
+
+
+@pytest.mark.parametrize("how", ["kill", "pause"])
+async def test_the_other_worker_serves_within_3_s_and_nothing_is_lost_or_doubled(deployment, how):
+    """
+    A paused owner is worse than a dead one: it comes back and believes that it still owns.
+    """
+    await deployment.start("worker")
+    await deployment.start("worker")
+    await provision_twin(deployment, TENANT)
+    load = await Load.prepare(deployment, tenants=[TENANT], clients=8, seconds=9.0)
+    await load.begin()
+    await asyncio.sleep(2)
+    victim = await owner_of(deployment, TENANT)
+    if how == "kill":
+        victim.kill()
+    else:
+        victim.pause()
+        await asyncio.sleep(4)
+        victim.resume()
+    answers = await load.answers()
+
+    logged = await read_log(deployment, TENANT)
+    assert check_acknowledged(answers, TENANT, logged) > 100
+    assert not [line for line in answers if line["kind"] == "unknown"]
+    assert logged.overshoot_nanos <= 0
+    assert longest_silence_s(answers) < SERVED_AGAIN_WITHIN_S
+    if how == "pause":
+        assert "lease_lost" in victim.said(), "the late owner must step down"
+
+
+async def test_a_late_owner_cannot_append(deployment):
+    """
+    The lease is liveness; safety is the fence: what a paused owner has in flight is refused.
+    """
+    first = await deployment.start("worker")
+    await provision_twin(deployment, TENANT)
+    first.pause()
+    second = await deployment.start("worker")
+    async with deployment.client(TENANT) as gate:
+        topped_up = await gate.top_up(1_000, command_id="by-the-second")
+        assert topped_up.status == 200
+    # What arrived at the first worker while it was paused is decided by it now, on old state.
+    first.resume()
+    async with deployment.client(TENANT) as gate:
+        again = await gate.top_up(1_000, command_id="by-the-second")
+    assert (again.decision_id, again.replayed) == (topped_up.decision_id, True)
+    logged = await read_log(deployment, TENANT)
+    assert logged.state.budget.credits_added_nanos == 1_000
+    assert second.popen.poll() is None
+
+
+async def test_workers_share_the_shards_and_a_stopped_one_hands_over(deployment):
+    """
+    A clean stop must not cost its tenants a lease time.
+    """
+    first = await deployment.start("worker")
+    await deployment.start("worker")
+    await provision_twin(deployment, TENANT)
+    load = await Load.prepare(deployment, tenants=[TENANT], clients=2, seconds=4.0)
+    await load.begin()
+    await asyncio.sleep(1)
+    assert await first.stop() == 0
+    answers = await load.answers()
+    logged = await read_log(deployment, TENANT)
+    assert check_acknowledged(answers, TENANT, logged) > 10
+    assert longest_silence_s(answers) < SERVED_AGAIN_WITHIN_S
+
+
+async def test_on_three_nodes_the_stream_leader_may_die_too(cluster_deployment):
+    """
+    The same code on R3 streams: the leader of the tenant's stream is killed under load.
+    """
+    deployment, tenant = cluster_deployment, "cluster-failover"
+    await deployment.start("worker")
+    await deployment.start("worker")
+    await provision_twin(deployment, tenant)
+    load = await Load.prepare(
+        deployment, tenants=[tenant], clients=4, seconds=14.0, deadline_s=40.0
+    )
+    await load.begin()
+    await asyncio.sleep(2)
+    stream = f"EVT_{shard_of(tenant, deployment.settings.shards)}"
+    async with deployment.log() as (stores, _):
+        info = await stores[0].connection.api(f"STREAM.INFO.{stream}")
+    leader = deployment.bus.node_named(info["cluster"]["leader"])
+    leader.kill()
+    await asyncio.sleep(4)
+    leader.launch()
+    await asyncio.sleep(2)
+    (await owner_of(deployment, tenant)).kill()
+    answers = await load.answers()
+
+    logged = await read_log(deployment, tenant)
+    assert check_acknowledged(answers, tenant, logged) > 50
+    assert not [line for line in answers if line["kind"] == "unknown"]
+    assert logged.overshoot_nanos <= 0

@@ -1,0 +1,1 @@
+"""A deployment of real processes for tests: a bus, workers, and load from other processes."""
