@@ -26,8 +26,13 @@ class Command(msgspec.Struct, frozen=True):
 
 COMMANDS: dict[str, Command] = {
     "up": Command("services.cli.up:up", "Start everything on this machine, until Ctrl-C."),
+    "demo": Command("services.cli.demo:demo", "Replay real traffic for both twins."),
     "worker": Command("services.cli.worker:worker", "Decide the commands of the shards it leases."),
+    "projector": Command("services.cli.projector:projector", "Fill the tables from the log."),
+    "rebuild": Command("services.cli.rebuild:rebuild", "Make the tables of a projection again."),
     "api": Command("services.cli.api:api", "Answer questions about the twins over HTTP."),
+    "backup": Command("services.cli.backup:backup", "Copy the log and its keys into a directory."),
+    "restore": Command("services.cli.restore:restore", "Make the log again from a backup."),
 }
 
 OUR_PACKAGES = ("contracts", "domain", "projections", "services")

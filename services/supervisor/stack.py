@@ -36,7 +36,7 @@ SettingsStep: TypeAlias = Callable[[Settings], Awaitable[str | None]]
 # Run after the servers and before the services: name and "module:function".
 SETUP_STEPS: tuple[tuple[str, str], ...] = (("streams", "services.setup:streams"),)
 # Run when all services are ready.
-READY_STEPS: tuple[tuple[str, str], ...] = ()
+READY_STEPS: tuple[tuple[str, str], ...] = (("twins", "services.twins.provisioning:step"),)
 
 PORT_PATIENCE_S = 2.0
 # What keys, leases and snapshots may reserve, besides the streams of the log.
@@ -58,9 +58,10 @@ def _vito(command: str) -> tuple[str, ...]:
 # Each gets the doors it needs and no others.
 SERVICES: tuple[Access, ...] = (
     Access(ServiceSpec("worker", _vito("worker")), ("worker", "monitor")),
+    Access(ServiceSpec("projector", _vito("projector")), ("projector",), ("VITO_POSTGRES_DSN",)),
     Access(
         ServiceSpec("api", _vito("api")),
-        ("api", "monitor"),
+        ("api",),
         ("VITO_POSTGRES_READER_DSN", "VITO_API_KEY", "VITO_API_PORT"),
     ),
 )

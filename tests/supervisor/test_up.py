@@ -14,10 +14,11 @@ import pytest
 
 from services import run_file
 from services.embedded.polling import until
+from services.supervisor.stack import SERVICES
 
 ROOT = Path(__file__).parents[2]
 READY = "Ctrl-C stops everything"
-# Starts the stack without services; what they do is their own tests' business.
+# Most of these tests are about the servers; what the services do is their own tests' business.
 SERVERS_ONLY = """
 import sys
 from services.cli.main import main
@@ -26,19 +27,21 @@ stack.SERVICES = stack.SETUP_STEPS = stack.READY_STEPS = ()
 sys.argv = ["vito", "up"]
 main()
 """
+EVERYTHING = "from services.cli.main import main; import sys; sys.argv = ['vito', 'up']; main()"
 
 
 class Up:
     """A running `vito up` and what it has printed."""
 
-    def __init__(self, data_dir: Path, **env: str) -> None:
+    def __init__(self, data_dir: Path, script: str = SERVERS_ONLY, **env: str) -> None:
         self.data_dir = data_dir
+        self.script = script
         self.env = {**os.environ, "VITO_DATA_DIR": str(data_dir), "COLUMNS": "200", **env}
         self.output = ""
 
     async def __aenter__(self):
         self.process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", SERVERS_ONLY),
+            *(sys.executable, "-c", self.script),
             env=self.env,
             cwd=ROOT,
             stdout=asyncio.subprocess.PIPE,
@@ -52,8 +55,11 @@ class Up:
         await self.process.communicate()
 
     async def ready(self) -> None:
+        await self.says(READY)
+
+    async def says(self, words: str) -> None:
         async with asyncio.timeout(90):
-            while READY not in self.output:
+            while words not in self.output:
                 line = await self.process.stdout.readline()
                 assert line, self.output
                 self.output += line.decode()
@@ -168,10 +174,40 @@ async def test_a_killed_server_is_restarted(directory):
         for name in ("nats-server", "postgres"):
             child = next(c for c in psutil.Process(up.process.pid).children() if c.name() == name)
             child.kill()
-            async with asyncio.timeout(60):
-                while f"{name.removesuffix('-server')} again" not in up.output:
-                    up.output += (await up.process.stdout.readline()).decode()
+            await up.says(f"{name.removesuffix('-server')} again")
         await ask_both(up.run())
+
+
+async def test_everything_starts_and_stops(directory):
+    """What a newcomer types: all processes, both twins, and an end that leaves nothing."""
+    async with Up(directory, EVERYTHING) as up:
+        await up.ready()
+        family = up.family()
+        for access in SERVICES:
+            assert f"✓ {access.spec.name} (" in up.output
+        worker = next(p for p in family if "worker" in p.cmdline())
+        worker.kill()
+        await up.says("worker again")
+        family += up.family()
+        began = time.monotonic()
+        up.process.send_signal(signal.SIGTERM)
+
+        assert await up.end() == 0
+        assert time.monotonic() - began < 5.0
+        await gone(family)
+        assert "Violation" not in (directory / "logs" / "nats.log").read_text()
+
+
+async def test_a_service_is_told_only_its_own_passwords(directory):
+    """Whoever takes over the query API must not become the worker."""
+    async with Up(directory, EVERYTHING) as up:
+        await up.ready()
+        run = up.run()
+        for access in SERVICES:
+            process = next(p for p in up.family() if access.spec.name in p.cmdline())
+            told = set(process.environ().values())
+            knows = {role for role, word in run.nats_passwords.items() if word in told}
+            assert knows == set(access.roles)
 
 
 async def test_a_lost_run_file_costs_no_data(directory):
