@@ -10,8 +10,8 @@ so it equals the gate's own number at the same position:
 
 `money` is what counts against the month's limit; the part on credits is in `credits`, which has no
 month (period `all`). The three units of consumption have no limit; the quotas per modality do.
-Amounts are whole grains: *scale* of them are one unit. They are `numeric` because a sum over a
-month has no bound that a bigint would guarantee.
+Amounts are whole grains: *scale* of them are one unit. They are `numeric`, so that a number beyond
+the gate's own bounds, should there ever be one, is shown and does not stop a whole shard.
 """
 
 from __future__ import annotations

@@ -329,9 +329,7 @@ def _prices_set(commit: Commit, ordinal: int, event: PriceBookSet) -> _Decision:
     )
 
 
-def _row(
-    commit: Commit, ordinal: int, event: Any, noun: str, verb: str, code: str
-) -> _Decision:
+def _row(commit: Commit, ordinal: int, event: Any, noun: str, verb: str, code: str) -> _Decision:
     return _Decision(
         commit.tenant,
         event.decision,

@@ -8,6 +8,7 @@ import msgspec
 
 from contracts.commit import AnyEvent, MalformedCommit
 from projections.projection import Commit
+from services.eventstore.errors import ForeignMessage
 from services.projector.chain import Chain, Head
 from services.projector.source import Keys, SourceUnavailable, Stored
 from services.sealing.keyring import UnwrapRefused
@@ -15,7 +16,7 @@ from services.sealing.wrapped_keys import KeyErased, KeyMissing
 from services.tenant_log.codec import BrokenLog, open_commit
 
 # What stops a shard until somebody has looked at it …
-LOG_FAULTS = (BrokenLog, MalformedCommit, KeyMissing, UnwrapRefused)
+LOG_FAULTS = (BrokenLog, ForeignMessage, KeyMissing, MalformedCommit, UnwrapRefused)
 # … and what also keeps a commit from being opened, but passes.
 FAULTS = (*LOG_FAULTS, SourceUnavailable)
 

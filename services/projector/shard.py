@@ -85,6 +85,10 @@ class ShardProjector:
                 async with await self._connect() as connection:
                     await self._hold(connection)
                     await self._follow(connection)
+            except ProjectionStale as error:
+                # Waiting for a rebuild is a state to be in, not a failure to start.
+                self.started.set()
+                await self._back_off(error)
             except PASSING as error:
                 await self._back_off(error)
             except FINAL as fault:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from contracts.policy import SetPolicy
 from domain.state import State
+from domain.units import Counters
 from tests.projections.twin_story import DAY_US, MODALITIES, SECOND_US, TwinStory, policy, replaced
 from tests.projector.read_side import connected, dump, prepared, project, rows, wipe
 
@@ -79,17 +80,34 @@ def expected(state: State) -> dict[tuple[str, str], tuple]:
     }
     for period, totals in money.periods.items():
         meters[period, "money"] = (totals.committed_nanos, totals.held_nanos)
-        for index, unit in enumerate(("token_unit", "minute_unit", "interaction_unit")):
-            meters[period, unit] = (totals.units_committed[index], totals.units_held[index])
-        for unit, modality in (
-            ("video_minute_unit", "video"),
-            ("voice_minute_unit", "voice"),
-            ("text_token_unit", "text"),
-            ("data_request", "data"),
-        ):
-            committed = totals.quota_committed.get(modality, 0)
-            meters[period, unit] = (committed, totals.quota_held.get(modality, 0))
+        counters = totals.units.values()
+        meters[period, "token_unit"] = added(map(tokens, counters))
+        meters[period, "minute_unit"] = added(map(stream, counters))
+        meters[period, "interaction_unit"] = added(
+            (c.used_turns_milli - c.held_turns_milli, c.held_turns_milli) for c in counters
+        )
+        meters[period, "video_minute_unit"] = stream(totals.units["video"])
+        meters[period, "voice_minute_unit"] = stream(totals.units["voice"])
+        meters[period, "text_token_unit"] = tokens(totals.units["text"])
+        data = totals.units["data"]
+        meters[period, "data_request"] = (
+            data.used_requests_milli - data.held_requests_milli,
+            data.held_requests_milli,
+        )
     return meters
+
+
+def tokens(c: Counters) -> tuple[int, int]:
+    return c.used_tokens_milli - c.held_tokens_milli, c.held_tokens_milli
+
+
+def stream(c: Counters) -> tuple[int, int]:
+    return c.used_stream_ms_milli - c.held_stream_ms_milli, c.held_stream_ms_milli
+
+
+def added(pairs) -> tuple[int, int]:
+    committed, held = zip(*pairs, strict=True)
+    return sum(committed), sum(held)
 
 
 async def meters(connection) -> dict[tuple[str, str], tuple]:
@@ -138,7 +156,7 @@ async def test_limits_are_those_of_the_policy_in_force(database):
         "money": 9_000,
         "credits": 70,
         "video_minute_unit": 50 * 60_000_000,
-        "data_request": 500_000,
+        "data_request": 1_000_000_000,
     }
 
 

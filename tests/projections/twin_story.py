@@ -44,7 +44,7 @@ def policy(limit_nanos: int = 10**12, **changes) -> Policy:
         "budget": BudgetPolicy(monthly_hard_limit_nanos=limit_nanos),
         "modalities": list(MODALITIES),
         "ladder": ["video", "voice", "text"],
-        "quotas": Quotas(video_minute_units=50, data_requests=500),
+        "quotas": Quotas(video_minute_units=50, data_requests=1_000_000),
         "time_zone": "America/Mexico_City",
     }
     return Policy(**{**values, **changes})

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
-from psycopg.conninfo import make_conninfo
 
 import projections
 from projections.projection import Commit
@@ -29,7 +29,9 @@ async def prepared(dsn: str) -> str:
 
 
 def as_role(dsn: str, role: str) -> str:
-    return make_conninfo(dsn, user=role, password=getattr(PASSWORDS, role))
+    url = urlsplit(dsn)
+    login = f"{role}:{getattr(PASSWORDS, role)}@{url.hostname}:{url.port}"
+    return urlunsplit(url._replace(netloc=login))
 
 
 @asynccontextmanager
