@@ -23,6 +23,8 @@ from nats.js.api import KeyValueConfig, StorageType
 from nats.js.errors import KeyWrongLastSequenceError
 from nats.js.kv import KeyValue
 
+from services.eventstore.errors import LogProblem
+
 BUCKET = "LEASES"
 HEARTBEAT_SUBJECT = "gate.heartbeat"
 WORKERS_MAX = 1_000
@@ -84,7 +86,7 @@ class Leases:
                 await self._connection.publish(HEARTBEAT_SUBJECT, self._worker.encode())
                 await self._round(self._alive())
                 self._after_round()
-            except (NatsError, OSError, TimeoutError) as problem:
+            except (NatsError, LogProblem, OSError, TimeoutError) as problem:
                 _log.warning("leases_unreachable", reason=str(problem) or type(problem).__name__)
             await self._drop_expired()
             await asyncio.sleep(

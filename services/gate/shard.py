@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Protocol
 
 import structlog
@@ -25,6 +25,7 @@ from services.tenant_log.codec import BrokenLog
 
 LOADING_WAITERS_MAX = 4_096
 ABSENT_KEPT_MAX = 1_000
+WARM_AGAIN_AFTER_S = 1.0
 # A snapshot is due when folding what came after it would take about this long.
 SNAPSHOT_DUE_US = 600_000
 _FOLD_COMMIT_US = 40
@@ -69,12 +70,27 @@ class ShardGate:
         self._writers: dict[str, TenantWriter] = {}
         self._absent: dict[str, None] = {}
         self._loading: dict[str, list[Waiter]] = {}
+        self._loaded = asyncio.Event()
         self._timers: dict[str, tuple[int, asyncio.TimerHandle]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def start(self) -> None:
-        """Begin to commit."""
+    def start(self, known_tenants: Callable[[], Awaitable[list[str]]]) -> None:
+        """Begin to commit, and load every tenant that has a log, so that holds expire in time."""
         self._spawn(self._committer.run())
+        self._spawn(self._warm_all(known_tenants))
+
+    async def _warm_all(self, known_tenants: Callable[[], Awaitable[list[str]]]) -> None:
+        while True:
+            try:
+                tenants = await known_tenants()
+                break
+            except LogProblem as problem:
+                _log.warning("tenants_not_listed", shard=self.shard, reason=str(problem))
+                await asyncio.sleep(WARM_AGAIN_AFTER_S)
+        for tenant in tenants:
+            self.warm(tenant)
+            # One after the other, so that commands waiting for their own tenant are not held up.
+            await self._loaded.wait()
 
     async def stop(self) -> None:
         """Stop; what is not durable is refused with 503 and may be asked again elsewhere."""
@@ -133,6 +149,7 @@ class ShardGate:
         queue = self._loading.get(tenant)
         if queue is None:
             self._loading[tenant] = list(waiters)
+            self._loaded.clear()
             self._forget(tenant)
             self._spawn(self._load_now(tenant))
             return
@@ -143,6 +160,13 @@ class ShardGate:
                 queue.append(waiter)
 
     async def _load_now(self, tenant: str) -> None:
+        try:
+            await self._load_or_refuse(tenant)
+        finally:
+            if not self._loading:
+                self._loaded.set()
+
+    async def _load_or_refuse(self, tenant: str) -> None:
         try:
             create_key = any(_provisions(waiter) for waiter in self._loading[tenant])
             writer = await self._loader.load(tenant, create_key=create_key)

@@ -93,10 +93,8 @@ class Worker:
         )
         endpoints = ShardEndpoints(self._connection, self._outbox, gate, self.name)
         self._serving[shard] = (gate, endpoints)
-        gate.start()
+        gate.start(store.originators)
         await endpoints.start()
-        for tenant in await store.originators():
-            gate.warm(tenant)
 
     async def _step_down(self, shard: int) -> None:
         serving = self._serving.pop(shard, None)
@@ -118,7 +116,8 @@ async def serve(settings: Settings, stop: asyncio.Event, ready: Callable[[], Non
     connection = await EventStoreConnection.open(**settings.nats("worker").options())
     try:
         await deployment_log.check(settings, connection)
-        jetstream = connection.client.jetstream()
+        # A lease that cannot be renewed within half its time is better asked for anew.
+        jetstream = connection.client.jetstream(timeout=settings.lease_ttl_ms / 2_000)
         keyring = open_keyring(
             settings.kek_file,
             development=settings.development,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
@@ -31,7 +32,7 @@ async def owner_of(deployment, tenant):
 def longest_silence_s(answers):
     """Return the longest time in which no command was answered."""
     times = sorted(line["at_s"] for line in answers if "at_s" in line)
-    return max((later - earlier for earlier, later in zip(times, times[1:], strict=False)))
+    return max(later - earlier for earlier, later in pairwise(times))
 
 
 @pytest.mark.parametrize("how", ["kill", "pause"])

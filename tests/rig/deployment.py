@@ -97,7 +97,7 @@ class Deployment:
         """Start `vito <command>` and wait until it says that it is ready."""
         log = self.directory / f"{command}-{len(self.processes)}.log"
         with ReadyPipe() as pipe, log.open("wb") as out:
-            popen = subprocess.Popen(
+            popen = subprocess.Popen(  # noqa: ASYNC220 - to be killed and paused from anywhere
                 [sys.executable, "-m", "services.cli", command],
                 env={
                     **{k: v for k, v in os.environ.items() if not k.startswith("VITO_")},
@@ -114,7 +114,9 @@ class Deployment:
             self.processes.append(process)
             pipe.release_child_end()
             async with asyncio.timeout(READY_WITHIN_S):
-                assert await pipe.wait(), f"{command} did not become ready: {process.said()[-3000:]}"
+                assert await pipe.wait(), (
+                    f"{command} did not become ready: {process.said()[-3000:]}"
+                )
         return process
 
     def kill_all(self) -> None:

@@ -13,6 +13,7 @@ import sys
 import time
 
 from contracts.usage import Usage
+from services import logs
 from services.client import CannotVerify, GateClient
 from services.client.patience import Patience
 
@@ -76,6 +77,7 @@ def tell(**line) -> None:
 
 
 async def main() -> None:
+    logs.configure("load", level="error")
     job = json.loads(sys.stdin.readline())
     async with GateClient.connect(
         job["urls"],

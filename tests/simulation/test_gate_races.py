@@ -82,9 +82,12 @@ class World:
         name = f"worker-{len(self.workers)}"
         loader = TenantLoader(self.log, self.keys, self.snapshots, actor=name, clock=self.clock)
         shard = ShardGate(0, self.log, loader, shards=1, clock=self.clock, is_owner=lambda: True)
-        shard.start()
+        shard.start(self.tenants)
         self.workers.append(shard)
         return shard
+
+    async def tenants(self) -> list[str]:
+        return sorted({recorded.originator_id for recorded in self.log.stored})
 
     async def ask(self, tenant: str, command):
         """Ask any worker, again and again with the same id, until there is a true answer."""
@@ -215,8 +218,6 @@ async def scenario(seed: int) -> None:
     )
     trouble.cancel()
     world.start_worker()
-    for tenant in tenants:
-        world.workers[-1].warm(tenant)
     await asyncio.sleep(LAST_HOLD_S)
     for tenant in tenants:
         state = await check(world, tenant)
