@@ -27,6 +27,7 @@ class Command(msgspec.Struct, frozen=True):
 COMMANDS: dict[str, Command] = {
     "up": Command("services.cli.up:up", "Start everything on this machine, until Ctrl-C."),
     "demo": Command("services.cli.demo:demo", "Replay real traffic for both twins."),
+    "top-up": Command("services.cli.top_up:top_up", "Add prepaid credits to a twin."),
     "worker": Command("services.cli.worker:worker", "Decide the commands of the shards it leases."),
     "projector": Command("services.cli.projector:projector", "Fill the tables from the log."),
     "rebuild": Command("services.cli.rebuild:rebuild", "Make the tables of a projection again."),

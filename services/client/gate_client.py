@@ -77,9 +77,9 @@ class GateClient(Governance):
             await client.errands.drain()
             await connection.close()
 
-    def for_tenant(self, tenant: str) -> GateClient:
+    def for_tenant(self, tenant: str) -> Self:
         """Return a client of another tenant on the same connection."""
-        return GateClient(
+        return type(self)(
             self._bus,
             tenant,
             encoding=self._encoding,

@@ -22,7 +22,7 @@ FERNANDEZ = Twin(
             requests=10, period_ms=1_000, burst=20, overflow="queue", queue_max_delay_ms=1_000
         ),
         budget=BudgetPolicy(
-            monthly_hard_limit_nanos=60 * USD, soft_cap_permille=800, soft_cap_modality="text"
+            monthly_hard_limit_nanos=20 * USD, soft_cap_permille=800, soft_cap_modality="text"
         ),
         modalities=["video", "voice", "text", "data"],
         ladder=["video", "voice", "text"],

@@ -4,7 +4,7 @@ A vendor that counts: a local HTTP server which answers like one and remembers e
 It is what evidence is measured against: how often, for what and when was the vendor called. It can
 be slow, fail, and break off in the middle of an answer.
 
-    POST /v1/calls                     one call; the answer has the usage
+    POST /v1/calls                     one call that takes `takes_ms`; the answer has the usage
     POST /v1/streams                   begin a stream with its first slice
     POST /v1/streams/{ref}/slices      generate more of it
     POST /v1/streams/{ref}/end         end it; the answer has the usage of all of it
@@ -30,6 +30,7 @@ from services.client.meter import plus
 LOOPBACK = "127.0.0.1"
 ARRIVALS_KEPT = 100_000
 STREAMS_MAX = 10_000
+TAKES_S_MAX = 60.0
 
 
 class Behaviour(msgspec.Struct, frozen=True):
@@ -49,8 +50,9 @@ class CountingVendor:
     """
 
     def __init__(
-        self, *, clock_us: Callable[[], int] = lambda: time.monotonic_ns() // 1_000
+        self, port: int = 0, *, clock_us: Callable[[], int] = lambda: time.monotonic_ns() // 1_000
     ) -> None:
+        self._port = port
         self.behaviour = Behaviour()
         self.calls = 0
         self.refs: Counter[str] = Counter()
@@ -68,7 +70,7 @@ class CountingVendor:
         app.router.add_post("/v1/streams/{ref}/end", self._end)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, LOOPBACK, 0)
+        site = web.TCPSite(self._runner, LOOPBACK, self._port)
         await site.start()
         self.url = f"http://{LOOPBACK}:{self._runner.addresses[0][1]}"
         return self
@@ -84,6 +86,8 @@ class CountingVendor:
         self.refs[ref] += 1
         # As it was asked for, right or wrong: it is the caller who must be careful.
         usage = body.get("usage", body["limits"])
+        if "takes_ms" in body:
+            await asyncio.sleep(min(float(body["takes_ms"]) / 1_000, TAKES_S_MAX))
         return await self._behave(request, lambda: _answer(ref, usage))
 
     async def _begin(self, request: web.Request) -> web.StreamResponse:

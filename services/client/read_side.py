@@ -1,0 +1,130 @@
+"""
+The query API as a client sees it: what the projections show, at least up to a position.
+
+Only what this package's users read is typed here; `contracts/openapi.json` has the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Self, TypeVar
+
+import aiohttp
+import msgspec
+
+from services.failure import Failure
+
+ANSWER_S = 5.0
+AGAIN_S = 0.1
+HTTP_OK, HTTP_UNAVAILABLE, HTTP_NOT_FOUND = 200, 503, 404
+Document = TypeVar("Document")
+
+
+class ReadSideProblem(Failure):
+    """The query API did not answer what was asked."""
+
+
+class MeterRow(msgspec.Struct, frozen=True):
+    """One meter: whole grains, *scale* to a unit."""
+
+    unit: str
+    committed: int
+    held: int
+    limit: int | None
+    scale: int
+
+
+class Meters(msgspec.Struct, frozen=True):
+    """All meters of a twin's current month."""
+
+    tenant: str
+    position: int
+    meters: list[MeterRow]
+
+    def committed(self, unit: str) -> int:
+        """Return what a meter has committed; 0 when the meter has not moved yet."""
+        return next((meter.committed for meter in self.meters if meter.unit == unit), 0)
+
+
+class AuditEntry(msgspec.Struct, frozen=True):
+    """One row of `audit_logs`."""
+
+    decision_id: str
+    reservation_id: str
+    provider_id: str
+    sku: str
+    outcome: str
+    stream_ms: int
+    minute_units: str
+    cost_amount: str
+    cost_nanos: int
+    currency: str | None
+    vendor_ref: str | None
+
+
+class AuditPage(msgspec.Struct, frozen=True):
+    """Entries, newest first; *next_cursor* is null on the last page."""
+
+    position: int
+    items: list[AuditEntry]
+    next_cursor: str | None = None
+
+
+class ReadSide:
+    """Asks the query API at *url* with its bearer key. Use it as a context manager."""
+
+    def __init__(self, url: str, key: str, *, deadline_s: float = 30.0) -> None:
+        self._url = url.rstrip("/")
+        self._key = key
+        self._deadline_s = deadline_s
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            headers={"Authorization": f"Bearer {self._key}"},
+            timeout=aiohttp.ClientTimeout(total=ANSWER_S),
+        )
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def meters(self, tenant: str, *, position: int) -> Meters:
+        """Return a twin's meters as of *position* or later."""
+        return await self._get(f"/v1/tenants/{tenant}/meters", position, Meters)
+
+    async def audit_log(self, tenant: str, *, position: int) -> AuditPage:
+        """Return the newest entries of a twin's audit log as of *position* or later."""
+        return await self._get(f"/v1/tenants/{tenant}/audit-log", position, AuditPage)
+
+    async def _get(self, path: str, position: int, kind: type[Document]) -> Document:
+        """Ask until the read side has caught up; raises ReadSideProblem at the deadline."""
+        why = "no answer"
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                while True:
+                    status, body = await self._once(path, position)
+                    if status == HTTP_OK:
+                        return msgspec.json.decode(body, type=kind)
+                    why = f"status {status}: {body[:300].decode(errors='replace')}"
+                    # A twin that was provisioned just now is not known yet.
+                    if status not in (HTTP_UNAVAILABLE, HTTP_NOT_FOUND, 0):
+                        break
+                    await asyncio.sleep(AGAIN_S)
+        except TimeoutError:
+            why += f" (for {self._deadline_s:g} s)"
+        raise ReadSideProblem(
+            f"The query API did not answer {path}: {why}.",
+            "look at /readyz of the query API and at the projector's log.",
+        )
+
+    async def _once(self, path: str, position: int) -> tuple[int, bytes]:
+        assert self._session is not None, "use `async with`"
+        url, query = f"{self._url}{path}", {"min_position": str(position)}
+        try:
+            async with self._session.get(url, params=query, allow_redirects=False) as response:
+                return response.status, await response.read()
+        except (aiohttp.ClientError, TimeoutError) as problem:
+            return 0, str(problem).encode()
