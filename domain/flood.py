@@ -11,10 +11,15 @@ and position are null. It changed nothing, so losing the count in a crash loses 
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
-REFUSALS_RECORDED_PER_S = 20
-WINDOW_US = 1_000_000
+from contracts.budget import CallRefused, CommandRefused, RefusalsCounted
+
+REFUSALS_RECORDED_PER_S: Final = 20
+WINDOW_US: Final = 1_000_000
+_AMOUNT_MAX_NANOS: Final = 9_000_000_000_000_000
 
 
 class State(msgspec.Struct, array_like=True):
@@ -35,3 +40,35 @@ def recorded(state: State, at_us: int) -> None:
     if state.window != window:
         state.window, state.recorded = window, 0
     state.recorded += 1
+
+
+class Tally(msgspec.Struct):
+    """
+    Refusals that are only counted, until they are written down together.
+
+    Not a part of the state: it is the worker's own, and may be lost.
+    """
+
+    from_us: int = 0
+    counts: dict[str, int] = {}
+    amount_nanos: int = 0
+
+
+def count(tally: Tally, refusal: CallRefused | CommandRefused) -> None:
+    """Count one more refusal."""
+    if not tally.counts:
+        tally.from_us = refusal.at_us
+    tally.counts[refusal.code] = tally.counts.get(refusal.code, 0) + 1
+    if isinstance(refusal, CallRefused):
+        # A sum that numbers do not hold exactly everywhere says "a lot", not a wrong amount.
+        tally.amount_nanos = min(tally.amount_nanos + refusal.amount_nanos, _AMOUNT_MAX_NANOS)
+
+
+def due_at_us(tally: Tally) -> int | None:
+    """When the tally is to be written down; None when it is empty."""
+    return tally.from_us + WINDOW_US if tally.counts else None
+
+
+def summary(tally: Tally, now_us: int) -> RefusalsCounted:
+    """Return the fact that the tally is; the caller goes on with a new one."""
+    return RefusalsCounted(now_us, tally.from_us, now_us, dict(tally.counts), tally.amount_nanos)

@@ -1,0 +1,31 @@
+"""Subjects: the only place that spells them, and the shard of a twin."""
+
+import pytest
+
+from contracts import subjects
+
+
+@pytest.mark.parametrize(
+    ("tenant", "hashed"),
+    [("", 0x811C9DC5), ("a", 0xE40C292C), ("foobar", 0xBF9CF968)],
+)
+def test_shard_is_the_published_fnv_1a(tenant, hashed):
+    """The server routes by the same function; the vectors are those of its authors."""
+    assert subjects.shard_of(tenant, 2**32) == hashed
+
+
+def test_every_subject_has_its_place():
+    """A subject is a contract like any other."""
+    assert subjects.command("cantor", "budget", "authorize") == "cmd.cantor.budget.authorize"
+    assert subjects.query("cantor", "rate") == "qry.cantor.rate.show"
+    assert subjects.served(2, "cmd", "budget", "settle") == "shard.2.cmd.*.budget.settle"
+    assert (subjects.stream(2), subjects.log_prefix(2)) == ("EVT_2", "evt.2")
+    assert subjects.log_of("cantor", 2) == "evt.2.cantor.>"
+
+
+def test_mappings_route_commands_and_questions_alike():
+    """One rule per kind; the tenant's token decides."""
+    assert subjects.mappings(4) == {
+        "cmd.*.*.*": "shard.{{partition(4,1)}}.cmd.{{wildcard(1)}}.{{wildcard(2)}}.{{wildcard(3)}}",
+        "qry.*.*.*": "shard.{{partition(4,1)}}.qry.{{wildcard(1)}}.{{wildcard(2)}}.{{wildcard(3)}}",
+    }

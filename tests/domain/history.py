@@ -1,0 +1,117 @@
+"""A long, mixed history of one twin from a seed: every command, every event, months and clocks."""
+
+from __future__ import annotations
+
+import random
+
+from contracts.policy import BudgetPolicy, Quotas, RatePolicy, SessionLimits
+from contracts.tenant import ResumeTenant, SuspendTenant
+from domain import flood
+from tests.domain.world import DAY, SECOND, Twin, book, entry, option, policy
+
+# A rate that lets most calls through, delays some and refuses a few.
+RATE = RatePolicy(requests=20, burst=10, overflow="queue", queue_max_delay_ms=300)
+CAPPED = BudgetPolicy(monthly_hard_limit_nanos=5_000, soft_cap_permille=600)
+POLICIES = (
+    policy(budget=CAPPED, rate=RATE, time_zone="Europe/Madrid"),
+    policy(3_000, rate=RATE, time_zone="America/Sao_Paulo", quotas=Quotas(text_token_units=2)),
+    policy(4_000, rate=RATE, time_zone="Asia/Beirut", session=SessionLimits(max_token_units=1)),
+    policy(0, rate=RATE),
+)
+PRICES = (
+    book(
+        entry("text", input_tokens=1, output_tokens=2),
+        entry("voice", stream_ms=10),
+        entry("video", stream_ms=100),
+        entry("data", requests=7),
+    ),
+    book(
+        entry("text", input_tokens=2),
+        entry("voice", stream_ms=10, characters=1),
+        entry("video", stream_ms=90),
+        entry("data", requests=7, turns=1),
+    ),
+)
+
+
+class History:
+    """Plays *steps* random commands on a twin."""
+
+    def __init__(self, seed: int, steps: int) -> None:
+        self.random = random.Random(seed)
+        self.twin = Twin(POLICIES[0], PRICES[0])
+        self.grants: list = []
+        self.tally = flood.Tally()
+        for _ in range(steps):
+            self._pass_time()
+            self.random.choices(
+                (
+                    self._authorize,
+                    self._settle,
+                    self._extend,
+                    self._release,
+                    self._govern,
+                    self._count_refusals,
+                ),
+                weights=(12, 8, 3, 2, 1, 1),
+            )[0]()
+
+    def _pass_time(self) -> None:
+        choices = (0, 3_000, 40_000, 2 * SECOND, -SECOND, 9 * DAY)
+        self.twin.now_us += self.random.choices(choices, weights=(40, 30, 20, 8, 2, 1))[0]
+
+    def _authorize(self) -> None:
+        modality = self.random.choice(("text", "text", "voice", "video", "data"))
+        grain = {"text": 1, "voice": 10, "video": 100, "data": 7}[modality]
+        event = self.twin.authorize(
+            grain * self.random.randint(0, 30),
+            modality,
+            ttl_ms=self.random.choice((1_000, 5_000, 600_000)),
+            session_id=self.random.choice((None, "s-1", "s-2")),
+            fallbacks=self.random.choice(([], [option(10, "voice"), option(3, "text")])),
+            max_delay_ms=self.random.choice((None, 100)),
+        )
+        if type(event).__name__ == "CallAuthorized":
+            self.grants.append(event)
+
+    def _some_hold(self):
+        if not self.grants or self.random.random() < 0.05:
+            return self.random.choice(("cantor.999999", "fernandez.2"))
+        return self.random.choice(self.grants[-20:])
+
+    def _settle(self) -> None:
+        hold = self._some_hold()
+        grain = {"text": 1, "voice": 10, "video": 100, "data": 7}[getattr(hold, "modality", "text")]
+        outcome = self.random.choice(("completed", "cut_off", "failed"))
+        self.twin.settle(hold, grain * self.random.randint(0, 35), outcome=outcome)
+
+    def _extend(self) -> None:
+        hold = self._some_hold()
+        grain = {"text": 1, "voice": 10, "video": 100, "data": 7}[getattr(hold, "modality", "text")]
+        self.twin.extend(hold, grain * self.random.randint(0, 9), ttl_ms=2_000)
+
+    def _release(self) -> None:
+        self.twin.release(self._some_hold())
+
+    def _govern(self) -> None:
+        twin = self.twin
+        self.random.choice(
+            (
+                lambda: twin.top_up(self.random.randint(1, 500)),
+                lambda: twin.set_policy(self.random.choice(POLICIES), note="as agreed"),
+                lambda: twin.set_policy(POLICIES[0], expected_version=0),
+                lambda: twin.set_prices(self.random.choice(PRICES)),
+                lambda: twin.decide(SuspendTenant(command_id=twin.new_id(), mode="asleep")),
+                lambda: twin.decide(ResumeTenant(command_id=twin.new_id())),
+                lambda: twin.decide(ResumeTenant(command_id=twin.new_id())),
+            )
+        )()
+
+    def _count_refusals(self) -> None:
+        refusals = [e for e in self.twin.log[-10:] if type(e).__name__ == "CallRefused"]
+        for refusal in refusals:
+            flood.count(self.tally, refusal)
+        if self.tally.counts:
+            now_us = max(self.twin.now_us, self.twin.state.clock_us)
+            self.twin._apply([flood.summary(self.tally, now_us)])
+            self.tally = flood.Tally()

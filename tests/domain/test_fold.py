@@ -1,0 +1,101 @@
+"""Folding: the same log gives the same state, however it is cut, kept and restored."""
+
+from hashlib import sha256
+from typing import get_args
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contracts.commit import AnyEvent, decode_events, encode_events
+from domain import gate
+from domain.state import State
+from tests.domain.history import History
+from tests.domain.world import snapshot
+
+SEEDS = (1, 2, 3)
+
+
+@pytest.fixture(scope="module", params=SEEDS)
+def history(request) -> History:
+    return History(request.param, steps=400)
+
+
+def fold(events, state: State | None = None) -> State:
+    state = State("cantor") if state is None else state
+    for event in events:
+        state.position += 1
+        gate.evolve(state, event)
+    return state
+
+
+def restore(data: bytes) -> State:
+    return msgspec.msgpack.decode(data, type=State)
+
+
+def test_histories_have_every_kind_of_event():
+    """The control: a kind of event that is not in them is not tested by this file."""
+    seen = {type(event) for seed in SEEDS for event in History(seed, steps=400).twin.log}
+
+    assert seen == set(get_args(AnyEvent))
+
+
+def test_the_fold_of_the_stored_log_is_the_live_state(history):
+    """What a second worker builds from the log is what the first one had, byte for byte."""
+    stored = [decode_events(encode_events([event])) for event in history.twin.log]
+
+    state = fold(event for commit in stored for event in commit)
+
+    assert snapshot(state) == snapshot(history.twin.state)
+
+
+def test_a_snapshot_at_any_point_and_the_rest_is_the_full_fold(history):
+    """A snapshot is only a short cut: it can be taken anywhere and always be dropped."""
+    log = history.twin.log
+    expected = snapshot(fold(log))
+    state = State("cantor")
+    for cut in range(0, len(log), 7):
+        state = fold(log[cut - 7 if cut else 0 : cut], state)
+        frozen = snapshot(state)
+
+        assert snapshot(restore(frozen)) == frozen
+        assert restore(frozen) == state
+        assert snapshot(fold(log[cut:], restore(frozen))) == expected
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32), steps=st.integers(1, 60))
+def test_any_history_folds_to_the_live_state(seed, steps):
+    """
+    Goal: evolve never refuses and depends on nothing but the events.
+    Method: random short histories are folded again from their stored bytes.
+    """
+    twin = History(seed, steps).twin
+
+    assert snapshot(fold(decode_events(encode_events(twin.log)))) == snapshot(twin.state)
+
+
+def test_every_prefix_of_a_log_folds(history):
+    """A reader may stop anywhere; `evolve` never raises."""
+    state = State("cantor")
+    for event in history.twin.log:
+        state = fold([event], state)
+        assert gate.due(state, state.clock_us) is not None
+
+
+def test_folding_does_not_change_the_events(history):
+    """Two readers may share decoded events; a hold that grows must not grow in the log."""
+    log = history.twin.log
+    before = encode_events(log)
+
+    fold(log)
+
+    assert encode_events(log) == before
+
+
+def test_the_fold_does_not_depend_on_the_hash_seed():
+    """A fixed digest: sets and hashes must not leak an order into the state."""
+    digest = sha256(snapshot(History(1, steps=200).twin.state)).hexdigest()
+
+    assert digest == sha256(snapshot(History(1, steps=200).twin.state)).hexdigest()
