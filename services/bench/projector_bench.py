@@ -1,0 +1,161 @@
+"""
+How fast commits become rows, beside a raw COPY of the very same rows into the same tables.
+
+Prepared commits go through the projector's own path: every projection folds them, rows and
+positions are written, ten thousand events to a transaction. Then the rows are taken out, the
+tables emptied, and the rows put back with one COPY per table, as bytes that Postgres itself has
+formatted: nothing that fills these tables can be faster. Best of several rounds each.
+"""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+import msgspec
+from psycopg import AsyncConnection, sql
+from psycopg.rows import TupleRow
+
+import projections
+from contracts.commit import FIRST_PREV, CommitLine
+from projections.projection import Commit
+from services.bench.domain_bench import record
+from services.migrations import prepare_database
+from services.projector.apply import apply_batch, ensure_positions
+from services.projector.batches import EVENTS_PER_BATCH_MAX
+from services.projector.chain import Chain
+from services.projector.opening import Opened, open_commits
+from services.projector.source import Stored
+from services.projector.versions import read_serving
+from services.tenant_log.codec import digest_of, hash_of, seal_commit
+
+EVENTS_PER_COMMIT = 200
+TENANTS = 10
+ROUNDS = 3
+TARGET_RATIO = 0.5
+_CHUNK_BYTES = 256 * 1024
+_KEY = bytes(32)
+
+
+class ProjectorFigures(msgspec.Struct, frozen=True):
+    """
+    Events per second. *ratio* is apply / raw COPY, both of the same *rows*.
+
+    *open_events_per_s* is what checking, opening and decoding the commits alone can do, and
+    *sealed_events_per_s* is both together, from stored bytes to rows.
+    """
+
+    events: int
+    rows: int
+    apply_events_per_s: float
+    copy_events_per_s: float
+    ratio: float
+    open_events_per_s: float
+    sealed_events_per_s: float
+
+
+class _Table(msgspec.Struct, frozen=True):
+    schema: str
+    name: str
+    copied: bytes
+    rows: int
+
+
+class _OneKey:
+    async def get(self, _tenant: str, _version: int) -> bytes:
+        return _KEY
+
+
+async def measure(dsn: str, events: int = 100_000, *, rounds: int = ROUNDS) -> ProjectorFigures:
+    """
+    Measure on an empty database, as its owner; takes a few seconds and leaves the rows behind.
+
+    The log is that of TENANTS hot twins: authorisations and settlements in commits of
+    EVENTS_PER_COMMIT.
+    """
+    stored = _sealed_log(events)
+    began = perf_counter()
+    opened = await open_commits(0, stored, Chain(), _OneKey())
+    open_s = perf_counter() - began
+    apply_s = copy_s = float("inf")
+    tables: list[_Table] = []
+    await prepare_database(dsn)
+    async with await AsyncConnection.connect(dsn, autocommit=True) as connection:
+        await connection.execute("SET synchronous_commit = off")
+        for _ in range(rounds):
+            await _empty(connection)
+            apply_s = min(apply_s, await _timed_apply(connection, opened.commits))
+            tables = await _take_out(connection)
+            await _empty(connection)
+            copy_s = min(copy_s, await _timed_copy(connection, tables))
+    return ProjectorFigures(
+        events=opened.events,
+        rows=sum(table.rows for table in tables),
+        apply_events_per_s=opened.events / apply_s,
+        copy_events_per_s=opened.events / copy_s,
+        ratio=copy_s / apply_s,
+        open_events_per_s=opened.events / open_s,
+        sealed_events_per_s=opened.events / (open_s + apply_s),
+    )
+
+
+def _sealed_log(events: int) -> list[Stored]:
+    """The same history for every twin, in turns, as a shard's stream has it."""
+    history = record(events // TENANTS // 2)
+    stored: list[Stored] = []
+    heads = {f"hot-{number}": FIRST_PREV for number in range(TENANTS)}
+    for index, at in enumerate(range(0, len(history), EVENTS_PER_COMMIT), 1):
+        part = history[at : at + EVENTS_PER_COMMIT]
+        for tenant, prev in heads.items():
+            at_us = part[-1].at_us
+            line = CommitLine(tenant, index, at_us, len(part), 1, "bench", digest_of([]), prev)
+            payload = seal_commit(line, part, _KEY)
+            heads[tenant] = hash_of(payload)
+            stored.append(Stored(len(stored) + 1, tenant, payload))
+    return stored
+
+
+async def _timed_apply(connection: AsyncConnection[TupleRow], commits: list[Commit]) -> float:
+    serving = await read_serving(connection, 0, projections.ALL)
+    versions = {p.NAME: serving[p.NAME].version for p in projections.ALL}
+    await ensure_positions(connection, 0, versions)
+    per_batch = EVENTS_PER_BATCH_MAX // EVENTS_PER_COMMIT
+    began = perf_counter()
+    for at in range(0, len(commits), per_batch):
+        batch = commits[at : at + per_batch]
+        await apply_batch(connection, 0, Opened(batch, {}, batch[-1].stream_seq), projections.ALL)
+    return perf_counter() - began
+
+
+async def _take_out(connection: AsyncConnection[TupleRow]) -> list[_Table]:
+    cursor = await connection.execute(
+        "SELECT schemaname, tablename FROM pg_tables WHERE schemaname ~ '_v[0-9]+$' ORDER BY 1, 2"
+    )
+    tables: list[_Table] = []
+    for schema, name in await cursor.fetchall():
+        statement = sql.SQL("COPY {} TO STDOUT").format(sql.Identifier(schema, name))
+        async with connection.cursor() as copying:
+            async with copying.copy(statement) as copy:
+                copied = b"".join([bytes(piece) async for piece in copy])
+            tables.append(_Table(schema, name, copied, copying.rowcount))
+    return [table for table in tables if table.rows]
+
+
+async def _timed_copy(connection: AsyncConnection[TupleRow], tables: list[_Table]) -> float:
+    began = perf_counter()
+    for table in tables:
+        statement = sql.SQL("COPY {} FROM STDIN").format(sql.Identifier(table.schema, table.name))
+        async with connection.cursor() as cursor, cursor.copy(statement) as copy:
+            for at in range(0, len(table.copied), _CHUNK_BYTES):
+                await copy.write(table.copied[at : at + _CHUNK_BYTES])
+    return perf_counter() - began
+
+
+async def _empty(connection: AsyncConnection[TupleRow]) -> None:
+    cursor = await connection.execute(
+        "SELECT schemaname, tablename FROM pg_tables WHERE schemaname ~ '_v[0-9]+$'"
+    )
+    names = [sql.Identifier(*row) for row in await cursor.fetchall()]
+    statement = sql.SQL("TRUNCATE {}, vito.projection_positions, vito.chain_heads")
+    await connection.execute(statement.format(sql.SQL(", ").join(names)))
+    # Both sides begin without the other's pages waiting to be written.
+    await connection.execute("CHECKPOINT")

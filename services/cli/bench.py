@@ -1,0 +1,75 @@
+"""`vito bench`: measure against the raw servers."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from services import logs
+from services.bench import failover_bench, gate_bench, projector_bench, replay_bench, report
+from services.embedded.nats_server import new_password
+from services.embedded.postgres import Postgres
+
+
+def bench(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print figures as JSON.")] = False,
+) -> None:
+    """
+    Measure what the design promises, each beside a raw baseline of the same run.
+
+    Takes about three minutes on fresh servers of its own. Prints what was reached, also when it
+    falls short; a figure never fails the command.
+    """
+    logs.configure("bench", level="error")
+    found = asyncio.run(_measure(Console(stderr=True)))
+    if as_json:
+        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(found)) + b"\n")
+    else:
+        _show(found, Console())
+
+
+async def _measure(progress: Console) -> report.Report:
+    machine = report.machine()
+    progress.print("replay and verify ...")
+    replay = await asyncio.to_thread(replay_bench.measure)
+    progress.print("gate beside raw echo ...")
+    gate = await gate_bench.measure()
+    progress.print("projector beside raw COPY ...")
+    projector = await _projector()
+    progress.print("failover ...")
+    failover = await failover_bench.measure()
+    lines = report.lines(gate, replay, projector, failover)
+    return report.Report(machine, lines, gate, replay, projector, failover)
+
+
+async def _projector() -> projector_bench.ProjectorFigures:
+    with tempfile.TemporaryDirectory(prefix="vito-bench-") as directory:
+        postgres = Postgres(Path(directory) / "postgres", superuser_password=new_password())
+        await postgres.start()
+        try:
+            return await projector_bench.measure(postgres.dsn())
+        finally:
+            await postgres.stop()
+
+
+def _show(found: report.Report, console: Console) -> None:
+    machine = found.machine
+    console.print(
+        f"{machine.cores} cores ({machine.processor}), load before {machine.load_before:.1f},"
+        f" Python {machine.python}, nats-server {machine.nats_server},"
+        f" PostgreSQL {machine.postgres}, nats-py {machine.nats_py}"
+    )
+    table = Table("what", "at least", "measured", "")
+    words = {True: "[green]reached[/]", False: "[red]short[/]", None: "not yet"}
+    for line in found.lines:
+        table.add_row(line.what, line.target, line.measured, words[line.reached])
+    console.print(table)
