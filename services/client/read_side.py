@@ -7,6 +7,7 @@ Only what this package's users read is typed here; `contracts/openapi.json` has 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Self, TypeVar
 
 import aiohttp
@@ -16,6 +17,8 @@ from services.failure import Failure
 
 ANSWER_S = 5.0
 AGAIN_S = 0.1
+PAGE_ENTRIES = 200
+AUDIT_ENTRIES_MAX = 100_000
 HTTP_OK, HTTP_UNAVAILABLE, HTTP_NOT_FOUND = 200, 503, 404
 Document = TypeVar("Document")
 
@@ -95,17 +98,41 @@ class ReadSide:
         """Return a twin's meters as of *position* or later."""
         return await self._get(f"/v1/tenants/{tenant}/meters", position, Meters)
 
-    async def audit_log(self, tenant: str, *, position: int) -> AuditPage:
-        """Return the newest entries of a twin's audit log as of *position* or later."""
-        return await self._get(f"/v1/tenants/{tenant}/audit-log", position, AuditPage)
+    async def audit_log(self, tenant: str, *, position: int) -> list[AuditEntry]:
+        """
+        Return a twin's whole audit log as of *position* or later, newest first.
 
-    async def _get(self, path: str, position: int, kind: type[Document]) -> Document:
+        Raises:
+            ReadSideProblem: no answer in time, or more than `AUDIT_ENTRIES_MAX` entries.
+        """
+        path, entries = f"/v1/tenants/{tenant}/audit-log", list[AuditEntry]()
+        query = {"limit": str(PAGE_ENTRIES)}
+        while len(entries) < AUDIT_ENTRIES_MAX:
+            page = await self._get(path, position, AuditPage, query)
+            entries += page.items
+            if page.next_cursor is None:
+                return entries
+            query["cursor"] = page.next_cursor
+        raise ReadSideProblem(
+            f"{tenant} has more than {AUDIT_ENTRIES_MAX} audit entries.",
+            "page through the query API yourself.",
+        )
+
+    async def _get(
+        self,
+        path: str,
+        position: int,
+        kind: type[Document],
+        query: Mapping[str, str] | None = None,
+    ) -> Document:
         """Ask until the read side has caught up; raises ReadSideProblem at the deadline."""
         why = "no answer"
         try:
             async with asyncio.timeout(self._deadline_s):
                 while True:
-                    status, body = await self._once(path, position)
+                    status, body = await self._once(
+                        path, {**(query or {}), "min_position": str(position)}
+                    )
                     if status == HTTP_OK:
                         return msgspec.json.decode(body, type=kind)
                     why = f"status {status}: {body[:300].decode(errors='replace')}"
@@ -120,9 +147,9 @@ class ReadSide:
             "look at /readyz of the query API and at the projector's log.",
         )
 
-    async def _once(self, path: str, position: int) -> tuple[int, bytes]:
+    async def _once(self, path: str, query: Mapping[str, str]) -> tuple[int, bytes]:
         assert self._session is not None, "use `async with`"
-        url, query = f"{self._url}{path}", {"min_position": str(position)}
+        url = f"{self._url}{path}"
         try:
             async with self._session.get(url, params=query, allow_redirects=False) as response:
                 return response.status, await response.read()

@@ -1,0 +1,71 @@
+"""What evidence is measured on: a gate on a bus, a query API, and a vendor that counts."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+
+from contracts.policy import Policy
+from contracts.price_book import PriceBook
+from services.client import GateClient
+from services.client.read_side import ReadSide
+from services.failure import Failure
+from services.vendors.adapter import Vendors
+from services.vendors.counting import CountingAdapter
+from services.vendors.counting_vendor import CountingVendor
+from services.vendors.outbound import Outbound
+
+DONE = 200
+
+
+class NotTried(Failure):
+    """An exhibit could not be set up, so it says nothing about its claim."""
+
+
+class Target(msgspec.Struct, frozen=True):
+    """
+    The system under test. *login* are the keyword arguments of `GateClient.connect`.
+
+    Any deployment will do: one machine, or a cluster of three.
+    """
+
+    login: dict[str, Any]
+    read_side: ReadSide
+
+    def __repr__(self) -> str:
+        return "Target()"  # The login holds a password.
+
+    @asynccontextmanager
+    async def twin(self, name: str, policy: Policy, book: PriceBook) -> AsyncIterator[GateClient]:
+        """Provision a twin that nobody else uses, and yield a client of it."""
+        tenant = f"{name}-{secrets.token_hex(4)}"
+        async with GateClient.connect(**self.login, tenant=tenant) as gate:
+            receipt = await gate.provision(
+                display_name=f"Evidence {name}",
+                organisation="Auditor",
+                policy=policy,
+                price_book=book,
+            )
+            if receipt.status != DONE:
+                raise NotTried(
+                    f"The twin of {name} was not provisioned: {receipt.message}", receipt.remedy
+                )
+            yield gate
+
+
+@asynccontextmanager
+async def counted(provider_id: str) -> AsyncIterator[tuple[CountingVendor, CountingAdapter]]:
+    """Start a vendor that counts, and its adapter, spoken to over real HTTP."""
+    async with CountingVendor() as vendor, Outbound(vendor.url) as outbound:
+        yield vendor, CountingAdapter(provider_id, outbound)
+
+
+@asynccontextmanager
+async def counted_vendors(provider_id: str) -> AsyncIterator[tuple[CountingVendor, Vendors]]:
+    """The same, as the adapters of a process."""
+    async with counted(provider_id) as (vendor, adapter):
+        yield vendor, Vendors(adapter)
