@@ -1,0 +1,137 @@
+"""Refusals: every one of them can be reached, and each says what to do about it."""
+
+import pytest
+
+from contracts.policy import BudgetPolicy, Quotas, RatePolicy, SessionLimits
+from contracts.tenant import ResumeTenant, SuspendTenant
+from contracts.usage import Usage
+from domain.answer import answer, not_decided
+from domain.refusals import BY_CODE, CANNOT_VERIFY, OVERLOADED
+from tests.domain.test_governance import provision
+from tests.domain.world import SECOND, Twin, book, entry, option, policy
+
+
+def settled(twin: Twin):
+    grant = twin.authorize(1)
+    twin.settle(grant, 1)
+    return grant
+
+
+def expired(twin: Twin):
+    grant = twin.authorize(1, ttl_ms=1_000)
+    twin.pass_time(2 * SECOND)
+    return grant
+
+
+def stopped(twin: Twin, mode: str):
+    twin.decide(SuspendTenant(command_id="stop", mode=mode))
+    return twin.authorize(1)
+
+
+def rated() -> Twin:
+    twin = Twin(policy(rate=RatePolicy(requests=1)))
+    twin.authorize(0)
+    return twin
+
+
+def provisioned_again():
+    return Twin().decide(provision(command_id="again"))
+
+
+def too_large():
+    twin = Twin(prices=book(entry("text", input_tokens=9 * 10**15)))
+    return twin.settle(twin.authorize(0), usage=Usage(2))
+
+
+CAPPED = BudgetPolicy(monthly_hard_limit_nanos=1_000, soft_cap_permille=1)
+NO_VIDEO = Quotas(video_minute_units=0)
+
+# How each refusal that the domain decides comes about.
+REACHED = {
+    "twin_unknown": lambda: Twin(provisioned=False).authorize(1),
+    "twin_exists": provisioned_again,
+    "twin_suspended": lambda: stopped(Twin(), "suspended"),
+    "twin_sleeping": lambda: stopped(Twin(), "asleep"),
+    "not_suspended": lambda: Twin().decide(ResumeTenant(command_id="r")),
+    "modality_not_allowed": lambda: Twin(policy(modalities=["text"], ladder=[])).authorize(
+        10, "voice"
+    ),
+    "not_priced": lambda: Twin().authorize(sku="nothing"),
+    "rate_limited": lambda: rated().authorize(0),
+    "session_limit_reached": lambda: Twin(
+        policy(session=SessionLimits(max_token_units=0))
+    ).authorize(1, session_id="s"),
+    "quota_exhausted": lambda: Twin(policy(1_000, quotas=NO_VIDEO)).authorize(100, "video"),
+    "soft_cap_reached": lambda: Twin(policy(budget=CAPPED)).authorize(10, "voice"),
+    "monthly_hard_limit_reached": lambda: Twin(policy(1)).authorize(2),
+    "hold_of_another_tenant": lambda: Twin().settle("fernandez.2"),
+    "hold_unknown": lambda: Twin().settle("cantor.9"),
+    "hold_expired": lambda: (t := Twin()).release(expired(t)),
+    "hold_closed": lambda: (t := Twin()).release(settled(t)),
+    "policy_invalid": lambda: Twin().set_policy(policy(time_zone="Mars/Olympus")),
+    "price_book_invalid": lambda: Twin().set_prices(
+        book(entry("text", requests=1), currency="EUR")
+    ),
+    "booking_too_large": too_large,
+    "version_conflict": lambda: Twin().set_policy(policy(), expected_version=9),
+    "credits_too_large": lambda: [t := Twin(), *(t.top_up(10**15) for _ in range(10))][-1],
+}
+# What answers without a decision: nothing of it is in the log.
+UNDECIDED = {"command_id_reused", OVERLOADED.code, CANNOT_VERIFY.code}
+# Reached with a smaller bound, in the tests of authorisations.
+BOUNDED = {"too_many_holds"}
+
+
+def test_every_refusal_has_a_way_to_be_reached():
+    """A refusal that nothing reaches is a promise that nothing keeps."""
+    assert REACHED.keys() | UNDECIDED | BOUNDED == BY_CODE.keys()
+
+
+@pytest.mark.parametrize("code", REACHED)
+def test_refusal_is_reached_and_answered(code):
+    """The event has its code and status, the answer its message and remedy."""
+    event = REACHED[code]()
+    refusal = BY_CODE[code]
+
+    reply = answer("cantor", event, 9)
+
+    assert (event.code, event.status) == (code, refusal.status)
+    assert (reply.status, reply.code, reply.message, reply.remedy) == (
+        refusal.status,
+        code,
+        refusal.message,
+        refusal.remedy,
+    )
+
+
+@pytest.mark.parametrize("code", sorted(UNDECIDED))
+def test_undecided_is_answered_without_a_decision(code):
+    """The caller learns that nothing was decided."""
+    reply = not_decided("c", BY_CODE[code], retry_after_ms=None)
+
+    assert (reply.code, reply.decision_id, reply.position) == (code, None, None)
+
+
+@pytest.mark.parametrize("refusal", BY_CODE.values(), ids=lambda r: r.code)
+def test_refusal_says_what_is_the_case_and_what_to_do(refusal):
+    """Branch on the code, show the message, follow the remedy."""
+    assert refusal.status in {402, 403, 404, 409, 422, 429, 503}
+    assert refusal.message.endswith(".")
+    assert refusal.remedy.endswith(".")
+    assert refusal.code == refusal.code.lower()
+
+
+@pytest.mark.parametrize("refusal", BY_CODE.values(), ids=lambda r: r.code)
+def test_remedy_of_a_decided_refusal_never_says_to_repeat_the_same_id(refusal):
+    """A decided refusal stays one for its id, so repeating it cannot help."""
+    if refusal.code in UNDECIDED - {"command_id_reused"}:
+        assert "with the same command_id" in refusal.remedy
+    else:
+        assert "same command_id" not in refusal.remedy
+
+
+def test_a_fallback_is_offered_where_a_remedy_says_so():
+    """The remedy of an exhausted quota works."""
+    twin = Twin(policy(1_000, quotas=NO_VIDEO))
+
+    assert twin.authorize(100, "video", fallbacks=[option(1, "text")]).modality == "text"
