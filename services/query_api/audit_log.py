@@ -11,6 +11,7 @@ from services.query_api.amounts import Amount
 from services.query_api.call import Call
 from services.query_api.pages import TenantPage, read_page
 from services.query_api.parameters import DecisionId, ProviderId, TimeRangeQuery
+from services.query_api.rows import KEY_TYPES, newest_first
 
 
 class AuditLogQuery(TimeRangeQuery):
@@ -68,12 +69,11 @@ class AuditLogPage(TenantPage):
 
 async def show(call: Call[AuditLogQuery]) -> AuditLogPage:
     """A page of a twin's audit log."""
+    filters = call.query.model_dump()
     rows, cursor = await read_page(
         call,
-        lambda after, limit: call.reader.audit_log(
-            call.tenant, call.query.model_dump(), after, limit
-        ),
-        {"decision": int},
+        lambda after, limit: call.reader.audit_log(call.tenant, filters, after, limit),
+        {name: KEY_TYPES[name] for name in newest_first(filters)},
     )
     assert call.position is not None
     return AuditLogPage(

@@ -21,6 +21,7 @@ from services.query_api.holds import Hold
 from services.query_api.pages import TenantPage, read_page
 from services.query_api.parameters import IS_DECISION, Code, PositionQuery, TimeRangeQuery
 from services.query_api.problems import DECISION_UNKNOWN, HttpProblem
+from services.query_api.rows import KEY_TYPES, newest_first
 
 
 class DecisionsQuery(TimeRangeQuery):
@@ -94,12 +95,11 @@ class DecisionDetail(BaseModel):
 
 async def show_all(call: Call[DecisionsQuery]) -> DecisionsPage:
     """A page of a twin's decisions."""
+    filters = call.query.model_dump()
     rows, cursor = await read_page(
         call,
-        lambda after, limit: call.reader.decisions(
-            call.tenant, call.query.model_dump(), after, limit
-        ),
-        {"decision": int},
+        lambda after, limit: call.reader.decisions(call.tenant, filters, after, limit),
+        {name: KEY_TYPES[name] for name in newest_first(filters)},
     )
     assert call.position is not None
     return DecisionsPage(

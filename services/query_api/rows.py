@@ -8,6 +8,7 @@ version of each projection that serves. Values never become part of a statement'
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final, LiteralString, TypeAlias
 
 from psycopg import AsyncConnection
@@ -65,6 +66,20 @@ _HOLD: Final = (
     " position AS changed_position"
 )
 _CHANGE: Final = "version, actor, note, occurred_at, decision_id, position AS changed_position"
+# The types of the columns that pages are ordered by.
+KEY_TYPES: Final[Mapping[str, type]] = {"decision": int, "occurred_at": datetime}
+
+
+def newest_first(filters: Mapping[str, Any]) -> tuple[LiteralString, ...]:
+    """
+    The columns that decisions and settlements are ordered by.
+
+    By time where a time range is asked for: only then the index on time leads to the page, however
+    long ago it was. Otherwise by number: the order of the log, even where a clock stepped back.
+    """
+    if filters["since"] is None and filters["until"] is None:
+        return ("decision",)
+    return ("occurred_at", "decision")
 
 
 class Reader:
@@ -180,7 +195,8 @@ class Reader:
         self, tenant: str, filters: Mapping[str, Any], after: Keys | None, limit: int
     ) -> list[Row]:
         """Settlements, newest first."""
-        page = _Page(_ENTRY, "audit_logs", ("decision",)).of(tenant).during("occurred_at", filters)
+        page = _Page(_ENTRY, "audit_logs", newest_first(filters)).of(tenant)
+        page.during("occurred_at", filters)
         if filters["provider_id"] is not None:
             page.also("provider_id = %(provider_id)s", provider_id=filters["provider_id"])
         if filters["decision_id"] is not None:
@@ -194,7 +210,7 @@ class Reader:
         self, tenant: str, filters: Mapping[str, Any], after: Keys | None, limit: int
     ) -> list[Row]:
         """Decisions, newest first."""
-        page = _Page(_DECISION, "decisions", ("decision",)).of(tenant)
+        page = _Page(_DECISION, "decisions", newest_first(filters)).of(tenant)
         page.during("occurred_at", filters)
         if filters["verdict"] is not None:
             page.also("verdict = %(verdict)s", verdict=filters["verdict"])

@@ -24,6 +24,7 @@ from services.query_api.lag import HeadsUnknown
 from services.query_api.read_side import PoolLimits, ReadSide
 from tests.query_api.twins import Tables, Twin
 
+PAGES_MAX = 300
 KEY = "vito_test_0123456789abcdefghijklmnop"
 
 
@@ -84,13 +85,14 @@ class Asker:
     async def pages(self, path, **params):
         """All rows of all pages."""
         rows, cursor = [], None
-        while True:
+        for _ in range(PAGES_MAX):
             answer = await self.get(path, params=params | ({"cursor": cursor} if cursor else {}))
             assert answer.status == 200, answer.body
             rows += answer.json["items"]
             cursor = answer.json["next_cursor"]
             if cursor is None:
                 return rows
+        raise AssertionError(f"{path} has more than {PAGES_MAX} pages")
 
 
 def as_reader(dsn):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from services.query_api.cursors import Cursors
 from services.query_api.problems import HttpProblem
+from tests.query_api.conftest import PAGES_MAX
 from tests.query_api.twins import Twin
 
 CANTOR = "/v1/tenants/cantor"
@@ -41,7 +42,7 @@ async def test_pages_are_the_whole_while_rows_arrive(own_api, tables):
     writer = asyncio.create_task(write())
     try:
         seen, positions, cursor = [], [], None
-        while True:
+        for _ in range(PAGES_MAX):
             params = {"limit": 3} | ({"cursor": cursor} if cursor else {})
             page = (await own_api.get(f"{CANTOR}/audit-log", params=params)).json
             seen += [int(row["decision_id"].rpartition(".")[2]) for row in page["items"]]
@@ -53,6 +54,7 @@ async def test_pages_are_the_whole_while_rows_arrive(own_api, tables):
         done.set()
         await writer
 
+    assert cursor is None
     assert positions == sorted(positions)
     assert positions[-1] > positions[0], "nothing was written meanwhile: the test shows nothing"
     first = seen.index(there[0])

@@ -107,14 +107,14 @@ async def test_a_rebuilt_projection_with_other_types_is_read(database, tables):
     async with serving(as_reader(database), pool=PoolLimits(connections_max=1)) as api:
         before = [await api.get(f"{CANTOR}/audit-log") for _ in range(8)]
         (definition,) = await (
-            await tables._connection.execute("SELECT pg_get_viewdef('audit_logs'::regclass)")
+            await tables.connection.execute("SELECT pg_get_viewdef('audit_logs'::regclass)")
         ).fetchone()
         changed = definition.replace("a.stream_ms,", "a.stream_ms::numeric AS stream_ms,")
         assert changed != definition
-        async with tables._connection.transaction():
-            await tables._connection.execute("DROP VIEW audit_logs")
-            await tables._connection.execute(f"CREATE VIEW audit_logs AS {changed}")
-            await tables._connection.execute("GRANT SELECT ON audit_logs TO vito_api")
+        async with tables.connection.transaction():
+            await tables.connection.execute("DROP VIEW audit_logs")
+            await tables.connection.execute(f"CREATE VIEW audit_logs AS {changed}")
+            await tables.connection.execute("GRANT SELECT ON audit_logs TO vito_api")
         after = [await api.get(f"{CANTOR}/audit-log") for _ in range(3)]
 
     assert {answer.status for answer in before + after} == {200}

@@ -86,7 +86,7 @@ async def test_it_is_not_ready_when_the_log_cannot_be_asked(watched):
 async def test_it_is_not_ready_when_a_projector_has_stopped(watched, tables):
     """A log at rest hides that nobody follows it any more."""
     api, _, _ = watched
-    await tables._connection.execute(
+    await tables.connection.execute(
         "INSERT INTO vito.shard_status (shard, state, error, reported_at)"
         " VALUES (0, 'stopped', 'hunter2', now())"
     )

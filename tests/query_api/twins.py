@@ -2,7 +2,6 @@
 
 from psycopg import AsyncConnection
 
-import projections
 from contracts.budget import (
     CallAuthorized,
     CallRefused,
@@ -18,9 +17,9 @@ from contracts.price_book import Price, PriceBook, PriceBookSet, PriceEntry, Pro
 from contracts.tenant import TenantProvisioned
 from contracts.usage import Units, Usage
 from projections.projection import Commit
-from services.projector.apply import apply_batch, ensure_positions
-from services.projector.opening import Opened
+from tests.projector.read_side import project
 
+SHARD = 0
 START_US = 1_790_000_000_000_000
 PERIOD = "2026-09"
 LIMIT_NANOS = 5_000_000_000
@@ -50,8 +49,8 @@ PRICES = PriceBook(
 class Twin:
     """A twin whose log grows by one commit a call. Decisions are numbered from 1."""
 
-    def __init__(self, tenant: str, shard: int = 0) -> None:
-        self.tenant, self.shard = tenant, shard
+    def __init__(self, tenant: str) -> None:
+        self.tenant = tenant
         self.position = 0
         self.decision = 0
         self.spent = 0
@@ -202,23 +201,14 @@ class Tables:
     """The read side of one database, written as the projector writes it."""
 
     def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
-        self.stream_seq: dict[int, int] = {}
+        self.connection = connection
+        self._stream_seq = 0
 
     async def add(self, twin: Twin, *commits: list) -> None:
         """Apply commits of a twin, each a list of events, in one transaction."""
-        applied = []
-        for events in commits:
-            seq = self.stream_seq.get(twin.shard, 0) + 1
-            self.stream_seq[twin.shard] = seq
-            twin.position += 1
-            applied.append(Commit(twin.shard, seq, twin.tenant, twin.position, twin.now_us, events))
-        await self.apply(twin.shard, applied)
+        await project(self.connection, [[self._commit(twin, events) for events in commits]])
 
-    async def apply(self, shard: int, commits: list[Commit]) -> None:
-        """Apply commits of a shard."""
-        if shard not in self.stream_seq or commits[0].stream_seq == 1:
-            versions = {projection.NAME: 1 for projection in projections.ALL}
-            await ensure_positions(self._connection, shard, versions)
-        opened = Opened(commits=commits, last_seq=commits[-1].stream_seq)
-        await apply_batch(self._connection, shard, opened, projections.ALL)
+    def _commit(self, twin: Twin, events: list) -> Commit:
+        self._stream_seq += 1
+        twin.position += 1
+        return Commit(SHARD, self._stream_seq, twin.tenant, twin.position, twin.now_us, events)
