@@ -40,6 +40,8 @@ DEADLINE_S = 30.0
 IN_FLIGHT_S = 2.0
 _RETRY_FIRST_S = 0.02
 _RETRY_MAX_S = 0.5
+# With less time than this left, another attempt would only add a doubt.
+_ATTEMPT_MIN_S = 0.05
 
 _log = structlog.get_logger()
 
@@ -202,11 +204,16 @@ class _Attempts:
                 found = await self._after(problem)
                 if found is not None:
                     return found
-            await self._pause()
+                await self._pause()
+                if self._left_s < _ATTEMPT_MIN_S:
+                    raise self._gave_up(problem) from problem
+
+    @property
+    def _left_s(self) -> float:
+        return max(self._ends_s - self._now_s(), 0.0)
 
     async def _send(self) -> int:
-        left_s = max(self._ends_s - self._now_s(), 0.0)
-        timeout_s = min(self._ack_timeout_s, left_s)
+        timeout_s = min(self._ack_timeout_s, self._left_s)
         stream = self._names.stream
         if len(self._messages) == 1:
             only = self._messages[0].message
@@ -217,18 +224,13 @@ class _Attempts:
 
     async def _after(self, problem: LogProblem) -> int | None:
         """Return the sequence if we are stored after all, None to try again; else raise."""
-        is_over = self._now_s() >= self._ends_s
         if isinstance(problem, OutcomeUnknown):
             self._ambiguous = True
-            if is_over:
-                raise problem
             return None
         if isinstance(problem, Unavailable) and not isinstance(problem, StreamFull):
-            if is_over:
-                raise self._gave_up(problem)
             return None
         if self._ambiguous:
-            return await self._settle(problem, is_over=is_over)
+            return await self._settle(problem)
         if (
             isinstance(problem, FenceConflict)
             and problem.in_flight
@@ -237,20 +239,18 @@ class _Attempts:
             return None
         raise problem
 
-    async def _settle(self, problem: LogProblem, *, is_over: bool) -> int | None:
+    async def _settle(self, problem: LogProblem) -> int | None:
         """After a lost answer, a refusal says nothing by itself: see what is in our place."""
         try:
             found = await self._look()
         except (OutcomeUnknown, Unavailable):
-            if is_over:
-                raise OutcomeUnknown("stored or not: the log could not be read") from problem
             return None
         if found is not None:
             _log.info("append_was_stored", stream=self._names.stream, seq=found)
             return found
-        if isinstance(problem, FenceConflict) and not is_over:
+        if isinstance(problem, FenceConflict):
             return None
-        raise OutcomeUnknown(f"after a lost answer: {problem}") from problem
+        raise self._gave_up(problem) from problem
 
     async def _look(self) -> int | None:
         """Return our first sequence if we are stored, None if nobody is; else FenceConflict."""
@@ -276,12 +276,11 @@ class _Attempts:
 
     def _gave_up(self, problem: LogProblem) -> LogProblem:
         if self._ambiguous:
-            return OutcomeUnknown(f"after a lost answer: {problem}")
+            return OutcomeUnknown(f"stored or not: an answer was lost, then: {problem}")
         return problem
 
     async def _pause(self) -> None:
         """Wait a little; without a connection, until there is one."""
-        left_s = max(self._ends_s - self._now_s(), 0.0)
-        await asyncio.sleep(min(self._pause_s, left_s))
+        await asyncio.sleep(min(self._pause_s, self._left_s))
         self._pause_s = min(self._pause_s * 2, _RETRY_MAX_S)
-        await self._storage.connected(max(self._ends_s - self._now_s(), 0.0))
+        await self._storage.connected(self._left_s)

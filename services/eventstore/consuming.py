@@ -15,7 +15,7 @@ from typing import Any
 from nats.aio.subscription import Subscription
 
 from services.eventstore import wire
-from services.eventstore.connection import EventStoreConnection
+from services.eventstore.connection import REQUEST_TIMEOUT_S, EventStoreConnection
 from services.eventstore.errors import OutcomeUnknown, Rejected, Unavailable
 from services.eventstore.names import TRACKING, Names
 from services.eventstore.wire import Recorded
@@ -35,7 +35,8 @@ _NANOS = 1_000_000_000
 _FRAME_BYTES = 64 * 1024
 _HEARTBEAT = 100
 _REQUEST_ENDED = (408, 409)
-_REQUEST_IS_OVER = ("Request Timeout", "Message Size Exceeds MaxBytes", "Batch Completed")
+_TOO_LARGE = "Message Size Exceeds MaxBytes"
+_REQUEST_IS_OVER = ("Request Timeout", "Batch Completed", _TOO_LARGE)
 
 
 class OrderedReader:
@@ -71,6 +72,8 @@ class OrderedReader:
         self._subscription: Subscription | None = None
         self._asked = 0
         self._delivered = 0
+        self._delivered_when_asked = 0
+        self._has_begun = False
         self._is_broken = False
         # Since when nothing has come, and how long to wait before beginning again.
         self._lost_at_s: float | None = None
@@ -116,6 +119,9 @@ class OrderedReader:
             self._lost_at_s = None
         elif number in _REQUEST_ENDED and text.startswith(_REQUEST_IS_OVER):
             self._asked -= wire.number_in(header, b"Nats-Pending-Messages") or 0
+            if text.startswith(_TOO_LARGE) and self._delivered == self._delivered_when_asked:
+                # The next message is larger than all we asked for: max_payload was lowered once.
+                self._bytes_max *= 2
         else:
             self._is_broken = True
 
@@ -165,6 +171,7 @@ class OrderedReader:
         subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._names.stream}.{self._consumer}"
         request = wire.request_frame(subject, self._subscription.subject, json.dumps(body).encode())
         self._asked += count
+        self._delivered_when_asked = self._delivered
         try:
             await self._connection.client.send(request)
         except Unavailable:
@@ -184,13 +191,17 @@ class OrderedReader:
             await self._connection.connected(left_s)
             try:
                 await self._end()
-                await self._begin()
-            except (OutcomeUnknown, Unavailable) as failed:
+                await self._begin(min(REQUEST_TIMEOUT_S, left_s))
+            except (OutcomeUnknown, Unavailable, Rejected) as failed:
+                # Servers that recover may say for a while that there is no such stream.
+                if isinstance(failed, Rejected) and not self._has_begun:
+                    raise
                 problem = failed
             else:
+                self._has_begun = True
                 return
 
-    async def _begin(self) -> None:
+    async def _begin(self, timeout_s: float) -> None:
         client = self._connection.client
         if not self._connection.is_connected:
             raise Unavailable("not connected to a nats-server")
@@ -211,7 +222,8 @@ class OrderedReader:
             "inactive_threshold": int(PULL_EXPIRES_S * 2 * _NANOS),
         }
         verb = f"CONSUMER.CREATE.{self._names.stream}.{self._consumer}.{self._subject}"
-        await self._connection.api(verb, {"stream_name": self._names.stream, "config": config})
+        body = {"stream_name": self._names.stream, "config": config}
+        await self._connection.api(verb, body, timeout_s=timeout_s)
 
     async def _end(self) -> None:
         """Forget the consumer; the server removes it in time if it does not hear of this."""

@@ -1,6 +1,7 @@
 """The log of one stream, as everything else sees it: append, read, follow."""
 
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from typing import Any
 
 from services.eventstore.appending import ACK_TIMEOUT_S, DEADLINE_S, Append, Appender, Fenced
@@ -97,11 +98,13 @@ class EventStore:
         if last is None or last.seq <= after_seq or last.version <= after_version:
             return
         count_max = min(last.seq - after_seq, last.version + 1)
-        async for batch in self.reader.until(fence, after_seq, last.seq, count_max=count_max):
-            if batch[0].version > after_version:
-                yield batch
-            elif newer := [event for event in batch if event.version > after_version]:
-                yield newer
+        reading = self.reader.until(fence, after_seq, last.seq, count_max=count_max)
+        async with aclosing(reading) as batches:
+            async for batch in batches:
+                if batch[0].version > after_version:
+                    yield batch
+                elif newer := [event for event in batch if event.version > after_version]:
+                    yield newer
 
     async def read_stream(self, after_seq: int = 0) -> AsyncGenerator[list[Recorded]]:
         """Yield the events of all originators in batches, as `read` does for one."""
@@ -112,8 +115,10 @@ class EventStore:
         count_max = last_seq - after_seq
         # A page may begin with records that are no events; the consumer leaves them out.
         subject = self.names.events if count_max <= PAGE else everything
-        async for batch in self.reader.until(subject, after_seq, last_seq, count_max=count_max):
-            yield batch
+        reading = self.reader.until(subject, after_seq, last_seq, count_max=count_max)
+        async with aclosing(reading) as batches:
+            async for batch in batches:
+                yield batch
 
     def tail(self, after_seq: int = 0, originator_id: str | None = None) -> Tail:
         """
