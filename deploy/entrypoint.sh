@@ -1,0 +1,33 @@
+#!/bin/sh
+# What a container starts: `nats`, or a command of vito such as `worker`.
+set -eu
+
+config=${NATS_CONFIG:-/etc/nats/nats.conf}
+ready_file=${READY_FILE:-/tmp/ready}
+
+# nats-server reads a password from the environment as if it stood in the file: a number or a sign
+# in front changes its type, and an empty one lets everybody in.
+check_passwords() {
+    for name in $(sed -n 's/.*password: \$\([A-Z0-9_]*\).*/\1/p' "$config"); do
+        if ! printenv "$name" | grep -Eqx '[A-Za-z][A-Za-z0-9_-]{19,127}'; then
+            echo "error: $name must have 20 to 128 of A-Z a-z 0-9 _ -, beginning with a letter" >&2
+            exit 1
+        fi
+    done
+}
+
+case "${1:-}" in
+nats)
+    check_passwords
+    exec nats-server --config "$config"
+    ;;
+worker | projector | api)
+    # They say that they are ready on this descriptor; the health check reads the file.
+    rm -f "$ready_file"
+    export VITO_READY_FD=3
+    exec vito "$@" 3>"$ready_file"
+    ;;
+*)
+    exec vito "$@"
+    ;;
+esac

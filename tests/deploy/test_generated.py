@@ -1,0 +1,52 @@
+"""What is derived from code is committed as the code says it now."""
+
+import json
+
+from deploy import generate, nats_nodes, streams
+from services.embedded.nats_cluster import NatsCluster
+from services.secret import Secret
+from services.settings import Settings
+
+
+def test_generated_files_are_committed():
+    """A permission that the tests have and production lacks would be found in production."""
+    for path, text in generate.contents().items():
+        assert path.read_text() == text, f"{path} is stale: python -m deploy.generate"
+
+
+async def test_a_cluster_stores_the_streams_as_listed(nats_cluster: NatsCluster):
+    """The list says three replicas although a server alone made it: three servers must agree."""
+    users = {user.role: user.password for user in nats_cluster.nodes[0].config.users}
+    settings = Settings(
+        nats_urls=tuple(nats_cluster.urls),
+        nats_passwords={role: word for role, word in users.items() if isinstance(word, Secret)},
+        shards=nats_nodes.SHARDS,
+        replicas=streams.REPLICAS,
+    )
+    listed = committed()["streams"]
+    names = {definition["name"] for definition in listed}
+
+    stored = [one for one in await streams.made_by_setup(settings) if one["name"] in names]
+
+    assert stored == listed
+
+
+def test_the_disk_bound_holds_every_stream():
+    """A stream whose bound the server cannot grant is not created, and set-up fails."""
+    for node in (nats_nodes.one_node(), *nats_nodes.three_nodes()):
+        assert streams.bytes_max("file") < node.max_file_gb * 2**30
+        assert streams.bytes_max("memory") < node.max_memory_mb * 2**20
+
+
+def test_everything_is_bounded():
+    """An unbounded stream fills the disk, and with it every other one."""
+    listed = committed()
+
+    assert listed["shards"] == nats_nodes.SHARDS
+    for definition in listed["streams"]:
+        assert definition["max_bytes"] > 0, definition["name"]
+        assert definition["discard"] == "new", definition["name"]
+
+
+def committed() -> dict:
+    return json.loads((generate.DIRECTORY / "streams.json").read_text())
