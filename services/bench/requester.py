@@ -31,6 +31,7 @@ class Job(msgspec.Struct):
     name: str
     in_flight: int
     total: int
+    ttl_ms: int
     subject: str = ""
     tenants: list[str] = []
 
@@ -49,12 +50,12 @@ class Result(msgspec.Struct):
         return self.requests / self.seconds
 
 
-def payload(command_id: str) -> bytes:
+def payload(command_id: str, ttl_ms: int) -> bytes:
     """An authorisation as a service would send it; the echo gets the same bytes."""
     return (
         b'{"command_id":"%b","modality":"text","provider_id":"openai","sku":"gpt-4o-mini",'
-        b'"estimate":{"input_tokens":374,"output_tokens":44},"ttl_ms":60000}'
-    ) % command_id.encode()
+        b'"estimate":{"input_tokens":374,"output_tokens":44},"ttl_ms":%d}'
+    ) % (command_id.encode(), ttl_ms)
 
 
 async def ask(job: Job) -> Result:
@@ -72,7 +73,7 @@ async def ask(job: Job) -> Result:
     async def one_after_the_other() -> None:
         nonlocal granted
         while (number := next(numbers)) < job.total:
-            body = payload(f"{job.name}-{number}")
+            body = payload(f"{job.name}-{number}", job.ttl_ms)
             began_s = perf_counter()
             answer = await bus.request(next(subjects), body, timeout=60)
             times_s.append(perf_counter() - began_s)
