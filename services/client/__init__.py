@@ -9,10 +9,11 @@ How a service asks the gate.
             estimate=Usage(characters=900, stream_ms=60_000),
         )
         if decision.status == 200:
-            ...  # wait decision.delay_us, then call the vendor
-            await gate.settle(decision.reservation_id, Usage(characters=812, stream_ms=54_000))
+            await asyncio.sleep(decision.delay_us / 1_000_000)
+            spoken = await call_the_vendor()
+            await gate.settle(decision.reservation_id, spoken)
 
-Who lets `services.vendors.metered_call` do the calling gets the waiting, the settling, the giving
+Who lets `services.vendors.metered` do the calling gets the waiting, the settling, the giving
 back and the cancellation right without writing them.
 """
 

@@ -5,8 +5,8 @@ EV-03: a burst is throttled.
 
 Both strategies of the requirements are tried. *Queue*: a bucket without burst, and 100 calls sent
 evenly over one second, each made at the vendor in the slot that it was given: half of them start in
-that second, the other half are throttled into the next, with exact delays. *Drop*: a bucket of 50,
-and 100 calls in one message: 50 pass, 50 are refused with the time after which to come back.
+that second, the other half are throttled into the next, each into its exact slot. *Drop*: a bucket
+of 50, and 100 calls in one message: 50 pass, 50 are refused with the time after which to come back.
 """
 
 from __future__ import annotations
@@ -37,6 +37,9 @@ GRANTED, TOO_MANY = 200, 429
 # The first slots move with the sender's own jitter; later ones are exact whatever it does.
 STARTED_MIN = 45
 SENDING_US_MAX = 1_250_000
+# On a busy machine the sender may not get to send 100 in a second; then the trial says nothing of
+# what happens at 100 a second, and is repeated. What must never happen is judged in every trial.
+TRIALS_MAX = 5
 METHOD = (
     "Queue: limit 50/s without burst, 100 calls sent evenly over 1 s (open loop), each made at a"
     " counting vendor in its slot; slots are the gate's own, to the microsecond. Drop: limit 50/s"
@@ -78,11 +81,16 @@ def busiest_second(times_us: Sequence[int]) -> int:
     return most
 
 
-def inexact_delays(slots_us: Sequence[int], delays_us: Sequence[int]) -> int:
-    """Count the calls whose delay is not the least that keeps the distance to the slot before."""
+def inexact_slots(slots_us: Sequence[int], delays_us: Sequence[int]) -> int:
+    """
+    Count the calls whose slot is not the right one, to the microsecond.
+
+    A throttled call starts exactly one interval after the slot before: earlier would be too fast,
+    later would make it wait for nothing. One that is not throttled starts no earlier than that.
+    """
     calls = list(zip(slots_us, delays_us, strict=True))
     return sum(
-        delay != max(0, before + INTERVAL_US - (slot - delay))
+        slot != before + INTERVAL_US if delay else slot < before + INTERVAL_US
         for (before, _), (slot, delay) in pairwise(calls)
     )
 
@@ -92,20 +100,23 @@ def started_in_first_second(slots_us: Sequence[int]) -> int:
     return sum(slot < slots_us[0] + US for slot in slots_us) if slots_us else 0
 
 
-def judge_queue(seen: Queued, expected: Expected) -> None:
-    """Note what contradicts the claim."""
+def judge_pace(seen: Queued, expected: Expected) -> None:
+    """Note what contradicts the claim however fast the calls were sent."""
     expected.equal("queue: calls granted", seen.statuses.count(GRANTED), OFFERED)
     expected.equal("queue: calls answered", len(seen.statuses), OFFERED)
-    expected.between("queue: microseconds to send all", seen.sending_us, 1, SENDING_US_MAX)
     expected.between("queue: most starts in any second", busiest_second(seen.slots_us), 1, RATE)
+    expected.equal("queue: inexact slots", inexact_slots(seen.slots_us, seen.delays_us), 0)
+    expected.equal("queue: calls that reached the vendor", seen.vendor_calls, OFFERED)
+
+
+def judge_queue(seen: Queued, expected: Expected) -> None:
+    """Note what contradicts the claim when 100 were sent in a second."""
+    judge_pace(seen, expected)
+    expected.between("queue: microseconds to send all", seen.sending_us, 1, SENDING_US_MAX)
     started = started_in_first_second(seen.slots_us)
     expected.between("queue: starts in the first second", started, STARTED_MIN, RATE)
     late = sum(delay > 0 for delay in seen.delays_us)
     expected.between("queue: calls throttled", late, STARTED_MIN, OFFERED)
-    expected.equal(
-        "queue: delays that are not exact", inexact_delays(seen.slots_us, seen.delays_us), 0
-    )
-    expected.equal("queue: calls that reached the vendor", seen.vendor_calls, OFFERED)
 
 
 def judge_drop(seen: Dropped, expected: Expected) -> None:
@@ -125,9 +136,15 @@ def judge_drop(seen: Dropped, expected: Expected) -> None:
 
 async def burst(target: Target) -> Exhibit:
     """Try it, and judge."""
-    queued, dropped = await _queue(target), await _drop(target)
     expected = Expected()
+    for trial in range(1, TRIALS_MAX + 1):
+        queued = await _queue(target)
+        if queued.sending_us <= SENDING_US_MAX:
+            break
+        if trial < TRIALS_MAX:
+            judge_pace(queued, expected)
     judge_queue(queued, expected)
+    dropped = await _drop(target)
     judge_drop(dropped, expected)
     started = started_in_first_second(queued.slots_us)
     return Exhibit(
@@ -136,11 +153,12 @@ async def burst(target: Target) -> Exhibit:
         " or rejected; nothing crashes.",
         method=METHOD,
         observed={
+            "queue: trials": trial,
             "queue: starts in the first second": started,
             "queue: throttled into the next": len(queued.slots_us) - started,
             "queue: most starts in any second": busiest_second(queued.slots_us),
             "queue: longest delay, ms": f"{max(queued.delays_us, default=0) / 1_000:.3f}",
-            "queue: delays that are not exact": inexact_delays(queued.slots_us, queued.delays_us),
+            "queue: inexact slots": inexact_slots(queued.slots_us, queued.delays_us),
             "queue: vendor calls": queued.vendor_calls,
             "drop: passed": dropped.statuses.count(GRANTED),
             "drop: refused with 429": dropped.statuses.count(TOO_MANY),

@@ -1,0 +1,96 @@
+"""Reading what the projections show: wait for them, page through them, and give up in time."""
+
+import msgspec
+import pytest
+from aiohttp import web
+
+from services.client.read_side import PAGE_ENTRIES, ReadSide, ReadSideProblem
+
+ENTRY = {
+    "decision_id": "cantor.2",
+    "reservation_id": "cantor.1",
+    "provider_id": "acme",
+    "sku": "calls",
+    "outcome": "completed",
+    "stream_ms": 0,
+    "minute_units": "0",
+    "cost_amount": "0.010000000",
+    "cost_nanos": 10_000_000,
+    "currency": "USD",
+    "vendor_ref": None,
+    "unknown_to_us": True,
+}
+
+
+class Api:
+    """Answers what the test says, in order, and keeps what it was asked."""
+
+    def __init__(self):
+        self.answers = []
+        self.asked = []
+
+    async def answer(self, request):
+        self.asked.append((request.path, dict(request.query), request.headers["Authorization"]))
+        status, body = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        return web.Response(status=status, body=msgspec.json.encode(body))
+
+
+@pytest.fixture
+async def api():
+    found = Api()
+    app = web.Application()
+    app.router.add_get("/{path:.*}", found.answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    found.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield found
+    await runner.cleanup()
+
+
+def page(*, cursor=None, entries=1):
+    return 200, {"tenant": "t", "position": 9, "items": [ENTRY] * entries, "next_cursor": cursor}
+
+
+class TestReading:
+    async def test_a_read_side_that_lags_is_asked_again(self, api):
+        """The writer is ahead by design; 503 and a twin that is not known yet mean: soon."""
+        api.answers = [(404, {}), (503, {}), page()]
+        async with ReadSide(api.url, "key") as read_side:
+            entries = await read_side.audit_log("cantor", position=9)
+
+        assert [entry.cost_nanos for entry in entries] == [10_000_000]
+        query = {"limit": str(PAGE_ENTRIES), "min_position": "9"}
+        assert api.asked == [("/v1/tenants/cantor/audit-log", query, "Bearer key")] * 3
+
+    async def test_all_pages_are_read(self, api):
+        """An audit that stops at the first page proves nothing."""
+        api.answers = [page(cursor="a", entries=2), page(cursor="b", entries=2), page()]
+        async with ReadSide(api.url, "key") as read_side:
+            entries = await read_side.audit_log("cantor", position=9)
+
+        assert len(entries) == 5
+        assert [query.get("cursor") for _, query, _ in api.asked] == [None, "a", "b"]
+
+    async def test_it_gives_up_at_the_deadline_and_says_why(self, api):
+        """A projector that has stopped must not hang who waits for it."""
+        api.answers = [(503, {"code": "position_not_reached"})]
+        async with ReadSide(api.url, "key", deadline_s=0.3) as read_side:
+            with pytest.raises(ReadSideProblem, match="position_not_reached"):
+                await read_side.meters("cantor", position=9)
+
+    async def test_a_refused_key_is_said_at_once(self, api):
+        """Asking again would not help."""
+        api.answers = [(401, {"code": "key_refused"})]
+        async with ReadSide(api.url, "key") as read_side:
+            with pytest.raises(ReadSideProblem, match="key_refused"):
+                await read_side.meters("cantor", position=9)
+
+        assert len(api.asked) == 1
+
+    async def test_a_server_that_is_away_is_waited_for(self):
+        """It may be restarting; but only until the deadline."""
+        async with ReadSide("http://127.0.0.1:1", "key", deadline_s=0.3) as read_side:
+            with pytest.raises(ReadSideProblem, match=r"for 0\.3 s"):
+                await read_side.meters("cantor", position=9)
