@@ -168,7 +168,9 @@ async def _fenced_publish_p50_ms(bus: Bus) -> float:
             "Nats-Expected-Last-Subject-Sequence-Subject": f"{_SCRATCH}.>",
         }
         began_s = perf_counter()
-        ack = await jetstream.publish(f"{_SCRATCH}.budget", payload("x" * 300, 1_000), headers=headers)
+        ack = await jetstream.publish(
+            f"{_SCRATCH}.budget", payload("x" * 300, 1_000), headers=headers
+        )
         times_s.append(perf_counter() - began_s)
         sequence = ack.seq
     await connection.close()
