@@ -167,6 +167,9 @@ async def test_from_an_empty_deployment_to_an_audited_call(deployment):
     entries = await _audit_log(deployment, position)
     assert [entry["provider_id"] for entry in entries] == [BOUGHT.provider_id]
 
+    seen = deployment.run("admin", "status")
+    assert (seen.returncode, "everything answers" in seen.stdout) == (0, True), seen.stdout
+
     await _lose_the_database(deployment, running)
     assert await _audit_log(deployment, position) == entries
 
