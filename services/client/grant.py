@@ -13,8 +13,9 @@ reaches into this module on purpose; the point is that nobody skips the check by
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -149,8 +150,9 @@ class GrantDesk:
     def __init__(self, tenant: str, timing: Timing) -> None:
         self._tenant = tenant
         self._timing = timing
-        self._received: dict[str, _Received] = {}
-        self._exchanged: dict[str, None] = {}
+        # Not plain dicts: finding the oldest entry of one means walking over all that have left.
+        self._received: OrderedDict[str, _Received] = OrderedDict()
+        self._exchanged: OrderedDict[str, None] = OrderedDict()
 
     def received(
         self, decision: Decision, limits: Usage, *, asked_us: int, ttl_ms: int, attempts: int
@@ -224,9 +226,9 @@ def _more(received: _Received, begun: _Entry) -> _Entry:
     return _Entry(terms, begun.meter, begun.now_us)
 
 
-def _bound(kept: dict[str, _Received] | dict[str, None], most: int) -> None:
+def _bound(kept: OrderedDict[str, Any], most: int) -> None:
     while len(kept) > most:
-        del kept[next(iter(kept))]
+        kept.popitem(last=False)
 
 
 def limits_of(ask: AuthorizeCall, decision: Decision) -> Usage:
