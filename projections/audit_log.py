@@ -8,8 +8,6 @@ rounded to 9 places, and the cost in the currency that the call's price book is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from contracts.budget import CallSettled
 from contracts.price_book import PriceBookSet
 from projections.cells import moment, text_or_null
@@ -122,20 +120,28 @@ _COLUMNS = (
 )
 
 
-def writes(commits: Sequence[Commit]) -> list[Write]:
-    """Return one row for each settlement, and the currency of each price book."""
-    outcomes: list[Row] = []
-    currencies: list[Row] = []
-    for commit in commits:
+class Fold:
+    """One row for each settlement, and the currency of each price book."""
+
+    def __init__(self) -> None:
+        self._outcomes: list[Row] = []
+        self._currencies: list[Row] = []
+
+    def add(self, commit: Commit) -> None:
+        """See Folding."""
         for ordinal, event in enumerate(commit.events):
-            if type(event) is CallSettled:
-                outcomes.append(_outcome(commit, ordinal, event))
-            elif type(event) is PriceBookSet:
-                currencies.append((commit.tenant, event.version, event.price_book.currency))
-    return [
-        Append("audit_logs", _COLUMNS, outcomes),
-        Append("currencies", ("tenant", "price_version", "currency"), currencies),
-    ]
+            if isinstance(event, CallSettled):
+                self._outcomes.append(_outcome(commit, ordinal, event))
+            elif isinstance(event, PriceBookSet):
+                currency = event.price_book.currency
+                self._currencies.append((commit.tenant, event.version, currency))
+
+    def writes(self) -> list[Write]:
+        """See Folding."""
+        return [
+            Append("audit_logs", _COLUMNS, self._outcomes),
+            Append("currencies", ("tenant", "price_version", "currency"), self._currencies),
+        ]
 
 
 def _outcome(commit: Commit, ordinal: int, event: CallSettled) -> Row:

@@ -16,8 +16,8 @@ the gate's own bounds, should there ever be one, is shown and does not stop a wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -108,6 +108,10 @@ VALUES (c.tenant, c.period, c.unit, c.committed, c.held,
 """
 
 
+_At: TypeAlias = tuple[int, int]  # position and time of the event that last touched a meter
+_NEVER: _At = (0, 0)
+
+
 class _Meter(msgspec.Struct, gc=False):
     """What a batch does to one meter; *limit* None is no limit, and counts if *sets_limit*."""
 
@@ -118,8 +122,231 @@ class _Meter(msgspec.Struct, gc=False):
     more_limit: int = 0
     starts_us: int | None = None
     ends_us: int | None = None
-    position: int = 0
-    at_us: int = 0
+    at: _At = _NEVER
+
+    def add(self, committed: int, held: int, at: _At) -> None:
+        self.committed += committed
+        self.held += held
+        self.at = max(self.at, at)
+
+
+class _Use(msgspec.Struct, gc=False):
+    """What a batch commits and holds in one modality of one month."""
+
+    money_at: _At = _NEVER
+    committed_nanos: int = 0
+    held_nanos: int = 0
+    tokens_at: _At = _NEVER
+    committed_tokens: int = 0
+    held_tokens: int = 0
+    stream_at: _At = _NEVER
+    committed_stream: int = 0
+    held_stream: int = 0
+    turns_at: _At = _NEVER
+    committed_turns: int = 0
+    held_turns: int = 0
+    requests_at: _At = _NEVER
+    committed_requests: int = 0
+    held_requests: int = 0
+
+    def hold(self, nanos: int, units: Units, at: _At) -> None:
+        """Add to what is held."""
+        self.held_nanos += nanos
+        self.money_at = at
+        # Most units of most calls are zero, and zeros touch no meter.
+        if units.tokens_milli:
+            self.held_tokens += units.tokens_milli
+            self.tokens_at = at
+        if units.stream_ms_milli:
+            self.held_stream += units.stream_ms_milli
+            self.stream_at = at
+        if units.turns_milli:
+            self.held_turns += units.turns_milli
+            self.turns_at = at
+        if units.requests_milli:
+            self.held_requests += units.requests_milli
+            self.requests_at = at
+
+    def free(self, nanos: int, units: Units, at: _At) -> None:
+        """Take back what was held."""
+        self.held_nanos -= nanos
+        self.money_at = at
+        if units.tokens_milli:
+            self.held_tokens -= units.tokens_milli
+            self.tokens_at = at
+        if units.stream_ms_milli:
+            self.held_stream -= units.stream_ms_milli
+            self.stream_at = at
+        if units.turns_milli:
+            self.held_turns -= units.turns_milli
+            self.turns_at = at
+        if units.requests_milli:
+            self.held_requests -= units.requests_milli
+            self.requests_at = at
+
+    def commit(self, nanos: int, units: Units, at: _At) -> None:
+        """Add to what is committed."""
+        self.committed_nanos += nanos
+        self.money_at = at
+        if units.tokens_milli:
+            self.committed_tokens += units.tokens_milli
+            self.tokens_at = at
+        if units.stream_ms_milli:
+            self.committed_stream += units.stream_ms_milli
+            self.stream_at = at
+        if units.turns_milli:
+            self.committed_turns += units.turns_milli
+            self.turns_at = at
+        if units.requests_milli:
+            self.committed_requests += units.requests_milli
+            self.requests_at = at
+
+    def add_to(self, meters: Mapping[str, _Meter], modality: str) -> None:
+        """Count it in the meters of its month."""
+        meters["money"].add(self.committed_nanos, self.held_nanos, self.money_at)
+        tokens, stream, turns, requests = _COUNTED[modality]
+        for units, committed, held, at in (
+            (tokens, self.committed_tokens, self.held_tokens, self.tokens_at),
+            (stream, self.committed_stream, self.held_stream, self.stream_at),
+            (turns, self.committed_turns, self.held_turns, self.turns_at),
+            (requests, self.committed_requests, self.held_requests, self.requests_at),
+        ):
+            for unit in units:
+                meters[unit].add(committed, held, at)
+
+
+class _Twin:
+    """The meters of one twin that a batch touches: by unit, and what each modality adds to them."""
+
+    __slots__ = ("credits", "meters", "uses")
+
+    def __init__(self) -> None:
+        self.meters: dict[str, dict[str, _Meter]] = {}
+        self.uses: dict[tuple[str, str], _Use] = {}
+        self.credits = _Meter()
+
+    def month(self, period: str) -> dict[str, _Meter]:
+        found = self.meters.get(period)
+        if found is None:
+            found = self.meters[period] = {unit: _Meter() for unit in UNITS_OF_A_MONTH}
+        return found
+
+    def use(self, period: str, modality: str) -> _Use:
+        key = (period, modality)
+        found = self.uses.get(key)
+        if found is None:
+            found = self.uses[key] = _Use()
+        return found
+
+    def rows(self, tenant: str) -> list[_Row]:
+        """Say what changes. Call it once."""
+        for (period, modality), use in self.uses.items():
+            use.add_to(self.month(period), modality)
+        rows = [
+            _row(tenant, period, unit, meter)
+            for period, month in self.meters.items()
+            for unit, meter in month.items()
+            if meter.at is not _NEVER
+        ]
+        if self.credits.at is not _NEVER:
+            rows.append(_row(tenant, *CREDITS, self.credits))
+        return rows
+
+
+class Fold:
+    """By how much each meter changes."""
+
+    def __init__(self) -> None:
+        self._twins: dict[str, _Twin] = {}
+
+    def add(self, commit: Commit) -> None:
+        """See Folding."""
+        twin = self._twins.get(commit.tenant)
+        if twin is None:
+            twin = self._twins[commit.tenant] = _Twin()
+        for event in commit.events:
+            apply = _APPLY.get(type(event))
+            if apply is not None:
+                apply(twin, (commit.position, event.at_us), event)
+
+    def writes(self) -> list[Write]:
+        """See Folding."""
+        rows: list[_Row] = []
+        for tenant, twin in self._twins.items():
+            rows += twin.rows(tenant)
+        return [Change(_CHANGE, rows)]
+
+
+def _granted(twin: _Twin, at: _At, event: CallAuthorized | HoldExtended) -> None:
+    credit = event.credit_nanos
+    twin.use(event.period, event.modality).hold(event.amount_nanos - credit, event.units, at)
+    if credit:
+        twin.credits.add(0, credit, at)
+
+
+def _settled(twin: _Twin, at: _At, event: CallSettled) -> None:
+    credit = event.credit_nanos
+    # A late settlement held nothing any more: its held_* are 0 and take nothing back.
+    _freed(twin, at, event)
+    twin.use(event.period, event.modality).commit(event.cost_nanos - credit, event.units, at)
+    if credit:
+        twin.credits.add(credit, 0, at)
+
+
+def _expired(twin: _Twin, at: _At, event: HoldsExpired) -> None:
+    for gone in event.holds:
+        _freed(twin, at, gone)
+
+
+def _freed(twin: _Twin, at: _At, hold: CallSettled | HoldReleased | ExpiredHold) -> None:
+    credit = hold.held_credit_nanos
+    twin.use(hold.period, hold.modality).free(hold.held_nanos - credit, hold.held_units, at)
+    if credit:
+        twin.credits.add(0, -credit, at)
+
+
+def _period_opened(twin: _Twin, at: _At, event: PeriodOpened) -> None:
+    for meter in twin.month(event.period).values():
+        meter.starts_us, meter.ends_us = event.starts_us, event.ends_us
+        meter.add(0, 0, at)
+
+
+def _limits_set(twin: _Twin, at: _At, event: MeterLimitsSet) -> None:
+    meters = twin.month(event.period)
+    for meter, value in (
+        (meters["money"], event.money_nanos),
+        (meters["video_minute_unit"], event.video_stream_ms_milli),
+        (meters["voice_minute_unit"], event.voice_stream_ms_milli),
+        (meters["text_token_unit"], event.text_tokens_milli),
+        (meters["data_request"], event.data_requests_milli),
+        (twin.credits, event.credits_nanos),
+    ):
+        meter.sets_limit, meter.limit, meter.more_limit = True, None if value < 0 else value, 0
+        meter.add(0, 0, at)
+
+
+def _credits_added(twin: _Twin, at: _At, event: CreditsAdded) -> None:
+    twin.credits.more_limit += event.amount_nanos
+    twin.credits.add(0, 0, at)
+
+
+# Which units count a modality's tokens, stream, turns and requests.
+_COUNTED: dict[str, tuple[tuple[str, ...], ...]] = {
+    "video": (("token_unit",), ("minute_unit", "video_minute_unit"), ("interaction_unit",), ()),
+    "voice": (("token_unit",), ("minute_unit", "voice_minute_unit"), ("interaction_unit",), ()),
+    "text": (("token_unit", "text_token_unit"), ("minute_unit",), ("interaction_unit",), ()),
+    "data": (("token_unit",), ("minute_unit",), ("interaction_unit",), ("data_request",)),
+}
+_APPLY: Mapping[type, Callable[[_Twin, _At, Any], None]] = {
+    CallAuthorized: _granted,
+    CallSettled: _settled,
+    CreditsAdded: _credits_added,
+    HoldExtended: _granted,
+    HoldReleased: _freed,
+    HoldsExpired: _expired,
+    MeterLimitsSet: _limits_set,
+    PeriodOpened: _period_opened,
+}
 
 
 class _Row(msgspec.Struct, frozen=True, gc=False):
@@ -134,140 +361,13 @@ class _Row(msgspec.Struct, frozen=True, gc=False):
     limit_value: str | None
     more_limit: str
     scale: int
-    starts_at: datetime | None
-    ends_at: datetime | None
+    starts_at: str | None
+    ends_at: str | None
     position: int
-    updated_at: datetime
+    updated_at: str
 
 
-class _Batch:
-    """The meters that a batch of commits touches."""
-
-    def __init__(self) -> None:
-        self.meters: dict[tuple[str, str, str], _Meter] = {}
-        self._commit: Commit | None = None
-        self._at_us = 0
-
-    def at(self, commit: Commit, at_us: int) -> None:
-        self._commit, self._at_us = commit, at_us
-
-    def touch(self, period: str, unit: str) -> _Meter:
-        assert self._commit is not None
-        key = (self._commit.tenant, period, unit)
-        meter = self.meters.get(key)
-        if meter is None:
-            meter = self.meters[key] = _Meter()
-        meter.position, meter.at_us = self._commit.position, self._at_us
-        return meter
-
-    def hold(self, period: str, modality: str, nanos: int, credit_nanos: int, units: Units) -> None:
-        """Add to what is held; negative numbers take back."""
-        self.touch(period, "money").held += nanos - credit_nanos
-        if credit_nanos:
-            self.touch(*CREDITS).held += credit_nanos
-        for unit, milli in _counted(modality, units):
-            self.touch(period, unit).held += milli
-
-    def commit(
-        self, period: str, modality: str, nanos: int, credit_nanos: int, units: Units
-    ) -> None:
-        """Add to what is committed."""
-        self.touch(period, "money").committed += nanos - credit_nanos
-        if credit_nanos:
-            self.touch(*CREDITS).committed += credit_nanos
-        for unit, milli in _counted(modality, units):
-            self.touch(period, unit).committed += milli
-
-    def limit(self, period: str, unit: str, value: int) -> None:
-        meter = self.touch(period, unit)
-        meter.sets_limit, meter.limit, meter.more_limit = True, None if value < 0 else value, 0
-
-    def rows(self) -> list[_Row]:
-        return [_row(key, meter) for key, meter in self.meters.items()]
-
-
-def writes(commits: Sequence[Commit]) -> list[Write]:
-    """Return by how much each meter changes."""
-    batch = _Batch()
-    for commit in commits:
-        for event in commit.events:
-            batch.at(commit, event.at_us)
-            _apply(batch, event)
-    return [Change(_CHANGE, batch.rows())]
-
-
-def _apply(batch: _Batch, event: object) -> None:
-    match event:
-        case CallAuthorized() | HoldExtended():
-            batch.hold(
-                event.period, event.modality, event.amount_nanos, event.credit_nanos, event.units
-            )
-        case CallSettled():
-            _release(batch, event)
-            batch.commit(
-                event.period, event.modality, event.cost_nanos, event.credit_nanos, event.units
-            )
-        case HoldReleased():
-            _release(batch, event)
-        case HoldsExpired():
-            for gone in event.holds:
-                _release(batch, gone)
-        case PeriodOpened():
-            for unit in UNITS_OF_A_MONTH:
-                meter = batch.touch(event.period, unit)
-                meter.starts_us, meter.ends_us = event.starts_us, event.ends_us
-        case MeterLimitsSet():
-            _set_limits(batch, event)
-        case CreditsAdded():
-            batch.touch(*CREDITS).more_limit += event.amount_nanos
-        case _:
-            pass
-
-
-def _release(batch: _Batch, hold: CallSettled | HoldReleased | ExpiredHold) -> None:
-    units = hold.held_units
-    batch.hold(
-        hold.period,
-        hold.modality,
-        -hold.held_nanos,
-        -hold.held_credit_nanos,
-        Units(
-            -units.tokens_milli,
-            -units.stream_ms_milli,
-            -units.turns_milli,
-            -units.requests_milli,
-        ),
-    )
-
-
-def _set_limits(batch: _Batch, event: MeterLimitsSet) -> None:
-    batch.limit(event.period, "money", event.money_nanos)
-    batch.limit(event.period, "video_minute_unit", event.video_stream_ms_milli)
-    batch.limit(event.period, "voice_minute_unit", event.voice_stream_ms_milli)
-    batch.limit(event.period, "text_token_unit", event.text_tokens_milli)
-    batch.limit(event.period, "data_request", event.data_requests_milli)
-    batch.limit(*CREDITS, event.credits_nanos)
-
-
-def _counted(modality: str, units: Units) -> Iterator[tuple[str, int]]:
-    """Every meter that counts some of *units*, and how much. Zeros touch no meter."""
-    tokens, stream_ms = units.tokens_milli, units.stream_ms_milli
-    if tokens:
-        yield "token_unit", tokens
-        if modality == "text":
-            yield "text_token_unit", tokens
-    if stream_ms:
-        yield "minute_unit", stream_ms
-        if modality in ("video", "voice"):
-            yield f"{modality}_minute_unit", stream_ms
-    if units.turns_milli:
-        yield "interaction_unit", units.turns_milli
-    if units.requests_milli and modality == "data":
-        yield "data_request", units.requests_milli
-
-
-def _row(key: tuple[str, str, str], meter: _Meter) -> _Row:
-    tenant, period, unit = key
+def _row(tenant: str, period: str, unit: str, meter: _Meter) -> _Row:
     return _Row(
         tenant,
         period,
@@ -280,6 +380,6 @@ def _row(key: tuple[str, str, str], meter: _Meter) -> _Row:
         SCALES[unit],
         None if meter.starts_us is None else moment(meter.starts_us),
         None if meter.ends_us is None else moment(meter.ends_us),
-        meter.position,
-        moment(meter.at_us),
+        meter.at[0],
+        moment(meter.at[1]),
     )

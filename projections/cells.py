@@ -1,22 +1,36 @@
-"""How values of events are written into Postgres columns."""
+"""
+How values of events are written into Postgres columns.
+
+Times are spelled here and not handed over as `datetime`: the driver takes 5 us to spell one of
+those, ten times as long as this, and a row has up to three.
+"""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_US_PER_S = 1_000_000
 _NUL_SHOWN = "\N{REPLACEMENT CHARACTER}"
 
 
-def moment(at_us: int) -> datetime:
-    """Microseconds since the epoch as `timestamptz`, exactly."""
-    return _EPOCH + timedelta(microseconds=at_us)
+# Several projections spell the same times, one commit at a time.
+@lru_cache(maxsize=8_192)
+def moment(at_us: int) -> str:
+    """Microseconds since the epoch as `timestamptz` reads it, exactly."""
+    seconds, us = divmod(at_us, _US_PER_S)
+    return f"{_second(seconds)}.{us:06d}+00"
 
 
-def moment_or_null(at_us: int) -> datetime | None:
+@lru_cache(maxsize=4_096)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def moment_or_null(at_us: int) -> str | None:
     """Like moment(); 0 means that there is none."""
     return moment(at_us) if at_us else None
 

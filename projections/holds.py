@@ -8,8 +8,8 @@ comes after the expiry turns `expired` into `settled`, with *late* set.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgspec
 
@@ -65,30 +65,6 @@ FROM {schema}.holds
 """,
 }
 
-_COLUMNS = (
-    "tenant",
-    "reservation",
-    "state",
-    "period",
-    "modality",
-    "provider_id",
-    "sku",
-    "session_id",
-    "amount_nanos",
-    "credit_nanos",
-    "tokens_milli",
-    "stream_ms_milli",
-    "turns_milli",
-    "requests_milli",
-    "extensions",
-    "granted_at",
-    "expires_at",
-    "closed_at",
-    "settlement",
-    "late",
-    "position",
-)
-
 _CHANGE = """
 UPDATE {schema}.holds h SET
     state = coalesce(c.state, h.state),
@@ -113,12 +89,34 @@ WHERE h.tenant = c.tenant AND h.reservation = c.reservation
 """
 
 
-class _Hold(msgspec.Struct, gc=False):
-    """
-    What a batch does to one hold.
+class _Opened(msgspec.Struct, gc=False):
+    """A hold that the batch opens; the fields are the columns."""
 
-    *grant* is set when the batch also opens it; otherwise the numbers are what is added.
-    """
+    tenant: str
+    reservation: int
+    state: str
+    period: str
+    modality: str
+    provider_id: str
+    sku: str
+    session_id: str | None
+    amount_nanos: int
+    credit_nanos: int
+    tokens_milli: int
+    stream_ms_milli: int
+    turns_milli: int
+    requests_milli: int
+    extensions: int
+    granted_at: str
+    expires_at: str
+    closed_at: str | None
+    settlement: int | None
+    late: bool
+    position: int
+
+
+class _Changed(msgspec.Struct, gc=False):
+    """A hold that was open before the batch; numbers are what is added, null changes nothing."""
 
     tenant: str
     reservation: int
@@ -130,70 +128,89 @@ class _Hold(msgspec.Struct, gc=False):
     turns_milli: int = 0
     requests_milli: int = 0
     extensions: int = 0
-    expires_at: datetime | None = None
-    closed_at: datetime | None = None
+    expires_at: str | None = None
+    closed_at: str | None = None
     settlement: int | None = None
     late: bool = False
     position: int = 0
 
 
-class _Batch:
-    """The holds that a batch of commits touches, in the order in which it first touches them."""
+class _Twin:
+    """The holds of one twin that a batch touches, by reservation."""
 
-    def __init__(self) -> None:
-        self.holds: dict[tuple[str, int], _Hold] = {}
-        self.grants: dict[tuple[str, int], CallAuthorized] = {}
+    __slots__ = ("changed", "opened", "tenant")
 
-    def touch(self, commit: Commit, reservation: int) -> _Hold:
-        key = (commit.tenant, reservation)
-        hold = self.holds.get(key)
+    def __init__(self, tenant: str) -> None:
+        self.tenant = tenant
+        self.opened: dict[int, _Opened] = {}
+        self.changed: dict[int, _Changed] = {}
+
+    def touch(self, position: int, reservation: int) -> _Opened | _Changed:
+        """Return what is noted of a hold that changes at *position*."""
+        hold = self.opened.get(reservation) or self.changed.get(reservation)
         if hold is None:
-            hold = self.holds[key] = _Hold(commit.tenant, reservation)
-        hold.position = commit.position
+            hold = self.changed[reservation] = _Changed(self.tenant, reservation)
+        hold.position = position
         return hold
 
-    def rows(self) -> list[Row]:
-        return [_row(self.holds[key], grant) for key, grant in self.grants.items()]
 
-    def changes(self) -> list[_Hold]:
-        return [hold for key, hold in self.holds.items() if key not in self.grants]
+class Fold:
+    """The holds that opened, and the changes of those that were open before."""
 
+    def __init__(self) -> None:
+        self._twins: dict[str, _Twin] = {}
 
-def writes(commits: Sequence[Commit]) -> list[Write]:
-    """Return the holds that opened, and the changes of those that were open before."""
-    batch = _Batch()
-    for commit in commits:
+    def add(self, commit: Commit) -> None:
+        """See Folding."""
+        twin = self._twins.get(commit.tenant)
+        if twin is None:
+            twin = self._twins[commit.tenant] = _Twin(commit.tenant)
         for event in commit.events:
-            _apply(batch, commit, event)
-    return [
-        Append("holds", _COLUMNS, batch.rows()),
-        Change(_CHANGE, batch.changes(), all_match=True),
-    ]
+            apply = _APPLY.get(type(event))
+            if apply is not None:
+                apply(twin, commit.position, event)
+
+    def writes(self) -> list[Write]:
+        """See Folding."""
+        as_row = msgspec.structs.astuple
+        twins = self._twins.values()
+        rows: list[Row] = [as_row(hold) for twin in twins for hold in twin.opened.values()]
+        changed = [hold for twin in twins for hold in twin.changed.values()]
+        return [
+            Append("holds", _Opened.__struct_fields__, rows),
+            Change(_CHANGE, changed, all_match=True),
+        ]
 
 
-def _apply(batch: _Batch, commit: Commit, event: object) -> None:
-    match event:
-        case CallAuthorized():
-            _more(batch.touch(commit, event.decision), event)
-            batch.grants[commit.tenant, event.decision] = event
-        case CallSettled():
-            hold = batch.touch(commit, event.reservation)
-            _close(hold, "settled", event.at_us)
-            hold.settlement, hold.late = event.decision, event.late
-        case HoldExtended():
-            hold = batch.touch(commit, event.reservation)
-            _more(hold, event)
-            hold.extensions += 1
-        case HoldReleased():
-            _close(batch.touch(commit, event.reservation), "released", event.at_us)
-        case HoldsExpired():
-            for gone in event.holds:
-                _close(batch.touch(commit, gone.reservation), "expired", event.at_us)
-        case _:
-            pass
+def _granted(twin: _Twin, position: int, event: CallAuthorized) -> None:
+    number, units = event.decision, event.units
+    twin.opened[number] = _Opened(
+        twin.tenant,
+        number,
+        "open",
+        event.period,
+        event.modality,
+        event.provider_id,
+        event.sku,
+        text_or_null(event.session_id),
+        event.amount_nanos,
+        event.credit_nanos,
+        units.tokens_milli,
+        units.stream_ms_milli,
+        units.turns_milli,
+        units.requests_milli,
+        0,
+        moment(event.at_us),
+        moment(event.expires_at_us),
+        None,
+        None,
+        False,  # noqa: FBT003 - in the order of the columns
+        position,
+    )
 
 
-def _more(hold: _Hold, event: CallAuthorized | HoldExtended) -> None:
+def _extended(twin: _Twin, position: int, event: HoldExtended) -> None:
+    hold = twin.touch(position, event.reservation)
     hold.amount_nanos += event.amount_nanos
     hold.credit_nanos += event.credit_nanos
     hold.tokens_milli += event.units.tokens_milli
@@ -201,33 +218,30 @@ def _more(hold: _Hold, event: CallAuthorized | HoldExtended) -> None:
     hold.turns_milli += event.units.turns_milli
     hold.requests_milli += event.units.requests_milli
     hold.expires_at = moment(event.expires_at_us)
+    hold.extensions += 1
 
 
-def _close(hold: _Hold, state: str, at_us: int) -> None:
-    hold.state, hold.closed_at = state, moment(at_us)
+def _settled(twin: _Twin, position: int, event: CallSettled) -> None:
+    hold = twin.touch(position, event.reservation)
+    hold.state, hold.closed_at = "settled", moment(event.at_us)
+    hold.settlement, hold.late = event.decision, event.late
 
 
-def _row(hold: _Hold, grant: CallAuthorized) -> Row:
-    return (
-        hold.tenant,
-        hold.reservation,
-        hold.state or "open",
-        grant.period,
-        grant.modality,
-        grant.provider_id,
-        grant.sku,
-        text_or_null(grant.session_id),
-        hold.amount_nanos,
-        hold.credit_nanos,
-        hold.tokens_milli,
-        hold.stream_ms_milli,
-        hold.turns_milli,
-        hold.requests_milli,
-        hold.extensions,
-        moment(grant.at_us),
-        hold.expires_at,
-        hold.closed_at,
-        hold.settlement,
-        hold.late,
-        hold.position,
-    )
+def _released(twin: _Twin, position: int, event: HoldReleased) -> None:
+    hold = twin.touch(position, event.reservation)
+    hold.state, hold.closed_at = "released", moment(event.at_us)
+
+
+def _expired(twin: _Twin, position: int, event: HoldsExpired) -> None:
+    for gone in event.holds:
+        hold = twin.touch(position, gone.reservation)
+        hold.state, hold.closed_at = "expired", moment(event.at_us)
+
+
+_APPLY: Mapping[type, Callable[[_Twin, int, Any], None]] = {
+    CallAuthorized: _granted,
+    CallSettled: _settled,
+    HoldExtended: _extended,
+    HoldReleased: _released,
+    HoldsExpired: _expired,
+}

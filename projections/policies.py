@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from contracts.policy import PolicySet
 from projections.cells import json_text, moment, text, text_or_null
 from projections.projection import Append, Commit, Row, Write
@@ -45,21 +43,31 @@ _COLUMNS = (
 )
 
 
-def writes(commits: Sequence[Commit]) -> list[Write]:
-    """Return a row for each version."""
-    rows: list[Row] = [
-        (
-            commit.tenant,
-            event.version,
-            json_text(event.policy),
-            text_or_null(event.note),
-            text(event.actor),
-            moment(event.at_us),
-            event.decision,
-            commit.position,
-        )
-        for commit in commits
-        for event in commit.events
-        if type(event) is PolicySet
-    ]
-    return [Append("policies", _COLUMNS, rows)]
+class Fold:
+    """A row for each version."""
+
+    def __init__(self) -> None:
+        self._rows: list[Row] = []
+
+    def add(self, commit: Commit) -> None:
+        """See Folding."""
+        for event in commit.events:
+            if isinstance(event, PolicySet):
+                self._rows.append(_row(commit, event))
+
+    def writes(self) -> list[Write]:
+        """See Folding."""
+        return [Append("policies", _COLUMNS, self._rows)]
+
+
+def _row(commit: Commit, event: PolicySet) -> Row:
+    return (
+        commit.tenant,
+        event.version,
+        json_text(event.policy),
+        text_or_null(event.note),
+        text(event.actor),
+        moment(event.at_us),
+        event.decision,
+        commit.position,
+    )

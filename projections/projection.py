@@ -4,7 +4,7 @@ What a projection is: a pure function from commits to writes, and the tables tha
 A module is a projection. It has a NAME, a DEFINITION that grows whenever its tables or its
 function change, the SQL of its TABLES, the SELECT of each public view in VIEWS, and
 
-    writes(commits) -> what to append and to change in its tables
+    Fold    takes commits in log order, and says what to append and to change in the tables
 
 The tables of each version live in a schema of their own; `{schema}` in a module's SQL stands for
 it. The public views point to the version that serves. Who applies the writes puts them into one
@@ -15,7 +15,7 @@ transaction with the position of the last commit, so a commit takes effect once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 import msgspec
@@ -64,6 +64,18 @@ class Change(msgspec.Struct, frozen=True):
 Write: TypeAlias = Append | Change
 
 
+class Folding(Protocol):
+    """What a batch of commits changes, while it is put together."""
+
+    def add(self, commit: Commit) -> None:
+        """Take the next commit of the log."""
+        ...
+
+    def writes(self) -> list[Write]:
+        """Say what all commits together change, in the order in which it must be written."""
+        ...
+
+
 class Projection(Protocol):
     """What a module of this package offers."""
 
@@ -79,6 +91,13 @@ class Projection(Protocol):
     @property
     def VIEWS(self) -> Mapping[str, str]: ...  # noqa: N802
 
-    def writes(self, commits: Sequence[Commit]) -> list[Write]:
-        """Say what the commits, in log order, change."""
-        ...
+    @property
+    def Fold(self) -> Callable[[], Folding]: ...  # noqa: N802
+
+
+def writes(projection: Projection, commits: Iterable[Commit]) -> list[Write]:
+    """Say what *commits*, in log order, change."""
+    fold = projection.Fold()
+    for commit in commits:
+        fold.add(commit)
+    return fold.writes()

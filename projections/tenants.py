@@ -8,8 +8,8 @@ cannot be read; what was projected before goes when the projections are rebuilt.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgspec
 
@@ -91,43 +91,66 @@ class _Tenant(msgspec.Struct, gc=False):
     time_zone: str | None = None
     policy_version: int | None = None
     price_version: int | None = None
-    provisioned_at: datetime | None = None
+    provisioned_at: str | None = None
     position: int = 0
-    last_commit_at: datetime | None = None
+    last_commit_at: str | None = None
 
 
-def writes(commits: Sequence[Commit]) -> list[Write]:
-    """Return what each twin of the batch is after it."""
-    twins: dict[str, _Tenant] = {}
-    for commit in commits:
-        twin = twins.get(commit.tenant)
+class Fold:
+    """What each twin of the batch is after it."""
+
+    def __init__(self) -> None:
+        self._twins: dict[str, _Tenant] = {}
+
+    def add(self, commit: Commit) -> None:
+        """See Folding."""
+        twin = self._twins.get(commit.tenant)
         if twin is None:
-            twin = twins[commit.tenant] = _Tenant(commit.tenant, commit.shard)
+            twin = self._twins[commit.tenant] = _Tenant(commit.tenant, commit.shard)
         twin.position, twin.last_commit_at = commit.position, moment(commit.at_us)
         if commit.erased:
             twin.status, twin.reason = "erased", ""
             twin.display_name, twin.organisation = "", ""
         for event in commit.events:
-            _apply(twin, event)
-    return [Change(_CHANGE, list(twins.values()))]
+            apply = _APPLY.get(type(event))
+            if apply is not None:
+                apply(twin, event)
+
+    def writes(self) -> list[Write]:
+        """See Folding."""
+        return [Change(_CHANGE, list(self._twins.values()))]
 
 
-def _apply(twin: _Tenant, event: object) -> None:
-    match event:
-        case TenantProvisioned():
-            twin.status, twin.reason = "active", ""
-            twin.display_name = text(event.display_name)
-            twin.organisation = text(event.organisation)
-            twin.provisioned_at = moment(event.at_us)
-        case TenantSuspended():
-            twin.status, twin.reason = event.mode, text(event.reason)
-        case TenantResumed():
-            twin.status, twin.reason = "active", text(event.reason)
-        case PolicySet():
-            twin.policy_version = event.version
-            twin.currency = event.policy.currency
-            twin.time_zone = text(event.policy.time_zone)
-        case PriceBookSet():
-            twin.price_version = event.version
-        case _:
-            pass
+def _provisioned(twin: _Tenant, event: TenantProvisioned) -> None:
+    twin.status, twin.reason = "active", ""
+    twin.display_name = text(event.display_name)
+    twin.organisation = text(event.organisation)
+    twin.provisioned_at = moment(event.at_us)
+
+
+def _suspended(twin: _Tenant, event: TenantSuspended) -> None:
+    twin.status, twin.reason = event.mode, text(event.reason)
+
+
+def _resumed(twin: _Tenant, event: TenantResumed) -> None:
+    twin.status, twin.reason = "active", text(event.reason)
+
+
+def _policy_set(twin: _Tenant, event: PolicySet) -> None:
+    twin.policy_version = event.version
+    twin.currency = event.policy.currency
+    twin.time_zone = text(event.policy.time_zone)
+
+
+def _prices_set(twin: _Tenant, event: PriceBookSet) -> None:
+    twin.price_version = event.version
+
+
+# By type and not by `match`: most events are of none of these, and are asked about once.
+_APPLY: Mapping[type, Callable[[_Tenant, Any], None]] = {
+    PolicySet: _policy_set,
+    PriceBookSet: _prices_set,
+    TenantProvisioned: _provisioned,
+    TenantResumed: _resumed,
+    TenantSuspended: _suspended,
+}

@@ -17,10 +17,10 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from projections.cells import moment
-from projections.projection import Commit, Projection
+from projections.projection import Projection
+from services.projector.batches import Batch
 from services.projector.chain import Head
 from services.projector.locks import Lock, share_in_transaction
-from services.projector.opening import Opened
 from services.projector.versions import Serving, read_serving, schema_of
 from services.projector.writing import write
 
@@ -36,7 +36,7 @@ class Step(msgspec.Struct, frozen=True):
     version: int
     from_seq: int
     to_seq: int
-    last_commit_at: object
+    last_commit_at: str | None
 
 
 _ADVANCE = """
@@ -73,47 +73,40 @@ async def ensure_positions(
 async def apply_batch(
     connection: AsyncConnection[TupleRow],
     shard: int,
-    opened: Opened,
+    batch: Batch,
     wanted: Sequence[Projection],
-) -> int:
+    expected: Mapping[str, Serving],
+) -> dict[str, Serving]:
     """
-    Apply *opened* to the serving versions; how many rows changed.
+    Apply a batch to the serving versions; where they are then.
 
-    Raises PositionMoved or ProjectionStale; nothing has happened then.
+    *expected* is where they were when its first commit was read. Raises PositionMoved or
+    ProjectionStale; nothing has happened then.
     """
     async with connection.transaction():
         # Which versions serve cannot change from here to the end of the transaction.
         await share_in_transaction(connection, Lock.SWITCH)
         serving = await read_serving(connection, shard, wanted)
-        rows = 0
+        if serving != expected:
+            raise PositionMoved(f"shard {shard} was projected or rebuilt by somebody else")
         steps: list[Step] = []
+        after = dict(serving)
         for projection in wanted:
             state = serving[projection.NAME]
-            if state.stream_seq < opened.last_seq:
-                rows += await apply_to(connection, projection, state, opened.commits)
-                steps.append(step(projection, state, opened))
+            if state.stream_seq < batch.last_seq:
+                writes = batch.folds[projection.NAME].writes()
+                await write(connection, schema_of(projection, state.version), writes)
+                steps.append(step(projection, state, batch.last_seq, batch.last_at_us))
+                after[projection.NAME] = msgspec.structs.replace(state, stream_seq=batch.last_seq)
         await advance(connection, shard, steps)
-        await _keep_heads(connection, shard, opened)
-    return rows
+        await _keep_heads(connection, shard, batch)
+    return after
 
 
-async def apply_to(
-    connection: AsyncConnection[TupleRow],
-    projection: Projection,
-    state: Serving,
-    commits: Sequence[Commit],
-) -> int:
-    """Write the rows of the commits that a version does not have yet; how many."""
-    if commits and commits[0].stream_seq <= state.stream_seq:
-        commits = [commit for commit in commits if commit.stream_seq > state.stream_seq]
-    schema = schema_of(projection, state.version)
-    return await write(connection, schema, projection.writes(commits))
-
-
-def step(projection: Projection, state: Serving, opened: Opened) -> Step:
-    """Say by what the position of a version moves when it has applied a batch."""
-    last = moment(opened.commits[-1].at_us) if opened.commits else None
-    return Step(projection.NAME, state.version, state.stream_seq, opened.last_seq, last)
+def step(projection: Projection, state: Serving, to_seq: int, last_at_us: int) -> Step:
+    """Say by what the position of a version moves."""
+    last_commit_at = moment(last_at_us)
+    return Step(projection.NAME, state.version, state.stream_seq, to_seq, last_commit_at)
 
 
 async def advance(connection: AsyncConnection[TupleRow], shard: int, steps: Sequence[Step]) -> None:
@@ -133,12 +126,12 @@ async def load_heads(connection: AsyncConnection[TupleRow], shard: int) -> list[
     return [Head(*row) for row in await cursor.fetchall()]
 
 
-async def _keep_heads(connection: AsyncConnection[TupleRow], shard: int, opened: Opened) -> None:
-    if opened.heads:
-        heads = msgspec.json.encode(list(opened.heads.values())).decode()
+async def _keep_heads(connection: AsyncConnection[TupleRow], shard: int, batch: Batch) -> None:
+    if batch.heads:
+        heads = msgspec.json.encode(list(batch.heads.values())).decode()
         await connection.execute(_KEEP_HEADS, (shard, heads))
-    if opened.erased:
+    if batch.erased:
         await connection.execute(
             "UPDATE vito.shard_status SET erased_commits = erased_commits + %s WHERE shard = %s",
-            (opened.erased, shard),
+            (batch.erased, shard),
         )

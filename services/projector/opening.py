@@ -36,16 +36,6 @@ class Opened(msgspec.Struct):
     events: int = 0
     fault: Exception | None = None
 
-    def join(self, later: Opened) -> None:
-        """Append what follows."""
-        assert self.fault is None, "nothing follows a fault"
-        self.commits += later.commits
-        self.heads |= later.heads
-        self.last_seq = max(self.last_seq, later.last_seq)
-        self.erased += later.erased
-        self.events += later.events
-        self.fault = later.fault
-
 
 async def open_commits(shard: int, stored: Sequence[Stored], chain: Chain, keys: Keys) -> Opened:
     """Check the chain, open each box and decode its events, up to the first that is at fault."""

@@ -22,15 +22,16 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from projections.projection import Projection
+from projections.projection import Projection, writes
 from services import logs
 from services.projector import versions
-from services.projector.apply import advance, apply_to, ensure_positions, step
+from services.projector.apply import advance, ensure_positions, step
 from services.projector.chain import Chain
 from services.projector.locks import Lock, hold_in_transaction, try_hold
 from services.projector.opening import Opened, open_commits
 from services.projector.source import CommitSource, Keys
 from services.projector.versions import Serving, schema_of
+from services.projector.writing import write
 
 # Rounds of filling before the switch; each ends where the log ended when it began.
 ROUNDS_MAX = 20
@@ -160,9 +161,13 @@ class _Rebuild:
 
     async def _apply(self, shard: int, opened: Opened) -> None:
         state = Serving(self._version, self._projection.DEFINITION, self._positions[shard])
-        async with self._connection.transaction():
-            await apply_to(self._connection, self._projection, state, opened.commits)
-            await advance(self._connection, shard, [step(self._projection, state, opened)])
+        connection = self._connection
+        async with connection.transaction():
+            changes = writes(self._projection, opened.commits)
+            await write(connection, schema_of(self._projection, self._version), changes)
+            last = opened.commits[-1]
+            moved = step(self._projection, state, last.stream_seq, last.at_us)
+            await advance(connection, shard, [moved])
         self._positions[shard] = opened.last_seq
         self._events += opened.events
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import psycopg
 from psycopg import AsyncConnection
@@ -29,7 +29,7 @@ from services.projector.locks import Lock, try_hold
 from services.projector.opening import LOG_FAULTS
 from services.projector.source import CommitSource, Keys, SourceUnavailable
 from services.projector.status import ShardStatus, write_status
-from services.projector.versions import ProjectionStale, read_serving
+from services.projector.versions import ProjectionStale, Serving, read_serving
 from services.projector.writing import RowsMissing
 
 LOCK_POLL_S = 0.5
@@ -118,38 +118,46 @@ class ShardProjector:
     async def _follow(self, connection: AsyncConnection[TupleRow]) -> None:
         shard = self.status.shard
         serving = await read_serving(connection, shard, self._wanted)
-        versions = {p.NAME: serving[p.NAME].version for p in self._wanted}
+        versions = {name: state.version for name, state in serving.items()}
         await ensure_positions(connection, shard, versions)
         chain = Chain(await load_heads(connection, shard))
-        after_seq = min(serving[p.NAME].stream_seq for p in self._wanted)
+        positions = {name: state.stream_seq for name, state in serving.items()}
+        after_seq = min(positions.values())
         self.status.state, self.status.error = "running", None
         self.status.applied_seq = after_seq
         await write_status(connection, self.status, self._now_us())
         self._log.info("shard_running", after_seq=after_seq)
         self.started.set()
-        batches = Batches()
+        batches = Batches(self._wanted, positions)
         failure: Exception | None = None
         async with asyncio.TaskGroup() as group:
             reader = group.create_task(
                 batches.fill(self._source, self._keys, chain, shard=shard, after_seq=after_seq)
             )
             try:
-                await self._apply(connection, batches)
+                await self._apply(connection, batches, serving)
             except (*PASSING, *FINAL) as error:
                 failure = error
             reader.cancel()
         assert failure is not None, "applying ends with an error only"
         raise failure
 
-    async def _apply(self, connection: AsyncConnection[TupleRow], batches: Batches) -> None:
+    async def _apply(
+        self,
+        connection: AsyncConnection[TupleRow],
+        batches: Batches,
+        serving: Mapping[str, Serving],
+    ) -> None:
         while True:
-            opened = await batches.take()
-            if opened.commits:
-                await apply_batch(connection, self.status.shard, opened, self._wanted)
-                self.status.applied_seq = opened.last_seq
+            batch = await batches.take()
+            if batch.last_seq:
+                serving = await apply_batch(
+                    connection, self.status.shard, batch, self._wanted, serving
+                )
+                self.status.applied_seq = batch.last_seq
                 self._failures = 0
-            if opened.fault is not None:
-                raise opened.fault
+            if batch.fault is not None:
+                raise batch.fault
 
     async def _back_off(self, error: Exception) -> None:
         delay_s = min(RETRY_S_MAX, RETRY_S_MIN * 2**self._failures)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -51,7 +50,7 @@ class ShardStatus(msgspec.Struct):
     _behind_since_us: int | None = None
 
     @property
-    def behind_since(self) -> datetime | None:
+    def behind_since(self) -> str | None:
         """Since when commits wait to be applied; None if none do."""
         return None if self._behind_since_us is None else moment(self._behind_since_us)
 

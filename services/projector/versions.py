@@ -52,6 +52,7 @@ async def read_serving(
         (shard,),
     )
     rows = {name: Serving(*rest) for name, *rest in await cursor.fetchall()}
+    serving: dict[str, Serving] = {}
     for projection in wanted:
         found = rows.get(projection.NAME)
         if found is None or found.definition != projection.DEFINITION:
@@ -60,7 +61,8 @@ async def read_serving(
                 f"{found.definition if found else 'none'}, this program has "
                 f"{projection.DEFINITION}: run `vito rebuild {projection.NAME}`"
             )
-    return rows
+        serving[projection.NAME] = found
+    return serving
 
 
 async def create_first_versions(

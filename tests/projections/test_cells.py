@@ -1,7 +1,5 @@
 """How values of events are written into columns."""
 
-from datetime import UTC, datetime
-
 import msgspec
 
 from projections.cells import json_text, moment, moment_or_null, text, text_or_null
@@ -9,12 +7,12 @@ from projections.cells import json_text, moment, moment_or_null, text, text_or_n
 
 def test_moment_is_exact_to_the_microsecond():
     """A float on the way would lose the last digits of times that auditors compare."""
-    assert datetime(2026, 9, 21, 14, 13, 20, 1, tzinfo=UTC) == moment(1_790_000_000_000_001)
+    assert moment(1_790_000_000_000_001) == "2026-09-21 14:13:20.000001+00"
 
 
 def test_moment_takes_the_largest_time_of_the_contracts():
     """A value that a contract allows must never stop a shard."""
-    assert moment(9_000_000_000_000_000).year == 2255
+    assert moment(9_000_000_000_000_000) == "2255-03-14 16:00:00.000000+00"
 
 
 def test_absent_values_are_null():

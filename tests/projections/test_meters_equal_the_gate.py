@@ -20,6 +20,8 @@ from domain.units import Counters
 from tests.projections.twin_story import DAY_US, MODALITIES, SECOND_US, TwinStory, policy, replaced
 from tests.projector.read_side import connected, dump, prepared, project, rows, wipe
 
+# The database of a test is prepared once, not for each of its examples.
+PREPARED: dict[str, str] = {}
 AMOUNT = st.integers(1, 400)
 WHICH = st.integers(0, 11)
 STEP = st.one_of(
@@ -133,7 +135,9 @@ async def test_meters_equal_the_gate_however_commits_are_batched(database, histo
         size = cuts[len(batches) % len(cuts)]
         batches.append(commits[at : at + size])
         at += size
-    async with connected(await prepared(database)) as projector, connected(database) as owner:
+    if database not in PREPARED:
+        PREPARED[database] = await prepared(database)
+    async with connected(PREPARED[database]) as projector, connected(database) as owner:
         await wipe(owner)
         await project(projector, [[commit] for commit in commits])
         one_by_one = await dump(owner)

@@ -14,6 +14,7 @@ from projections.projection import Commit
 from services.embedded.polling import until
 from services.migrations import RolePasswords, prepare_database
 from services.projector.apply import apply_batch, ensure_positions
+from services.projector.batches import Batch
 from services.projector.opening import Opened
 from services.projector.shard import ShardProjector
 from services.projector.versions import read_serving
@@ -37,6 +38,7 @@ def as_role(dsn: str, role: str) -> str:
 @asynccontextmanager
 async def connected(dsn: str):
     async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+        await connection.execute("SET synchronous_commit = off")
         yield connection
 
 
@@ -53,15 +55,13 @@ async def dump(connection, views: Iterable[str] = VIEWS) -> dict[str, list[tuple
 async def project(connection, batches: Iterable[Sequence[Commit]], *, wanted=projections.ALL):
     """Apply batches of commits as the projector does, each in its own transaction."""
     serving = await read_serving(connection, 0, wanted)
-    versions = {p.NAME: serving[p.NAME].version for p in wanted}
+    versions = {name: state.version for name, state in serving.items()}
     await ensure_positions(connection, 0, versions)
-    for batch in batches:
-        await apply_batch(connection, 0, opened(batch), wanted)
-
-
-def opened(commits: Sequence[Commit]) -> Opened:
-    events = sum(len(commit.events) for commit in commits)
-    return Opened(list(commits), {}, commits[-1].stream_seq, 0, events)
+    positions = {name: state.stream_seq for name, state in serving.items()}
+    for commits in batches:
+        batch = Batch(wanted, positions)
+        batch.add(Opened(list(commits), {}, commits[-1].stream_seq))
+        serving = await apply_batch(connection, 0, batch, wanted, serving)
 
 
 async def wipe(connection) -> None:
@@ -71,10 +71,10 @@ async def wipe(connection) -> None:
         "SELECT format('%%I.%%I', schemaname, tablename) FROM pg_tables"
         " WHERE schemaname ~ '_v[0-9]+$'",
     )
-    names = ", ".join(name for (name,) in tables)
-    await connection.execute(
-        f"TRUNCATE {names}, vito.projection_positions, vito.chain_heads, vito.shard_status"
-    )
+    ours = ("vito.projection_positions", "vito.chain_heads", "vito.shard_status")
+    # Not TRUNCATE: for a few rows it is ten times slower.
+    for name in (*(name for (name,) in tables), *ours):
+        await connection.execute(f"DELETE FROM {name}")
 
 
 async def brief(_seconds: float) -> None:

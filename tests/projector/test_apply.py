@@ -17,13 +17,14 @@ from services.projector.apply import (
     ensure_positions,
     load_heads,
 )
+from services.projector.batches import Batch
 from services.projector.chain import Chain
-from services.projector.opening import open_commits
+from services.projector.opening import Opened, open_commits
 from services.projector.versions import ProjectionStale, read_serving
 from services.projector.writing import RowsMissing
 from tests.projections.twin_story import TwinStory
 from tests.projector.memory_log import MemoryLog
-from tests.projector.read_side import connected, dump, opened, prepared, project, rows
+from tests.projector.read_side import connected, dump, prepared, project, rows
 
 
 @pytest.fixture
@@ -52,11 +53,12 @@ async def test_redelivered_commits_change_nothing(database, story):
 def dying(projection):
     """The same projection, but its connection dies when its rows are sent."""
 
-    def writes(commits):
-        kill = "SELECT pg_terminate_backend(pg_backend_pid()), %s::json"
-        return [*projection.writes(commits), Change(kill, [Step("x", 1, 0, 1, None)])]
+    class Fold(projection.Fold):
+        def writes(self):
+            kill = "SELECT pg_terminate_backend(pg_backend_pid()), %s::json"
+            return [*super().writes(), Change(kill, [Step("x", 1, 0, 1, None)])]
 
-    return SimpleNamespace(NAME=projection.NAME, DEFINITION=projection.DEFINITION, writes=writes)
+    return SimpleNamespace(NAME=projection.NAME, DEFINITION=projection.DEFINITION, Fold=Fold)
 
 
 @pytest.mark.parametrize("projection", projections.ALL, ids=lambda p: p.NAME)
@@ -81,15 +83,13 @@ async def test_a_connection_that_dies_before_the_commit_leaves_nothing(database,
 async def test_two_projectors_that_both_hold_a_shard_apply_a_batch_once(database, story):
     """The lock should never fail, but if it did, money would still be counted once."""
     address = await prepared(database)
-    batch = opened(story.opened())
     async with (
         connected(address) as one,
         connected(address) as two,
         connected(database) as owner,
     ):
-        await project(one, [])
         outcomes = await asyncio.gather(
-            *(apply_batch(c, 0, batch, projections.ALL) for c in (one, two)),
+            *(project(connection, [story.opened()]) for connection in (one, two)),
             return_exceptions=True,
         )
         refused = [o for o in outcomes if isinstance(o, BaseException)]
@@ -98,6 +98,22 @@ async def test_two_projectors_that_both_hold_a_shard_apply_a_batch_once(database
     assert len(refused) <= 1
     assert all(isinstance(r, PositionMoved | psycopg.errors.UniqueViolation) for r in refused)
     assert committed == [(3_000,)]
+
+
+async def test_a_batch_of_before_a_rebuild_is_not_applied_after_it(database, story):
+    """The new tables may be further than the old ones were; their rows must not come twice."""
+    commits = story.opened()
+    async with connected(await prepared(database)) as projector, connected(database) as owner:
+        await project(projector, [commits[:2]])
+        before = await read_serving(projector, 0, projections.ALL)
+        batch = Batch(projections.ALL, {name: state.stream_seq for name, state in before.items()})
+        batch.add(Opened(commits[2:], {}, commits[-1].stream_seq))
+        await project(projector, [commits])
+        once = await dump(owner)
+
+        with pytest.raises(PositionMoved):
+            await apply_batch(projector, 0, batch, projections.ALL, before)
+        assert await dump(owner) == once
 
 
 class TestPositions:
@@ -134,10 +150,13 @@ async def test_heads_are_kept_with_the_rows(database, story):
     log = MemoryLog()
     for events in story.commits:
         log.append(story.tenant, events)
-    batch = await open_commits(0, log.streams[0], Chain(), log)
+    opened = await open_commits(0, log.streams[0], Chain(), log)
+    batch = Batch(projections.ALL, {p.NAME: 0 for p in projections.ALL})
+    batch.add(opened)
     async with connected(await prepared(database)) as projector:
         await project(projector, [])
-        await apply_batch(projector, 0, batch, projections.ALL)
+        serving = await read_serving(projector, 0, projections.ALL)
+        await apply_batch(projector, 0, batch, projections.ALL, serving)
         heads = await load_heads(projector, 0)
 
     assert heads == list(batch.heads.values())

@@ -68,6 +68,26 @@ async def test_commits_are_applied_as_they_come(database, owner):
         assert await settlements(owner) == 8
 
 
+async def test_what_a_source_delivers_again_is_not_applied_again(database, owner):
+    """Nothing in how messages travel may make money count twice."""
+
+    class Repeating(MemoryLog):
+        async def batches(self, shard, after_seq):
+            async for stored in super().batches(shard, after_seq):
+                yield stored
+                yield self.streams[shard][: stored[-1].seq][-10:]
+
+    log, story = Repeating(), TwinStory()
+    tell(log, story, 30)
+    async with running(shard_projector(await prepared(database), log)):
+        await caught_up(owner, len(log.streams[0]))
+
+    assert await settlements(owner) == 30
+    assert await rows(owner, "SELECT committed FROM billing_meters WHERE unit = 'money'") == [
+        (30_000,)
+    ]
+
+
 async def test_a_restart_goes_on_where_it_was(database, owner):
     """Projecting from the beginning at each start would take longer every day."""
     log, story = MemoryLog(), TwinStory()
