@@ -81,7 +81,8 @@ class Demo:
             await self._watch(traffic, playing, began_s)
         finally:
             playing.cancel()
-        await playing
+            await asyncio.gather(playing, return_exceptions=True)
+        playing.result()
         return time.monotonic() - began_s
 
     async def _watch(self, traffic: Traffic, playing: asyncio.Task[None], began_s: float) -> None:

@@ -75,24 +75,36 @@ class Traffic:
         return len(self._tasks)
 
     async def run(self, turns: Iterable[Turn]) -> None:
-        """Send every turn when it is due, then wait until all have ended; raises their bugs."""
+        """
+        Send every turn when it is due, then wait until all have ended; raises their bugs.
+
+        When it is cancelled, every visitor hangs up: what was called is booked all the same.
+        """
         self.began_us = self._timing.monotonic_us()
-        for turn in turns:
-            if self._failure is not None:
-                break
-            due_us = self.began_us + turn.due_us
-            wait_us = due_us - self._timing.monotonic_us()
-            # Also when it is late: others must get to run between two turns.
-            await self._timing.sleep(max(0, wait_us) / 1_000_000)
-            await self._room.acquire()
-            task = asyncio.create_task(self._turn(turn, due_us))
-            self._tasks.add(task)
-            task.add_done_callback(self._ended)
-            self.sent += 1
-        while self._tasks:
-            await asyncio.wait(tuple(self._tasks))
+        try:
+            for turn in turns:
+                if self._failure is not None:
+                    break
+                await self._send(turn)
+            while self._tasks:
+                await asyncio.wait(tuple(self._tasks))
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._failure is not None:
             raise self._failure
+
+    async def _send(self, turn: Turn) -> None:
+        due_us = self.began_us + turn.due_us
+        wait_us = due_us - self._timing.monotonic_us()
+        # Also when it is late: others must get to run between two turns.
+        await self._timing.sleep(max(0, wait_us) / 1_000_000)
+        await self._room.acquire()
+        task = asyncio.create_task(self._turn(turn, due_us))
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        self.sent += 1
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -7,7 +7,7 @@ import pytest
 from contracts.views import BudgetView
 from services.client.patience import Timing
 from services.demo import traffic as traffic_module
-from services.demo.check import check
+from services.demo.check import check, committed_nanos, held_nanos
 from services.demo.schedule import turns
 from services.demo.tally import Tally
 from services.demo.trace import Row, read_trace
@@ -17,7 +17,7 @@ from services.twins import TWINS
 from services.twins.provisioning import provision_demo_twins
 from services.vendors.adapter import Vendors
 from services.vendors.counting import CountingAdapter
-from services.vendors.counting_vendor import CountingVendor
+from services.vendors.counting_vendor import Behaviour, CountingVendor
 from services.vendors.outbound import Outbound
 from tests.client.fake_gate import FakeGate
 
@@ -58,6 +58,26 @@ class TestTraffic:
         assert traffic.sent > 100
         assert sum(tally.receipts for tally in tallies) >= vendor.calls > 100
         assert sum(tally.unanswered for tally in tallies) == 0
+
+    async def test_ctrl_c_leaves_no_hold_and_no_call_unbooked(self, played):
+        """Who ends the demo early must not leave the twins with money held for nobody."""
+        clients, vendors, vendor = played
+        vendor.behaviour = Behaviour(delay_s=0.2)
+        traffic = Traffic(clients, vendors, speed=40.0, timing=Timing())
+        schedule = turns(read_trace(), speed=40.0, lasts_us=60_000_000, run="r")
+        playing = asyncio.ensure_future(traffic.run(schedule))
+        while vendor.calls < 20:  # noqa: ASYNC110 - the vendor has no event of ours
+            await asyncio.sleep(0.01)
+        playing.cancel()
+        await asyncio.gather(playing, return_exceptions=True)
+        await clients["cantor"].errands.drain()
+
+        assert traffic.in_flight == 0
+        for client in clients.values():
+            view = await client.show(BudgetView)
+            assert held_nanos(view) == 0
+            assert committed_nanos(view) == client.tally.booked_nanos
+        assert sum(client.tally.receipts for client in clients.values()) >= vendor.calls
 
     async def test_a_stall_shows_in_the_latency_of_what_it_delayed(self, played, monkeypatch):
         """No coordinated omission: latency counts from when a call was due."""
