@@ -83,8 +83,17 @@ def refuse_spelling(message: msgspec.Struct) -> NoReturn:
     raise AssertionError("called for a message whose names are spelled right")
 
 
+# gc=False here and below: messages are trees, so there is no cycle for the collector to find, and
+# a worker makes millions of them.
+
+
 class Command(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    gc=False,
 ):
     """
     An intent. JSON (or MessagePack) object; an unknown field is refused, never ignored.
@@ -108,9 +117,9 @@ class Event(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     """
 
 
-class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """A named part of a command or event. Encoding options only."""
 
 
-class Reply(msgspec.Struct, frozen=True):
+class Reply(msgspec.Struct, frozen=True, gc=False):
     """An answer. A client must ignore fields that it does not know."""

@@ -19,7 +19,7 @@ MS_PER_MINUTE_UNIT = 60_000
 TURNS_PER_UNIT = 1
 
 
-class Usage(Part, frozen=True, omit_defaults=True, gc=False):
+class Usage(Part, frozen=True):
     """Quantities of one call: an upper bound before it, the truth after it."""
 
     input_tokens: Quantity = 0

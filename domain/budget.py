@@ -34,6 +34,7 @@ from contracts.budget import (
 )
 from contracts.message import Modality
 from contracts.policy import Policy
+from contracts.usage import NO_UNITS
 from domain import deadlines, units
 from domain.policy import quotas_milli
 
@@ -72,7 +73,7 @@ class State(msgspec.Struct, array_like=True):
     credits_held_nanos: int = 0
     holds: dict[int, Hold] = {}
     expired: dict[int, Hold] = {}
-    deadlines: list[tuple[int, int]] = []
+    deadlines: deadlines.State = msgspec.field(default_factory=deadlines.State)
 
 
 def credits_free_nanos(state: State) -> int:
@@ -129,7 +130,8 @@ def due(state: State, now_us: int) -> list[ExpiredHold]:
 
 def next_deadline_us(state: State) -> int | None:
     """When the next hold runs out."""
-    return state.deadlines[0][0] if state.deadlines else None
+    next_us = state.deadlines.next_us
+    return None if next_us == deadlines.NEVER else next_us
 
 
 def meter_limits(policy: Policy, credits_nanos: int, period: str, at_us: int) -> MeterLimitsSet:
@@ -193,7 +195,6 @@ def hold_extended(state: State, event: HoldExtended) -> None:
 def call_settled(state: State, event: CallSettled) -> None:
     """Book what a call cost; free what was held for it."""
     totals = state.periods.get(event.period) or _bring_back(state, event.period)
-    counters = totals.units[event.modality]
     credit_nanos = event.credit_nanos
     if event.late:
         state.expired.pop(event.reservation, None)
@@ -203,7 +204,6 @@ def call_settled(state: State, event: CallSettled) -> None:
         totals.held_nanos -= event.held_nanos - held_credit_nanos
         if held_credit_nanos:
             state.credits_held_nanos -= held_credit_nanos
-        units.free(counters, event.held_units)
         holds = state.holds
         holds.pop(event.reservation, None)
         deadlines.closed(state.deadlines, holds, event.reservation)
@@ -213,7 +213,8 @@ def call_settled(state: State, event: CallSettled) -> None:
     if event.overrun_nanos:
         totals.overrun_nanos += event.overrun_nanos
         totals.overruns += 1
-    units.commit(counters, event.units)
+    # Of a late settlement nothing is held: its event says so.
+    units.settle(totals.units[event.modality], event.held_units, event.units)
 
 
 def hold_released(state: State, event: HoldReleased) -> None:
@@ -249,5 +250,5 @@ def _free(state: State, gone: HoldReleased | ExpiredHold) -> None:
     totals = state.periods.get(gone.period) or _bring_back(state, gone.period)
     totals.held_nanos -= gone.held_nanos - gone.held_credit_nanos
     state.credits_held_nanos -= gone.held_credit_nanos
-    units.free(totals.units[gone.modality], gone.held_units)
+    units.settle(totals.units[gone.modality], gone.held_units, NO_UNITS)
     state.holds.pop(gone.reservation, None)

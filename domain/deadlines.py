@@ -1,59 +1,83 @@
 """
 Deadlines: when holds run out, earliest first.
 
-A heap of (expiry, reservation). Closed and extended holds leave entries behind; the first entry
-never is such a one, so that "is anything due?" is one comparison, asked before every decision.
+A sorted list of (expiry, reservation), because most holds last equally long and so come at its
+end; a heap took a microsecond more for each hold. Closed and extended holds leave entries behind;
+the first entry never is such a one, so that "is anything due?", which is asked before every
+decision, is one comparison.
 """
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Mapping
-from heapq import heapify, heappop, heappush
-from typing import TypeAlias
+from typing import Final, TypeAlias
+
+import msgspec
 
 from contracts.budget import CallAuthorized
 
-Heap: TypeAlias = list[tuple[int, int]]
 Holds: TypeAlias = Mapping[int, CallAuthorized]
 
+NEVER: Final = 9_000_000_000_000_000
 _SLACK = 1_000
 
 
-def add(heap: Heap, holds: Holds, expires_at_us: int, reservation: int) -> None:
+class State(msgspec.Struct, array_like=True):
+    """
+    Deadlines in order, from *first* on; what is before it is over.
+
+    *next_us* is when the next open hold runs out.
+    """
+
+    entries: list[tuple[int, int]] = []
+    first: int = 0
+    next_us: int = NEVER
+
+
+def add(state: State, holds: Holds, expires_at_us: int, reservation: int) -> None:
     """Remember a deadline. Entries left behind are swept when they outnumber the open holds."""
-    heappush(heap, (expires_at_us, reservation))
-    if len(heap) > 2 * len(holds) + _SLACK:
-        heap[:] = [(hold.expires_at_us, number) for number, hold in holds.items()]
-        heapify(heap)
+    entries = state.entries
+    entry = (expires_at_us, reservation)
+    if not entries or entry > entries[-1]:
+        entries.append(entry)
+    else:
+        insort(entries, entry, lo=state.first)
+    if expires_at_us < state.next_us:  # noqa: PLR1730 - max() and min() cost four times this
+        state.next_us = expires_at_us
+    if len(entries) > 2 * len(holds) + _SLACK:
+        state.entries = sorted((hold.expires_at_us, number) for number, hold in holds.items())
+        state.first = 0
 
 
-def closed(heap: Heap, holds: Holds, reservation: int) -> None:
+def closed(state: State, holds: Holds, reservation: int) -> None:
     """Restore the rule about the first entry after a hold was closed or extended."""
-    if heap and heap[0][1] == reservation:
-        drop_left_behind(heap, holds)
+    entries, first = state.entries, state.first
+    if first < len(entries) and entries[first][1] == reservation:
+        drop_left_behind(state, holds)
 
 
-def drop_left_behind(heap: Heap, holds: Holds) -> None:
-    """Drop first entries until one stands for an open hold's own deadline."""
-    while heap:
-        expires_at_us, number = heap[0]
+def drop_left_behind(state: State, holds: Holds) -> None:
+    """Pass over first entries until one stands for an open hold's own deadline."""
+    entries, first = state.entries, state.first
+    while first < len(entries):
+        expires_at_us, number = entries[first]
         hold = holds.get(number)
         if hold is not None and hold.expires_at_us == expires_at_us:
+            state.first, state.next_us = first, expires_at_us
             return
-        heappop(heap)
+        first += 1
+    state.entries, state.first, state.next_us = [], 0, NEVER
 
 
-def reached(heap: Heap, holds: Holds, now_us: int, at_most: int) -> list[CallAuthorized]:
+def reached(state: State, holds: Holds, now_us: int, at_most: int) -> list[CallAuthorized]:
     """Return open holds that have run out by *now_us*, earliest first. Takes nothing away."""
     found: list[CallAuthorized] = []
-    # Walks the heap in order: a parent is never later than its children.
-    next_up = [(heap[0], 0)] if heap else []
-    while next_up and next_up[0][0][0] <= now_us and len(found) < at_most:
-        (expires_at_us, number), index = heappop(next_up)
+    for index in range(state.first, len(state.entries)):
+        expires_at_us, number = state.entries[index]
+        if expires_at_us > now_us or len(found) == at_most:
+            break
         hold = holds.get(number)
         if hold is not None and hold.expires_at_us == expires_at_us:
             found.append(hold)
-        for child in (2 * index + 1, 2 * index + 2):
-            if child < len(heap):
-                heappush(next_up, (heap[child], child))
     return found

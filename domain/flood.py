@@ -72,3 +72,11 @@ def due_at_us(tally: Tally) -> int | None:
 def summary(tally: Tally, now_us: int) -> RefusalsCounted:
     """Return the fact that the tally is; the caller goes on with a new one."""
     return RefusalsCounted(now_us, tally.from_us, now_us, dict(tally.counts), tally.amount_nanos)
+
+
+def put_back(tally: Tally, counted: RefusalsCounted) -> None:
+    """Count again what a summary says that never got into the log."""
+    tally.from_us = min(tally.from_us, counted.from_us) if tally.counts else counted.from_us
+    for code, refusals in counted.counts.items():
+        tally.counts[code] = tally.counts.get(code, 0) + refusals
+    tally.amount_nanos = min(tally.amount_nanos + counted.amount_nanos, _AMOUNT_MAX_NANOS)

@@ -56,7 +56,6 @@ from domain import (
     rate,
     session,
     tenant,
-    units,
 )
 from domain.refusals import COMMAND_ID_REUSED, Refusal
 from domain.state import Envelope, State
@@ -71,8 +70,7 @@ def due(state: State, now_us: int) -> list[AnyEvent]:
     once; the others stay held until it is asked again.
     """
     money = state.budget
-    deadlines = money.deadlines
-    if now_us < money.ends_us and (not deadlines or deadlines[0][0] > now_us):
+    if now_us < money.ends_us and now_us < money.deadlines.next_us:
         return []
     rules = state.policy.policy
     if rules is None:
@@ -178,15 +176,17 @@ def _call_refused(state: State, event: CallRefused | CommandRefused) -> None:
 def _hold_extended(state: State, event: HoldExtended) -> None:
     budget.hold_extended(state.budget, event)
     if event.session_id:
-        session.count(state.sessions, event.session_id, event.units)
+        session.extend(state.sessions, event.session_id, event.units)
     _decided(state, event)
 
 
 def _call_settled(state: State, event: CallSettled) -> None:
     budget.call_settled(state.budget, event)
     if event.session_id:
-        more = units.subtract(event.units, event.held_units)
-        session.count(state.sessions, event.session_id, more, closes=not event.late)
+        if event.late:
+            session.extend(state.sessions, event.session_id, event.units)
+        else:
+            session.close(state.sessions, event.session_id, event.held_units, event.units)
     state.decisions = event.decision
     memory.remember(state.memory, event, state.position)
 
@@ -194,8 +194,7 @@ def _call_settled(state: State, event: CallSettled) -> None:
 def _hold_released(state: State, event: HoldReleased) -> None:
     budget.hold_released(state.budget, event)
     if event.session_id:
-        less = units.subtract(NO_UNITS, event.held_units)
-        session.count(state.sessions, event.session_id, less, closes=True)
+        session.close(state.sessions, event.session_id, event.held_units, NO_UNITS)
     _decided(state, event)
 
 
@@ -203,8 +202,7 @@ def _holds_expired(state: State, event: HoldsExpired) -> None:
     budget.holds_expired(state.budget, event)
     for hold in event.holds:
         if hold.session_id:
-            less = units.subtract(NO_UNITS, hold.held_units)
-            session.count(state.sessions, hold.session_id, less, closes=True)
+            session.close(state.sessions, hold.session_id, hold.held_units, NO_UNITS)
 
 
 def _credits_added(state: State, event: CreditsAdded) -> None:

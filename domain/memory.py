@@ -55,9 +55,9 @@ class Known(NamedTuple):
 
 
 class State(msgspec.Struct, array_like=True):
-    """Two generations of command ids; *since_us* is when the young one began."""
+    """Two generations of command ids; the young one becomes the old one at *until_us*."""
 
-    since_us: int = 0
+    until_us: int = 0
     # Plain tuples of a `Known`: making one of those costs six times as much, on every event.
     young: dict[str, tuple[int, Decided]] = {}
     old: dict[str, tuple[int, Decided]] = {}
@@ -72,7 +72,7 @@ def find(state: State, command_id: str) -> Known | None:
 def remember(state: State, event: Decided, position: int) -> None:
     """Keep a decision for as long as the horizon says."""
     young = state.young
-    if event.at_us - state.since_us > HORIZON_US or len(young) >= COMMANDS_PER_GENERATION:
-        state.old, state.since_us = young, event.at_us
+    if event.at_us > state.until_us or len(young) >= COMMANDS_PER_GENERATION:
+        state.old, state.until_us = young, event.at_us + HORIZON_US
         young = state.young = {}
     young[event.command_id] = (position, event)

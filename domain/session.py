@@ -49,13 +49,19 @@ def hold(state: State, session_id: str, units: Units) -> None:
     used.open_holds += 1
 
 
-def count(state: State, session_id: str, units: Units, *, closes: bool = False) -> None:
-    """Count *units* more (or less); *closes* when a hold is closed with it."""
+def extend(state: State, session_id: str, units: Units) -> None:
+    """Count what a hold holds more."""
     used = state.young.get(session_id) or _touch(state, session_id)
     used.tokens_milli += units.tokens_milli
     used.stream_ms_milli += units.stream_ms_milli
-    if closes:
-        used.open_holds -= 1
+
+
+def close(state: State, session_id: str, held: Units, spent: Units) -> None:
+    """Count what a call really used, and no longer what it held."""
+    used = state.young.get(session_id) or _touch(state, session_id)
+    used.tokens_milli += spent.tokens_milli - held.tokens_milli
+    used.stream_ms_milli += spent.stream_ms_milli - held.stream_ms_milli
+    used.open_holds -= 1
 
 
 def _touch(state: State, session_id: str) -> Used:

@@ -5,7 +5,7 @@ Everything is in thousandths of the finest grain (see `contracts.usage.Units`), 
 policy says. Every counter has a limit: the policy's quota for the unit that a modality is bought
 by, and `COUNTER_MAX` for all others, so that no number ever leaves the range where it is exact.
 
-    Invariant, at every event:  used = committed + held, and a grant leaves used <= limit
+    Invariant:  a grant leaves committed + held <= limit
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ COUNTER_MAX: Final = 9_000_000_000_000_000
 
 
 class Counters(msgspec.Struct, array_like=True):
-    """One modality in one month. *used* is what is committed and held together."""
+    """One modality in one month."""
 
-    used_tokens_milli: int = 0
-    used_stream_ms_milli: int = 0
-    used_turns_milli: int = 0
-    used_requests_milli: int = 0
+    committed_tokens_milli: int = 0
+    committed_stream_ms_milli: int = 0
+    committed_turns_milli: int = 0
+    committed_requests_milli: int = 0
     held_tokens_milli: int = 0
     held_stream_ms_milli: int = 0
     held_turns_milli: int = 0
@@ -51,62 +51,51 @@ def no_counters() -> dict[Modality, Counters]:
 def fits(counters: Counters, more: Units, limits: Limits) -> bool:
     """Whether *more* leaves every counter within its limit. What is not asked for always fits."""
     # Most units of most calls are zero; asking that first is what is fast.
-    return not (
-        (more.tokens_milli and counters.used_tokens_milli + more.tokens_milli > limits.tokens_milli)
-        or (
-            more.stream_ms_milli
-            and counters.used_stream_ms_milli + more.stream_ms_milli > limits.stream_ms_milli
-        )
-        or (more.turns_milli and counters.used_turns_milli + more.turns_milli > limits.turns_milli)
-        or (
-            more.requests_milli
-            and counters.used_requests_milli + more.requests_milli > limits.requests_milli
-        )
-    )
+    if more.tokens_milli:
+        used = counters.committed_tokens_milli + counters.held_tokens_milli
+        if used + more.tokens_milli > limits.tokens_milli:
+            return False
+    if more.stream_ms_milli:
+        used = counters.committed_stream_ms_milli + counters.held_stream_ms_milli
+        if used + more.stream_ms_milli > limits.stream_ms_milli:
+            return False
+    if more.turns_milli:
+        used = counters.committed_turns_milli + counters.held_turns_milli
+        if used + more.turns_milli > limits.turns_milli:
+            return False
+    if more.requests_milli:
+        used = counters.committed_requests_milli + counters.held_requests_milli
+        if used + more.requests_milli > limits.requests_milli:
+            return False
+    return True
 
 
 def hold(counters: Counters, more: Units) -> None:
     """Count what a grant holds."""
     if more.tokens_milli:
-        counters.used_tokens_milli += more.tokens_milli
         counters.held_tokens_milli += more.tokens_milli
     if more.stream_ms_milli:
-        counters.used_stream_ms_milli += more.stream_ms_milli
         counters.held_stream_ms_milli += more.stream_ms_milli
     if more.turns_milli:
-        counters.used_turns_milli += more.turns_milli
         counters.held_turns_milli += more.turns_milli
     if more.requests_milli:
-        counters.used_requests_milli += more.requests_milli
         counters.held_requests_milli += more.requests_milli
 
 
-def free(counters: Counters, held: Units) -> None:
-    """Count what a closed hold no longer holds."""
-    if held.tokens_milli:
-        counters.used_tokens_milli -= held.tokens_milli
+def settle(counters: Counters, held: Units, used: Units) -> None:
+    """Count what a call really used, and no longer what it held."""
+    if held.tokens_milli or used.tokens_milli:
         counters.held_tokens_milli -= held.tokens_milli
-    if held.stream_ms_milli:
-        counters.used_stream_ms_milli -= held.stream_ms_milli
+        counters.committed_tokens_milli += used.tokens_milli
+    if held.stream_ms_milli or used.stream_ms_milli:
         counters.held_stream_ms_milli -= held.stream_ms_milli
-    if held.turns_milli:
-        counters.used_turns_milli -= held.turns_milli
+        counters.committed_stream_ms_milli += used.stream_ms_milli
+    if held.turns_milli or used.turns_milli:
         counters.held_turns_milli -= held.turns_milli
-    if held.requests_milli:
-        counters.used_requests_milli -= held.requests_milli
+        counters.committed_turns_milli += used.turns_milli
+    if held.requests_milli or used.requests_milli:
         counters.held_requests_milli -= held.requests_milli
-
-
-def commit(counters: Counters, used: Units) -> None:
-    """Count what a call really used."""
-    if used.tokens_milli:
-        counters.used_tokens_milli += used.tokens_milli
-    if used.stream_ms_milli:
-        counters.used_stream_ms_milli += used.stream_ms_milli
-    if used.turns_milli:
-        counters.used_turns_milli += used.turns_milli
-    if used.requests_milli:
-        counters.used_requests_milli += used.requests_milli
+        counters.committed_requests_milli += used.requests_milli
 
 
 def add(left: Units, right: Units) -> Units:
@@ -116,14 +105,4 @@ def add(left: Units, right: Units) -> Units:
         left.stream_ms_milli + right.stream_ms_milli,
         left.turns_milli + right.turns_milli,
         left.requests_milli + right.requests_milli,
-    )
-
-
-def subtract(left: Units, right: Units) -> Units:
-    """Subtract units; the result may be negative."""
-    return Units(
-        left.tokens_milli - right.tokens_milli,
-        left.stream_ms_milli - right.stream_ms_milli,
-        left.turns_milli - right.turns_milli,
-        left.requests_milli - right.requests_milli,
     )

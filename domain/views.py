@@ -125,55 +125,55 @@ def _meters(money: budget.State, totals: budget.Totals, rules: Policy) -> list[M
     return [
         _meter(
             "money",
-            totals.committed_nanos + totals.held_nanos,
+            totals.committed_nanos,
             totals.held_nanos,
             rules.budget.monthly_hard_limit_nanos,
         ),
         _meter(
             "credits",
-            money.credits_spent_nanos + money.credits_held_nanos,
+            money.credits_spent_nanos,
             money.credits_held_nanos,
             money.credits_added_nanos,
         ),
         _meter(
             "token_unit",
-            sum(c.used_tokens_milli for c in all_four),
+            sum(c.committed_tokens_milli for c in all_four),
             sum(c.held_tokens_milli for c in all_four),
         ),
         _meter(
             "minute_unit",
-            sum(c.used_stream_ms_milli for c in all_four),
+            sum(c.committed_stream_ms_milli for c in all_four),
             sum(c.held_stream_ms_milli for c in all_four),
         ),
         _meter(
             "interaction_unit",
-            sum(c.used_turns_milli for c in all_four),
+            sum(c.committed_turns_milli for c in all_four),
             sum(c.held_turns_milli for c in all_four),
         ),
         _meter(
             "video_minute_unit",
-            video.used_stream_ms_milli,
+            video.committed_stream_ms_milli,
             video.held_stream_ms_milli,
             video_limit,
         ),
         _meter(
             "voice_minute_unit",
-            voice.used_stream_ms_milli,
+            voice.committed_stream_ms_milli,
             voice.held_stream_ms_milli,
             voice_limit,
         ),
-        _meter("text_token_unit", text.used_tokens_milli, text.held_tokens_milli, text_limit),
-        _meter("data_request", data.used_requests_milli, data.held_requests_milli, data_limit),
+        _meter("text_token_unit", text.committed_tokens_milli, text.held_tokens_milli, text_limit),
+        _meter("data_request", data.committed_requests_milli, data.held_requests_milli, data_limit),
     ]
 
 
-def _meter(name: MeterName, used: int, held: int, limit: int = _NO_LIMIT) -> Meter:
+def _meter(name: MeterName, committed: int, held: int, limit: int = _NO_LIMIT) -> Meter:
     return Meter(
         meter=name,
-        committed=used - held,
+        committed=committed,
         held=held,
         limit=None if limit == _NO_LIMIT else limit,
-        remaining=None if limit == _NO_LIMIT else max(0, limit - used),
+        remaining=None if limit == _NO_LIMIT else max(0, limit - committed - held),
         scale=SCALES[name],
     )
 

@@ -277,9 +277,8 @@ class BudgetMachine(RuleBasedStateMachine):
             assert totals.overrun_nanos == model.overrun.get(month, 0)
             assert totals.late_settlements == model.late.get(month, 0)
             text = totals.units["text"]
-            held = model.held_tokens(month) * 1_000_000
-            assert text.held_tokens_milli == held
-            assert text.used_tokens_milli == held + model.tokens.get(month, 0) * 1_000_000
+            assert text.held_tokens_milli == model.held_tokens(month) * 1_000_000
+            assert text.committed_tokens_milli == model.tokens.get(month, 0) * 1_000_000
         assert budget.credits_free_nanos(money) == model.credits_free()
         assert money.credits_held_nanos == model.credits_held()
         assert {n: h.expires_at_us for n, h in money.holds.items()} == {

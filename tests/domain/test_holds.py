@@ -126,7 +126,9 @@ class TestSettle:
         """The same for units; a free price must not hide it."""
         twin = Twin(prices=book(entry("text", input_tokens=0)))
         grant = twin.authorize(0)
-        twin.state.budget.periods["2026-11"].units["text"].used_tokens_milli = 9 * 10**15 - 1_000
+        twin.state.budget.periods["2026-11"].units["text"].committed_tokens_milli = (
+            9 * 10**15 - 1_000
+        )
 
         assert twin.settle(grant, 2).code == "booking_too_large"
         assert isinstance(twin.settle(grant, 1), CallSettled)
@@ -403,7 +405,7 @@ class TestExpiry:
         lengths = []
         for _ in range(40):
             twin.release(twin.authorize(1, ttl_ms=2_000))
-            lengths.append(len(twin.state.budget.deadlines))
+            lengths.append(len(twin.state.budget.deadlines.entries))
 
         assert max(lengths) == 2 * 2 + 5
         assert budget.next_deadline_us(twin.state.budget) == NOON + SECOND
