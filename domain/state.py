@@ -6,12 +6,17 @@ State is updated in place by `evolve`, and never by `decide`: see `domain.budget
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from functools import cache
+from hashlib import blake2b
+from typing import Final, NamedTuple
 
 import msgspec
 
 from contracts.budget import NO_STANDING, Standing
 from domain import budget, flood, memory, policy, price_book, rate, session, tenant
+
+# To be raised when the same shape of State comes to mean something else.
+MEANING: Final = 1
 
 
 class State(msgspec.Struct, array_like=True):
@@ -49,3 +54,15 @@ def standing_now(state: State) -> Standing:
     if state.policy.terms is None:
         return NO_STANDING
     return budget.standing(state.budget, state.policy.terms.limit_nanos)
+
+
+@cache
+def layout() -> int:
+    """
+    Return a number that changes with the shape and the meaning of `State`.
+
+    A snapshot of another layout is of no use; the log is, always.
+    """
+    shape = msgspec.json.encode(msgspec.json.schema(State), order="deterministic")
+    digest = blake2b(shape + bytes([MEANING]), digest_size=7).digest()
+    return int.from_bytes(digest, "big")

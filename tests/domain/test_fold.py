@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import get_args
 
 import msgspec
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from contracts.commit import AnyEvent, decode_events, encode_events
 from domain import gate
-from domain.state import State
+from domain.state import State, layout
 from tests.domain.history import History
 from tests.domain.world import snapshot
 
@@ -99,9 +100,11 @@ def test_folding_does_not_change_the_events(history):
 
 DIGEST_OF_A_FOLD = """
 from hashlib import sha256
+from domain.state import layout
 from tests.domain.history import History
 from tests.domain.world import snapshot
 print(sha256(snapshot(History(1, steps=120).twin.state)).hexdigest())
+print(layout())
 """
 
 
@@ -119,3 +122,16 @@ def test_the_state_does_not_depend_on_the_process():
     }
 
     assert len(digests) == 1
+
+
+def test_a_snapshot_of_another_layout_is_recognised(monkeypatch):
+    """An old snapshot must be skipped, not decoded into something else."""
+    number = layout()
+    monkeypatch.setattr("domain.state.MEANING", 2)
+
+    assert number != layout.__wrapped__()
+    monkeypatch.setattr("domain.state.MEANING", 1)
+    monkeypatch.setattr("domain.state.State", SimpleNamespace)
+    monkeypatch.setattr("msgspec.json.schema", lambda _: {"shape": "another"})
+
+    assert number != layout.__wrapped__()
