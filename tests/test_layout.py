@@ -24,6 +24,7 @@ MAY_IMPORT = {
 # The standard library without a clock, randomness, or input and output.
 PURE_STDLIB = {
     "__future__",
+    "bisect",
     "collections",
     "datetime",
     "enum",
