@@ -7,8 +7,8 @@ BIN := $(VENV)/bin
 # Newer than what the environment was made from, or setup has something to do.
 STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-# Each writes its own contracts/*.json.
-GENERATORS := services.query_api.openapi
+# Each writes its own files, in contracts/ or deploy/.
+GENERATORS := contracts.schema services.query_api.openapi deploy.generate
 # `make test ARGS="tests/domain -k budget"` runs a part.
 ARGS ?=
 
@@ -35,9 +35,9 @@ fmt: setup  ## Format, and fix what can be fixed
 bench: setup  ## Measure against the raw servers, in one run
 	$(BIN)/vito bench $(ARGS)
 
-contracts: setup  ## Regenerate contracts/*.json; read the diff
+contracts: setup  ## Regenerate contracts/*.json and deploy/nats; read the diff
 	@for module in $(GENERATORS); do $(BIN)/python -m $$module || exit 1; done
-	@git --no-pager diff --stat -- contracts
+	@git --no-pager diff --stat -- contracts deploy
 
 # No annotations and no addresses: the lock says what, not from where.
 lock: setup  ## Resolve the dependencies again into requirements.lock

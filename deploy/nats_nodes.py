@@ -8,7 +8,6 @@ what is deployed. Passwords are not in it: the servers take them from their envi
 from __future__ import annotations
 
 from services.embedded.nats_config import (
-    SHARDS_DEFAULT,
     NatsConfig,
     NatsUser,
     Routes,
@@ -21,7 +20,7 @@ from services.settings import password_name
 
 # How many streams the tenants are spread over: VITO_SHARDS. Chosen before the first start, for
 # ever: the servers route by it, and a tenant's log is where it says.
-SHARDS = SHARDS_DEFAULT
+SHARDS = 4
 CLUSTER = "vito"
 # Host names of the nodes: their addresses in compose.yaml, the names in their certificates.
 NODES = ("nats-1", "nats-2", "nats-3")

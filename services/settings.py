@@ -15,6 +15,7 @@ from typing import Any, Literal, Self
 
 import msgspec
 
+from services.embedded.nats_config import SHARDS_DEFAULT
 from services.embedded.nats_permissions import ROLES, Role, inbox_prefix
 from services.failure import Failure
 from services.secret import Secret
@@ -66,7 +67,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     postgres_owner_dsn: Secret | None = None
     postgres_dsn: Secret | None = None
     postgres_reader_dsn: Secret | None = None
-    shards: int = 4
+    shards: int = SHARDS_DEFAULT
     replicas: int = 1
     stream_max_gb: int = 4
     kek_file: Path | None = None

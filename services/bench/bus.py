@@ -12,13 +12,12 @@ from pathlib import Path
 
 from services import setup
 from services.embedded.child import Child, Command
-from services.embedded.nats_config import NatsConfig
+from services.embedded.nats_config import SHARDS_DEFAULT, NatsConfig
 from services.embedded.nats_permissions import Role
 from services.embedded.nats_server import NatsServer, new_users
 from services.settings import READY_FD, Settings, password_name
 from services.supervisor.readiness import ReadyPipe
 
-SHARDS = 4
 # The raw baseline is measured without any permission checks.
 BASELINE: Role = "unrestricted"
 READY_WITHIN_S = 30.0
@@ -34,7 +33,7 @@ class Bus:
         self.variables = {
             "VITO_NATS_URLS": server.url,
             "VITO_DATA_DIR": str(directory / "data"),
-            "VITO_SHARDS": str(SHARDS),
+            "VITO_SHARDS": str(SHARDS_DEFAULT),
             "VITO_LOG_LEVEL": "warning",
             **{
                 password_name(user.role): server.password(user.name)
@@ -82,7 +81,6 @@ async def fresh_bus() -> AsyncIterator[Bus]:
             store_dir=str(directory / "jetstream"),
             port=0,
             users=new_users((BASELINE,)),
-            shards=SHARDS,
         )
         server = NatsServer(config, directory=directory)
         await server.start()

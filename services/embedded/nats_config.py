@@ -18,7 +18,8 @@ from services.embedded.nats_permissions import Permissions, Role, permissions
 from services.secret import Secret
 
 ACCOUNT = "VITO"
-SHARDS_DEFAULT = 4
+# Two, so that two workers can share them; each more makes the batches of one machine smaller.
+SHARDS_DEFAULT = 2
 # Above 8 MB the server warns at every start.
 MAX_PAYLOAD_MB = 8
 

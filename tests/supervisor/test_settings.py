@@ -23,7 +23,7 @@ def test_an_empty_environment_is_development():
 
     assert settings == Settings()
     assert settings.development
-    assert settings.shards == 4
+    assert settings.shards == 2
 
 
 def test_every_variable_is_read():
