@@ -3,7 +3,8 @@ Authorise: may this vendor call be made, in which modality, when, and for how mu
 
 The order in which a call is checked, each with its own named refusal:
 
-    twin active? -> modality allowed and priced? -> rate -> session -> quota -> soft cap -> money
+    twin active? -> modality allowed? -> priced? -> rate -> open calls -> session -> quota
+                 -> soft cap -> money
 
 The last four are tried for the call itself and then for each of its fallbacks down the ladder; the
 first that fits is granted. The refusal names what stopped the last one tried, and lists all.

@@ -1,10 +1,13 @@
 """
 Memory: which command ids were decided, and how, so that a repeated command takes effect once.
 
-The horizon: an id is remembered until at least 10 minutes have passed *or* 32,768 later commands
+The horizon: an id is remembered until at least 5 minutes have passed *or* 32,768 later commands
 of the tenant were decided, whichever is first (and up to twice that). After it a repeated
 `authorize` would hold again (and the hold would expire), but `settle` and `release` stay exact for
 ever: a reservation is named by the number of its decision, so a closed one is known to be closed.
+
+A remembered decision takes 1.2 kB of memory and 0.25 kB of a snapshot: a hot tenant at most 80 MB,
+a thousand tenants with 4,000 decisions a second together at most 3 GB, over all workers.
 
 Refusals that were only counted (see `flood`) are not remembered.
 """
@@ -28,7 +31,7 @@ from contracts.policy import PolicySet
 from contracts.price_book import PriceBookSet
 from contracts.tenant import TenantProvisioned, TenantResumed, TenantSuspended
 
-HORIZON_US = 600_000_000
+HORIZON_US = 300_000_000
 COMMANDS_PER_GENERATION = 32_768
 
 Decided: TypeAlias = (

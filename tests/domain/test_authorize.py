@@ -498,3 +498,14 @@ class TestHoldsMax:
         assert (refusal.code, refusal.status) == ("too_many_holds", 503)
         twin.release(second)
         assert isinstance(twin.authorize(1), CallAuthorized)
+
+    @pytest.mark.parametrize(
+        ("code", "named"),
+        [("rate_limited", "rate_limited"), ("session_limit_reached", "too_many_holds")],
+    )
+    def test_bound_is_checked_after_the_rate_and_before_the_session(self, code, named, monkeypatch):
+        """The place of this check in the gate's order."""
+        twin, fields = failing(code)
+        monkeypatch.setattr("domain.budget.OPEN_HOLDS_MAX", 0)
+
+        assert twin.authorize(**fields).code == named

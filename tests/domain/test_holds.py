@@ -7,6 +7,8 @@ from contracts.policy import BudgetPolicy, Quotas, SessionLimits
 from contracts.tenant import SuspendTenant
 from contracts.usage import NO_UNITS, Units, Usage
 from domain import budget, gate
+from domain.units import MODALITIES
+from domain.views import view
 from tests.domain.world import (
     NOON,
     PRICES,
@@ -132,6 +134,34 @@ class TestSettle:
 
         assert twin.settle(grant, 2).code == "booking_too_large"
         assert isinstance(twin.settle(grant, 1), CallSettled)
+
+    @pytest.mark.parametrize(
+        ("modality", "meter"),
+        [
+            ("video", "minute_unit"),
+            ("video", "video_minute_unit"),
+            ("voice", "voice_minute_unit"),
+            ("text", "token_unit"),
+            ("text", "text_token_unit"),
+            ("text", "interaction_unit"),
+            ("data", "data_request"),
+        ],
+    )
+    def test_moves_every_unit_from_held_to_committed(self, modality, meter):
+        """Each unit has its own counters; one that is forgotten would never fill its quota."""
+        prices = book(*(entry(m, stream_ms=0, input_tokens=0, requests=0) for m in MODALITIES))
+        twin = Twin(prices=prices)
+        grant = twin.authorize(modality=modality, estimate=Usage(5, 0, 5, 0, 5, 5))
+
+        def counted() -> tuple[int, int]:
+            meters = view("budget", twin.state, twin.now_us).meters
+            return next((m.held, m.committed) for m in meters if m.meter == meter)
+
+        assert counted() == (5_000, 0)
+        twin.settle(grant, usage=Usage(3, 0, 3, 0, 3, 3))
+        assert counted() == (0, 3_000)
+        twin.release(twin.authorize(modality=modality, estimate=Usage(5, 0, 5, 0, 5, 5)))
+        assert counted() == (0, 3_000)
 
     def test_while_suspended_is_booked(self):
         """Stopping a twin stops new calls, not the truth about old ones."""

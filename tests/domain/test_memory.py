@@ -87,13 +87,13 @@ class TestKnown:
 
 
 class TestHorizon:
-    def test_an_id_is_known_for_ten_minutes_at_least(self):
+    def test_an_id_is_known_for_five_minutes_at_least(self):
         """As long as the memory is not full."""
         twin = Twin()
         command = twin.call(0)
         twin.do(command)
         for _ in range(10):
-            twin.now_us += 60 * SECOND
+            twin.now_us += 30 * SECOND
             twin.authorize(0)
 
         assert twin.again(command) is not None
