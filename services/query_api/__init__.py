@@ -2,9 +2,9 @@
 What is known of the twins, over HTTP: meters, audit log, decisions, holds, policy.
 
 It only reads, and only the read side (Postgres, as `vito_api`). One noun, one file: what can be
-asked of it, what is answered, and the handler. All SQL is in `rows.py`, all of HTTP in `app.py`,
-`protocol.py` and `problems.py`; `routes.py` is the table that both the server and the OpenAPI
-document are made from.
+asked of it, what is answered, and the handler. All SQL is in `rows.py`, the pool and the troubles
+of the database in `read_side.py`, all of HTTP in `app.py`, `protocol.py` and `problems.py`.
+`routes.py` is the table that both the server and the OpenAPI document are made from.
 
 position   the commit of a tenant's log that an answer reflects; always stated, and a reader may
            ask for "at least" one, so that a person sees what they just did

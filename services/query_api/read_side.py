@@ -61,8 +61,16 @@ class ReadSide:
         )
 
     async def open(self) -> None:
-        """Begin to connect. Does not wait: a server without a database is alive, not ready."""
+        """
+        Connect, so that the first reader need not wait for it.
+
+        If the database does not answer, go on without it: such a server is alive, not ready.
+        """
         await self._pool.open(wait=False)
+        try:
+            await self.applied()
+        except HttpProblem as problem:
+            logs.get().warning("read_side_not_there_yet", code=problem.kind.code)
 
     async def close(self) -> None:
         """Close all connections."""

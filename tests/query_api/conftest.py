@@ -25,7 +25,16 @@ from services.query_api.read_side import PoolLimits, ReadSide
 from tests.query_api.twins import Tables, Twin
 
 PAGES_MAX = 300
+# A busy machine must not turn a slow answer into a wrong one.
+PATIENCE_S = 20
+PATIENT = Limits(request_s=PATIENCE_S, position_wait_s=PATIENCE_S)
+PATIENT_POOL = PoolLimits(acquire_s=PATIENCE_S, statement_ms=1_000 * PATIENCE_S)
 KEY = "vito_test_0123456789abcdefghijklmnop"
+
+
+async def soon(awaitable):
+    """Its result; a test of broken code must fail and not hang."""
+    return await asyncio.wait_for(awaitable, PATIENCE_S)
 
 
 class FakeHeads:
@@ -105,9 +114,8 @@ async def serving(dsn, *, heads=None, limits=None, pool=None):
     """A server on the database."""
     async with AsyncExitStack() as stack:
         heads = heads or FakeHeads()
-        parts = server.Parts(
-            "127.0.0.1", 0, BearerKey(KEY), ReadSide(dsn, pool), heads, limits or Limits()
-        )
+        read_side = ReadSide(dsn, pool or PATIENT_POOL)
+        parts = server.Parts("127.0.0.1", 0, BearerKey(KEY), read_side, heads, limits or PATIENT)
         running = await server.start(parts, stack)
         session = await stack.enter_async_context(aiohttp.ClientSession())
         yield Asker(session, running, heads)
@@ -156,7 +164,7 @@ async def tables(database):
 @pytest.fixture
 async def own_api(database, tables):
     """A server on those tables."""
-    async with serving(as_reader(database), pool=PoolLimits(connections_max=4)) as asker:
+    async with serving(as_reader(database)) as asker:
         yield asker
 
 

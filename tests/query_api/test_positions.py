@@ -7,7 +7,7 @@ import pytest
 from services.query_api.app import Limits
 from services.query_api.positions import PositionWatch
 from services.query_api.problems import READ_SIDE_UNAVAILABLE, HttpProblem
-from tests.query_api.conftest import as_reader, serving
+from tests.query_api.conftest import as_reader, serving, soon
 from tests.query_api.twins import Twin
 
 CANTOR = "/v1/tenants/cantor"
@@ -29,11 +29,11 @@ async def test_a_position_that_comes_is_waited_for(own_api, tables):
     await tables.add(twin, twin.provision())
     waiting = when_somebody_waits(own_api)
     question = asyncio.create_task(own_api.get(f"{CANTOR}/meters", params={"min_position": 3}))
-    await waiting.wait()
+    await soon(waiting.wait())
     await tables.add(twin, twin.authorize())
     await tables.add(twin, twin.settle())
 
-    answer = await question
+    answer = await soon(question)
 
     assert (answer.status, answer.position) == (200, 3)
     money = next(meter for meter in answer.json["meters"] if meter["unit"] == "money")
@@ -44,11 +44,11 @@ async def test_a_twin_that_is_just_being_provisioned_is_waited_for(own_api, tabl
     """Its first reader is whoever created it."""
     waiting = when_somebody_waits(own_api)
     question = asyncio.create_task(own_api.get(CANTOR, params={"min_position": 1}))
-    await waiting.wait()
+    await soon(waiting.wait())
     twin = Twin("cantor")
     await tables.add(twin, twin.provision())
 
-    answer = await question
+    answer = await soon(question)
 
     assert (answer.status, answer.json["status"]) == (200, "active")
 
@@ -104,12 +104,14 @@ class Positions:
 
     def __init__(self):
         self.known, self.asked, self.trouble = {}, [], None
-        self.was_asked = asyncio.Event()
+        self.was_asked, self.may_answer = asyncio.Event(), asyncio.Event()
+        self.may_answer.set()
 
     async def read(self, tenants):
         self.asked.append(tenants)
         self.was_asked.set()
         await asyncio.sleep(0)
+        await self.may_answer.wait()
         if self.trouble:
             raise self.trouble
         return self.known
@@ -124,14 +126,16 @@ def positions():
 async def test_however_many_wait_the_database_is_asked_once_for_all(positions):
     """A hundred dashboards after one click must not become a hundred polling loops."""
     watch = PositionWatch(positions.read, every_s=0, waiting_max=100)
+    positions.may_answer.clear()
     waiting = [
         asyncio.create_task(watch.reached(f"twin-{n % 3}", 1, within_s=5)) for n in range(100)
     ]
-    await positions.was_asked.wait()
+    await soon(positions.was_asked.wait())
     assert positions.asked == [["twin-0", "twin-1", "twin-2"]]
     positions.known = {"twin-0": 1, "twin-1": 1, "twin-2": 2}
+    positions.may_answer.set()
 
-    assert await asyncio.gather(*waiting) == [True] * 100
+    assert await soon(asyncio.gather(*waiting)) == [True] * 100
 
 
 async def test_nobody_asks_when_nobody_waits(positions):
@@ -151,7 +155,7 @@ async def test_too_many_waiting_readers_are_refused(positions):
     """What waits holds memory and a connection."""
     watch = PositionWatch(positions.read, every_s=0, waiting_max=1)
     first = asyncio.create_task(watch.reached("cantor", 1, within_s=5))
-    await positions.was_asked.wait()
+    await soon(positions.was_asked.wait())
 
     with pytest.raises(HttpProblem, match="overloaded"):
         await watch.reached("cantor", 1, within_s=5)
@@ -164,7 +168,7 @@ async def test_trouble_of_the_database_reaches_every_waiting_reader(positions):
     positions.trouble = HttpProblem(READ_SIDE_UNAVAILABLE, "away")
     watch = PositionWatch(positions.read, every_s=0, waiting_max=9)
     waiting = [watch.reached("cantor", 1, within_s=60) for _ in range(3)]
-    results = await asyncio.gather(*waiting, return_exceptions=True)
+    results = await soon(asyncio.gather(*waiting, return_exceptions=True))
     assert [type(result) for result in results] == [HttpProblem] * 3
 
     positions.trouble, positions.known = None, {"cantor": 1}
@@ -175,7 +179,7 @@ async def test_closing_ends_every_wait(positions):
     """A server that stops must not wait for a position."""
     watch = PositionWatch(positions.read, every_s=0, waiting_max=9)
     waiting = asyncio.create_task(watch.reached("cantor", 1, within_s=60))
-    await positions.was_asked.wait()
+    await soon(positions.was_asked.wait())
     await watch.close()
 
     assert await waiting is False

@@ -51,6 +51,31 @@ async def test_nothing_is_written_even_by_an_owner(known_database):
         await read_side.close()
 
 
+async def test_a_connection_is_bounded_and_read_only_by_itself(api):
+    """So is whatever somebody will run outside of a snapshot one day."""
+
+    async def work(reader):
+        cursor = await reader._connection.execute(
+            "SELECT name, setting FROM pg_settings WHERE name = ANY(%s)",
+            [
+                [
+                    "default_transaction_read_only",
+                    "statement_timeout",
+                    "idle_in_transaction_session_timeout",
+                    "TimeZone",
+                ]
+            ],
+        )
+        return {row["name"]: row["setting"] for row in await cursor.fetchall()}
+
+    assert await api.api.read_side.read(work) == {
+        "default_transaction_read_only": "on",
+        "statement_timeout": "20000",
+        "idle_in_transaction_session_timeout": "10000",
+        "TimeZone": "UTC",
+    }
+
+
 async def test_a_position_and_its_rows_are_of_one_moment(own_api, tables, database, monkeypatch):
     """Rows that arrive between two statements are not in the answer, nor in its position."""
     twin = Twin("cantor")
@@ -104,7 +129,9 @@ async def test_a_rebuilt_projection_with_other_types_is_read(database, tables):
     """Statements that were prepared for the old one must not fail for the life of a connection."""
     twin = Twin("cantor")
     await tables.add(twin, twin.provision(), twin.authorize(), twin.settle())
-    async with serving(as_reader(database), pool=PoolLimits(connections_max=1)) as api:
+    async with serving(
+        as_reader(database), pool=PoolLimits(connections_max=1, acquire_s=20)
+    ) as api:
         before = [await api.get(f"{CANTOR}/audit-log") for _ in range(8)]
         (definition,) = await (
             await tables.connection.execute("SELECT pg_get_viewdef('audit_logs'::regclass)")
@@ -123,9 +150,8 @@ async def test_a_rebuilt_projection_with_other_types_is_read(database, tables):
 
 async def test_a_pool_without_a_free_connection_refuses_in_time(known_database):
     """Readers behind a slow question get an answer, not a place in an endless queue."""
-    limits = PoolLimits(connections_max=1, waiting_max=1, acquire_s=0.05)
+    limits = PoolLimits(connections_max=1, waiting_max=1, acquire_s=0.5)
     async with serving(as_reader(known_database), pool=limits) as api:
-        await api.api.read_side._pool.wait()
 
         async def occupy(_reader):
             return await api.get(CANTOR)

@@ -12,6 +12,7 @@ from services.migrations import prepare_database
 from services.query_api.app import Limits
 from services.query_api.lag import Applied, HeadsUnknown, LagGauge, NatsStreamHeads
 from services.query_api.problems import READ_SIDE_UNAVAILABLE, HttpProblem
+from services.query_api.read_side import PoolLimits
 from services.settings import NatsLogin
 from tests.query_api.conftest import FakeHeads, as_reader, serving
 from tests.query_api.twins import Twin
@@ -112,7 +113,8 @@ async def test_it_is_not_ready_before_the_tables_are_there(database):
 async def test_it_survives_a_restart_of_postgres(own_postgres):
     """While it is away: alive, not ready, 503 with Retry-After. Then all is well by itself."""
     await prepare_database(own_postgres.dsn())
-    async with serving(as_reader(own_postgres.dsn()), limits=FRESH) as api:
+    hasty = PoolLimits(acquire_s=1.0)
+    async with serving(as_reader(own_postgres.dsn()), limits=FRESH, pool=hasty) as api:
         first = await api.get("/v1/tenants/cantor")
         # A projection that serves nothing yet has no position to compare.
         before = await api.get("/readyz")
