@@ -1,0 +1,139 @@
+"""PostgreSQL as an auditor reads it: the public views, one snapshot of a tenant at a time."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final, TypeAlias
+
+import msgspec
+import psycopg
+from psycopg import AsyncConnection, AsyncServerCursor
+from psycopg.rows import TupleRow
+
+from services.audit import meters
+from services.audit.outcomes import COLUMNS
+
+CONNECT_S: Final = 5
+PROJECTIONS: Final = ("audit_log", "billing_meters", "decisions", "holds", "tenants")
+
+# The lock comes before the snapshot, so that a rebuild cannot switch versions in between and leave
+# us with the old position beside the new rows.
+_BEGIN: Final = (
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
+    " LOCK TABLE audit_logs, billing_meters, decisions, refusal_counts, holds, tenants"
+    " IN ACCESS SHARE MODE"
+)
+Outcomes: TypeAlias = AsyncServerCursor[TupleRow]
+
+_US: Final = "(extract(epoch FROM {}) * 1000000)::bigint"
+_SPELLED: Final = {
+    "occurred_at": _US.format("occurred_at"),
+    "session_id": "coalesce(session_id, '')",
+    "vendor_ref": "coalesce(vendor_ref, '')",
+}
+_AUDIT_LOGS: Final = (
+    f"SELECT {', '.join(_SPELLED.get(name, name) for name in COLUMNS)}"  # noqa: S608 - constants
+    " FROM audit_logs WHERE tenant = %s ORDER BY decision"
+)
+_METERS: Final = (
+    "SELECT period, unit, committed, held, limit_value, scale,"  # noqa: S608 - constants
+    f" {_US.format('starts_at')}, {_US.format('ends_at')} FROM billing_meters WHERE tenant = %s"
+)
+_HOLDS: Final = (
+    "SELECT reservation, amount_nanos, credit_nanos, period,"  # noqa: S608 - constants
+    f" {_US.format('expires_at')} FROM holds WHERE tenant = %s AND state = 'open'"
+)
+_TENANT: Final = (
+    "SELECT position, status, display_name, organisation, policy_version, price_version"
+    " FROM tenants WHERE tenant = %s"
+)
+_COUNTS: Final = (
+    "SELECT (SELECT count(*) FROM decisions WHERE tenant = %(tenant)s),"
+    " (SELECT count(*) FROM audit_logs WHERE tenant = %(tenant)s),"
+    " (SELECT coalesce(sum(refusals), 0)::bigint FROM refusal_counts WHERE tenant = %(tenant)s)"
+)
+_POSITIONS: Final = "SELECT projection, stream_seq FROM projection_positions WHERE shard = %s"
+
+
+class PostgresDown(Exception):
+    """The database did not answer; the text says why, without its address."""
+
+
+class Tables(msgspec.Struct):
+    """A tenant's rows but those of the audit log, as of one snapshot. *applied* by projection."""
+
+    applied: dict[str, int]
+    tenant: TupleRow | None
+    meters: dict[tuple[str, str], meters.Row]
+    holds: dict[int, tuple[int, int, str, int]]
+    decisions: int
+    outcomes: int
+    refusals_counted: int
+
+
+class ReadSide:
+    """A connection that may read the public views."""
+
+    def __init__(self, connection: AsyncConnection[TupleRow]) -> None:
+        self._connection = connection
+
+    async def tenants(self) -> list[str]:
+        """Return every twin that has rows."""
+        cursor = await self._connection.execute("SELECT tenant FROM tenants ORDER BY tenant")
+        return [row[0] for row in await cursor.fetchall()]
+
+    @asynccontextmanager
+    async def snapshot(self, tenant: str, shard: int) -> AsyncIterator[tuple[Tables, Outcomes]]:
+        """Hold one snapshot of a tenant's rows for as long as it takes to compare them."""
+        await self._connection.execute(_BEGIN)
+        try:
+            tables = await self._read(tenant, shard)
+            async with self._connection.cursor(name="outcomes") as outcomes:
+                await outcomes.execute(_AUDIT_LOGS.encode(), (tenant,))
+                yield tables, outcomes
+        finally:
+            if not self._connection.broken:
+                await self._connection.execute("ROLLBACK")
+
+    async def _read(self, tenant: str, shard: int) -> Tables:
+        ask = self._connection.execute
+        positions = await (await ask(_POSITIONS, (shard,))).fetchall()
+        applied: dict[str, int] = dict(positions)
+        counts = await (await ask(_COUNTS, {"tenant": tenant})).fetchone()
+        assert counts is not None, "a SELECT without FROM has a row"
+        found_meters = await (await ask(_METERS.encode(), (tenant,))).fetchall()
+        holds = await (await ask(_HOLDS.encode(), (tenant,))).fetchall()
+        return Tables(
+            {name: applied.get(name, 0) for name in PROJECTIONS},
+            await (await ask(_TENANT, (tenant,))).fetchone(),
+            {(row[0], row[1]): _meter(row) for row in found_meters},
+            {row[0]: tuple(row[1:]) for row in holds},
+            *counts,
+        )
+
+
+@asynccontextmanager
+async def connected(dsn: str) -> AsyncIterator[ReadSide]:
+    """Connect as a role that may only read; raises PostgresDown."""
+    try:
+        connection = await AsyncConnection.connect(
+            dsn, autocommit=True, connect_timeout=CONNECT_S, application_name="vito-audit"
+        )
+    except psycopg.OperationalError as problem:
+        raise PostgresDown(reason(problem)) from problem
+    try:
+        yield ReadSide(connection)
+    finally:
+        await connection.close()
+
+
+def reason(problem: psycopg.OperationalError) -> str:
+    """Say why the database does not answer; its own words may hold its address."""
+    return f"the database does not answer ({type(problem).__name__})"
+
+
+def _meter(row: TupleRow) -> meters.Row:
+    _, _, committed, held, limit, *rest = row
+    # Sums are `numeric`; they are whole all the same.
+    return meters.Row(int(committed), int(held), None if limit is None else int(limit), *rest)

@@ -1,0 +1,238 @@
+"""
+Status: what runs where, asked of the processes themselves and of what they leave behind.
+
+Each part is asked with a time limit of its own; one that does not answer is a fault, and the others
+are shown all the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import aiohttp
+import msgspec
+import nats
+import psycopg
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from nats.js.errors import NotFoundError
+from psycopg import AsyncConnection
+
+from contracts import subjects
+from services.gate import lease
+from services.gate.endpoints import SERVICE
+from services.settings import Settings
+
+ASK_S = 3.0
+# How long workers may take to describe themselves; nobody says how many there are.
+DISCOVERY_S = 0.4
+CONNECT_S = 2.0
+WORKERS_MAX = 1_000
+T = TypeVar("T")
+
+
+class Shard(msgspec.Struct, kw_only=True):
+    """One shard. *owner* holds the lease, *serving* have announced themselves for it."""
+
+    shard: int
+    owner: str | None = None
+    serving: list[str] = []
+    commits: int | None = None
+    size_bytes: int | None = None
+    max_bytes: int | None = None
+    leader: str | None = None
+    replicas: int | None = None
+
+
+class Projected(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the slowest projection of a shard is."""
+
+    shard: int
+    projections: int
+    behind: int | None
+    age_s: float
+    state: str | None
+    error: str | None
+    reported_age_s: float | None
+
+
+class Status(msgspec.Struct, kw_only=True):
+    """Everything on one screen. *faults* says what is wrong, in words."""
+
+    nats: str = ""
+    server: str = ""
+    shards: list[Shard] = []
+    projectors: list[Projected] = []
+    api: str = ""
+    api_state: str = ""
+    faults: list[str] = []
+
+
+# A projector reports about once a second.
+REPORT_AGE_S_MAX = 10.0
+_LAG = (
+    "SELECT shard, count(*), max(behind), max(age_s), max(state), max(error), max(reported_age_s)"
+    " FROM projection_lag GROUP BY shard ORDER BY shard"
+)
+
+
+async def status(settings: Settings) -> Status:
+    """Ask everybody at once; never raises for somebody who does not answer."""
+    found = Status(nats=", ".join(settings.nats_urls))
+    await asyncio.gather(
+        _part(found, "bus", _ask_bus, settings),
+        _part(found, "database", _ask_postgres, settings),
+        _part(found, "query API", _ask_api, settings),
+    )
+    _judge(found)
+    return found
+
+
+async def _part(
+    found: Status,
+    name: str,
+    ask: Callable[[Settings, Status], Awaitable[None]],
+    settings: Settings,
+) -> None:
+    try:
+        async with asyncio.timeout(ASK_S):
+            await ask(settings, found)
+    except TimeoutError:
+        found.faults.append(f"{name}: no answer within {ASK_S:g} s")
+    except (NatsError, NotFoundError, OSError, aiohttp.ClientError, psycopg.Error) as problem:
+        # Only the kind: the text of a driver may hold an address with a login.
+        found.faults.append(f"{name}: {type(problem).__name__}")
+
+
+# -- the bus ----------------------------------------------------------------------
+
+
+async def _ask_bus(settings: Settings, found: Status) -> None:
+    client = await nats.connect(
+        **settings.nats("auditor").options(),
+        allow_reconnect=False,
+        connect_timeout=int(CONNECT_S),
+        error_cb=_ignore,
+    )
+    try:
+        version = client.connected_server_version
+        found.server = f"nats-server {version.major}.{version.minor}.{version.patch}"
+        found.shards = [Shard(shard=shard) for shard in range(settings.shards)]
+        await asyncio.gather(
+            _ask_streams(client, found), _ask_leases(client, found), _ask_workers(client, found)
+        )
+    finally:
+        await client.close()
+
+
+async def _ask_streams(client: Client, found: Status) -> None:
+    jetstream = client.jetstream(timeout=ASK_S)
+    for shard in found.shards:
+        info = await jetstream.stream_info(subjects.stream(shard.shard))
+        shard.commits = info.state.messages
+        shard.size_bytes = info.state.bytes
+        shard.max_bytes = info.config.max_bytes
+        shard.replicas = info.config.num_replicas
+        if info.cluster is not None:
+            shard.leader = info.cluster.leader
+
+
+async def _ask_leases(client: Client, found: Status) -> None:
+    bucket = await client.jetstream(timeout=ASK_S).key_value(lease.BUCKET)
+    for shard in found.shards:
+        try:
+            entry = await bucket.get(f"shard.{shard.shard}")
+        except NotFoundError:
+            continue
+        shard.owner = (entry.value or b"").decode(errors="replace")
+
+
+async def _ask_workers(client: Client, found: Status) -> None:
+    answers: list[bytes] = []
+    inbox = client.new_inbox()
+
+    async def note(message: Any) -> None:
+        if len(answers) < WORKERS_MAX:
+            answers.append(message.data)
+
+    subscription = await client.subscribe(inbox, cb=note)
+    await client.publish(f"$SRV.INFO.{SERVICE}", b"", reply=inbox)
+    await asyncio.sleep(DISCOVERY_S)
+    await subscription.unsubscribe()
+    for answer in answers:
+        if not answer:
+            # The bus itself: nobody listens.
+            continue
+        metadata = msgspec.json.decode(answer).get("metadata") or {}
+        number, worker = metadata.get("shard", ""), metadata.get("worker", "")
+        if number.isdigit() and int(number) < len(found.shards):
+            found.shards[int(number)].serving.append(worker)
+
+
+async def _ignore(_problem: Exception) -> None:
+    return
+
+
+# -- the read side ----------------------------------------------------------------
+
+
+async def _ask_postgres(settings: Settings, found: Status) -> None:
+    connection = await AsyncConnection.connect(
+        settings.postgres_reader(),
+        autocommit=True,
+        connect_timeout=int(CONNECT_S),
+        application_name="vito-status",
+    )
+    async with connection:
+        rows = await (await connection.execute(_LAG)).fetchall()
+    found.projectors = [
+        Projected(
+            shard=shard,
+            projections=projections,
+            behind=behind,
+            age_s=float(age_s or 0),
+            state=state,
+            error=error,
+            reported_age_s=None if reported is None else float(reported),
+        )
+        for shard, projections, behind, age_s, state, error, reported in rows
+    ]
+
+
+async def _ask_api(settings: Settings, found: Status) -> None:
+    if not settings.api_port:
+        found.api_state = "not configured"
+        return
+    found.api = f"http://{settings.api_host}:{settings.api_port}"
+    timeout = aiohttp.ClientTimeout(total=CONNECT_S)
+    async with (
+        aiohttp.ClientSession(timeout=timeout) as session,
+        session.get(f"{found.api}/readyz") as response,
+    ):
+        body = await response.json(content_type=None)
+    faults = [str(fault) for fault in body.get("faults") or ()]
+    found.api_state = "ready" if response.ok else "not ready"
+    found.faults += [f"query API: {fault}" for fault in faults]
+
+
+# -- what to think of it ------------------------------------------------------------
+
+
+def _judge(found: Status) -> None:
+    for shard in found.shards:
+        if shard.owner is None:
+            found.faults.append(f"shard {shard.shard}: nobody holds its lease")
+        elif shard.owner not in shard.serving:
+            found.faults.append(f"shard {shard.shard}: {shard.owner} does not answer")
+    for projected in found.projectors:
+        name = f"projector of shard {projected.shard}"
+        if projected.reported_age_s is None:
+            found.faults.append(f"{name}: has never reported")
+        elif projected.reported_age_s > REPORT_AGE_S_MAX:
+            found.faults.append(f"{name}: silent for {projected.reported_age_s:.0f} s")
+        elif projected.state != "running":
+            found.faults.append(
+                f"{name}: {projected.state}: {projected.error or 'no reason given'}"
+            )
