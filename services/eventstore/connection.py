@@ -23,6 +23,7 @@ from services.eventstore.names import Names
 from services.eventstore.wire import Message, Recorded
 
 REQUEST_TIMEOUT_S = 2.0
+CONNECT_WITHIN_S = 30.0
 # With a paused server the socket fills up; writing must not wait for ever then.
 FLUSH_TIMEOUT_S = 2
 # A dead peer is noticed after ping_interval x (max_outstanding_pings + 1).
@@ -61,8 +62,15 @@ class EventStoreConnection:
         self._last_error = ""
 
     @classmethod
-    async def open(cls, servers: str | Sequence[str], **options: Any) -> Self:
-        """Connect; *options* are those of `nats.connect`, a login for instance."""
+    async def open(
+        cls, servers: str | Sequence[str], *, within_s: float = CONNECT_WITHIN_S, **options: Any
+    ) -> Self:
+        """
+        Connect; *options* are those of `nats.connect`, a login for instance.
+
+        Tries until it succeeds; raises Unavailable when it has not within *within_s*, and
+        `nats.errors.Error` when the servers do not want us.
+        """
         self = cls(RawClient())
         callers = {
             name: options.pop(f"{name}_cb", None) for name in ("disconnected", "reconnected")
@@ -82,12 +90,17 @@ class EventStoreConnection:
             if callers["reconnected"] is not None:
                 await callers["reconnected"]()
 
-        await self.client.connect(
-            servers if isinstance(servers, str) else list(servers),
-            disconnected_cb=disconnected,
-            reconnected_cb=reconnected,
-            **{"error_cb": self._note, **OPTIONS, **options},
-        )
+        addresses = servers if isinstance(servers, str) else list(servers)
+        callbacks = {"disconnected_cb": disconnected, "reconnected_cb": reconnected}
+        settings = {"error_cb": self._note, **OPTIONS, **options, **callbacks}
+        try:
+            async with asyncio.timeout(within_s):
+                await self.client.connect(addresses, **settings)
+        except BaseException as problem:
+            await self.client.close()
+            if isinstance(problem, TimeoutError):
+                raise Unavailable(f"no nats-server within {within_s:g} s") from None
+            raise
         self._inbox = self.client.new_inbox() + "."
         self._skip = len(self._inbox)
         await self.client.subscribe_raw(f"{self._inbox}*", self._receive)

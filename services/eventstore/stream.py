@@ -5,13 +5,14 @@ A service asks before it starts and refuses to start on findings: every one of t
 otherwise, loses or drops acknowledged events sooner or later.
 """
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from services.eventstore.connection import EventStoreConnection
-from services.eventstore.errors import Rejected
+from services.eventstore.errors import OutcomeUnknown, Rejected, Unavailable
 from services.eventstore.names import Names
 from services.failure import Failure
 
@@ -19,6 +20,8 @@ MAX_BYTES_DEFAULT = 8 * 1024**3
 # The smallest the server takes. It only concerns message ids, which our events do not have.
 DUPLICATE_WINDOW_NANOS = 100_000_000
 SERVER_VERSION_MIN = (2, 12)
+DEADLINE_S = 30.0
+_RETRY_S = 0.2
 _STREAM_NOT_FOUND = 10059
 _STREAM_EXISTS = 10058
 
@@ -131,23 +134,42 @@ def check_server(varz: Mapping[str, Any]) -> list[str]:
     return findings
 
 
-async def ensure_stream(connection: EventStoreConnection, settings: StreamSettings) -> None:
-    """Create the stream if it does not exist; raises WrongSettings if it exists otherwise."""
-    try:
-        info = await connection.api(f"STREAM.INFO.{settings.stream}")
-    except Rejected as problem:
-        if problem.code != _STREAM_NOT_FOUND:
-            raise
-        info = await _create(connection, settings)
+async def ensure_stream(
+    connection: EventStoreConnection, settings: StreamSettings, *, deadline_s: float = DEADLINE_S
+) -> None:
+    """
+    Create the stream if it does not exist; raises WrongSettings if it exists otherwise.
+
+    Servers that still elect their leader may lose the request: it is repeated until *deadline_s*.
+    """
+    ends_s = asyncio.get_running_loop().time() + deadline_s
+    while True:
+        try:
+            info = await _found_or_created(connection, settings)
+        except (OutcomeUnknown, Unavailable):
+            if asyncio.get_running_loop().time() >= ends_s:
+                raise
+            await asyncio.sleep(_RETRY_S)
+        else:
+            break
     if findings := check_stream(info, settings):
         raise WrongSettings(f"stream {settings.stream}", findings)
 
 
+async def _found_or_created(
+    connection: EventStoreConnection, settings: StreamSettings
+) -> dict[str, Any]:
+    try:
+        return await connection.api(f"STREAM.INFO.{settings.stream}")
+    except Rejected as problem:
+        if problem.code != _STREAM_NOT_FOUND:
+            raise
+    return await _create(connection, settings)
+
+
 async def _create(connection: EventStoreConnection, settings: StreamSettings) -> dict[str, Any]:
     try:
-        return await connection.api(
-            f"STREAM.CREATE.{settings.stream}", configuration(settings), timeout_s=10.0
-        )
+        return await connection.api(f"STREAM.CREATE.{settings.stream}", configuration(settings))
     except Rejected as problem:
         # Somebody else was a moment faster; what counts is how they did it.
         if problem.code != _STREAM_EXISTS:

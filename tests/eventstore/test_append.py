@@ -72,6 +72,17 @@ async def test_a_batch_is_stored_in_order_and_fenced_once_per_originator(log):
     assert FENCE not in await header_of(log, seqs[2])
 
 
+async def test_each_batch_has_an_id_of_its_own(log):
+    """The server tells batches apart by it alone, also those of other processes and attempts."""
+    other = await log.open()
+    firsts = [
+        (await store.append([commit(f"a{n}", 1, 0), commit(f"b{n}", 1, 0)]))[0]
+        for n, store in enumerate([log.store, log.store, other, other])
+    ]
+    ids = {(await header_of(log, seq))["Nats-Batch-Id"] for seq in firsts}
+    assert len(ids) == len(firsts)
+
+
 async def test_nothing_of_nothing(log):
     """An empty append has no effect and no answer to wait for."""
     assert await log.store.append([]) == []

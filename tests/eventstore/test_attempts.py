@@ -13,6 +13,7 @@ from services.eventstore import (
     OutcomeUnknown,
     Rejected,
     StreamFull,
+    TooLarge,
     Unavailable,
     appending,
 )
@@ -118,6 +119,14 @@ async def test_ends_with_the_honest_problem(attempts, looks, problem, monkeypatc
     with pytest.raises(problem) as raised:
         await append(Storage(attempts, looks))
     assert type(raised.value) is problem
+
+
+async def test_more_than_a_batch_holds_is_not_sent():
+    """The server would collect a thousand messages before it refuses."""
+    storage = Storage([7])
+    with pytest.raises(TooLarge):
+        await append(storage, *(f"t{n}" for n in range(appending.BATCH_MAX + 1)))
+    assert storage.sent == []
 
 
 async def test_every_attempt_sends_the_same_messages():

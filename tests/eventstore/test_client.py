@@ -2,11 +2,12 @@
 
 import asyncio
 import random
+import socket
 
 import pytest
 from nats.errors import NoRespondersError
 
-from services.eventstore import Unavailable
+from services.eventstore import EventStoreConnection, Unavailable
 from services.eventstore.client import RawClient
 
 RAW, OTHER = 7, 8
@@ -133,3 +134,12 @@ async def test_a_closed_client_sends_nothing(plain_log):
         await connection.client.send(b"PING\r\n")
     with pytest.raises(Unavailable):
         await connection.request("t.echo")
+
+
+async def test_connecting_to_nobody_ends():
+    """A service that waits for ever for its servers looks healthy to its supervisor."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        address = f"nats://127.0.0.1:{held.getsockname()[1]}"
+        with pytest.raises(Unavailable):
+            await EventStoreConnection.open(address, within_s=0.3)

@@ -198,7 +198,10 @@ async def test_a_reader_begins_again_after_a_lost_connection(plain_log, one_serv
     async with Proxy(one_server.urls[0]) as proxy:
         behind = await plain_log.open(Site([proxy.url], 1))
         names = behind.names
-        reader = OrderedReader(behind.connection, names, names.everything, 0, window=200)
+        # Heartbeats so rare that only the lost connection itself can tell.
+        reader = OrderedReader(
+            behind.connection, names, names.everything, 0, window=200, heartbeat_s=14
+        )
         found = []
         async with asyncio.timeout(WAIT_S):
             while len(found) < 2_000:

@@ -8,8 +8,10 @@ import pytest
 from services.embedded import nats_config
 from services.eventstore import (
     EventStoreConnection,
+    OutcomeUnknown,
     Rejected,
     StreamSettings,
+    Unavailable,
     WrongSettings,
     check_server,
     check_stream,
@@ -117,6 +119,26 @@ async def test_an_existing_wrong_stream_is_refused_and_left_alone(connection):
     assert 'set discard to "new": it is "old"' in str(refused.value)
     info = await connection.api("STREAM.INFO.EVT_0")
     assert info["config"]["discard"] == "old"
+
+
+@pytest.mark.parametrize("lost", [OutcomeUnknown("lost"), Unavailable("no leader")])
+async def test_a_request_lost_in_an_election_is_repeated(connection, monkeypatch, lost):
+    """Three servers that have just started lose requests; the same stream made twice is one."""
+    ask, problems = connection.api, [None, lost, lost]  # look, create, look again
+
+    async def forgetful(*arguments, **options):
+        problem = problems.pop(0) if problems else None
+        answer = await ask(*arguments, **options)
+        if problem is not None:
+            raise problem
+        return answer
+
+    monkeypatch.setattr(connection, "api", forgetful)
+    await ensure_stream(connection, SETTINGS)
+    assert problems == []
+    problems.extend([lost, lost])
+    with pytest.raises(type(lost)):
+        await ensure_stream(connection, SETTINGS, deadline_s=0)
 
 
 async def test_our_server_syncs_before_it_acknowledges(own_nats):
