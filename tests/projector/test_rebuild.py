@@ -94,6 +94,25 @@ async def test_under_traffic_nothing_is_lost_doubled_or_taken_back(database, own
     assert len(live["audit_logs"]) == len(story.reservations)
 
 
+async def test_the_switch_never_takes_a_reader_back(database, owner, monkeypatch):
+    """Commits that were shown before the switch are shown after it, without anybody's help."""
+    log, story = MemoryLog(), TwinStory()
+    address = await prepared(database)
+    tell(log, story, 3)
+    original = rebuilding._Rebuild._switch
+
+    async def after_more_traffic(self):
+        async with running(shard_projector(address, log)):
+            tell(log, story, 4)
+            await caught_up(owner, len(log.streams[0]))
+        return await original(self)
+
+    monkeypatch.setattr(rebuilding._Rebuild, "_switch", after_more_traffic)
+    await again(database, log, audit_log)
+
+    assert await rows(owner, "SELECT count(*) FROM audit_logs") == [(7,)]
+
+
 @pytest.mark.parametrize("step", ["_create", "_fill", "_apply", "_switch", "_drop"])
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_a_rebuild_that_dies_can_be_run_again(database, owner, monkeypatch, step, when):
