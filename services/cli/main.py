@@ -27,18 +27,21 @@ class Command(msgspec.Struct, frozen=True):
 COMMANDS: dict[str, Command] = {
     "up": Command("services.cli.up:up", "Start everything on this machine, until Ctrl-C."),
     "demo": Command("services.cli.demo:demo", "Replay real traffic for both twins."),
+    "evidence": Command("services.cli.evidence:evidence", "Measure the claims of the checklist."),
     "top-up": Command("services.cli.top_up:top_up", "Add prepaid credits to a twin."),
     "tail": Command("services.cli.tail:tail", "Show the log as it grows, in plain words."),
     "show": Command("services.cli.show:show", "Ask the gate what it has of a twin now."),
     "replay": Command("services.cli.replay:replay", "Show a twin as the gate saw it then."),
     "verify": Command("services.cli.verify:verify", "Prove the log, and what is shown of it."),
     "status": Command("services.cli.status:status", "Show what runs where, and what is wrong."),
+    "setup": Command("services.cli.setup:setup", "Make what is missing before processes start."),
     "worker": Command("services.cli.worker:worker", "Decide the commands of the shards it leases."),
     "projector": Command("services.cli.projector:projector", "Fill the tables from the log."),
     "rebuild": Command("services.cli.rebuild:rebuild", "Make the tables of a projection again."),
     "api": Command("services.cli.api:api", "Answer questions about the twins over HTTP."),
     "backup": Command("services.cli.backup:backup", "Copy the log and its keys into a directory."),
     "restore": Command("services.cli.restore:restore", "Make the log again from a backup."),
+    "bench": Command("services.cli.bench:bench", "Measure against the raw servers."),
 }
 
 OUR_PACKAGES = ("contracts", "domain", "projections", "services")
