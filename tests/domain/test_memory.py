@@ -9,7 +9,8 @@ from contracts.usage import Usage
 from domain import memory
 from domain.answer import answer
 from domain.refusals import COMMAND_ID_REUSED
-from tests.domain.world import SECOND, Twin, policy
+from tests.domain.test_governance import provision
+from tests.domain.world import PRICES, SECOND, Twin, policy
 
 
 class TestKnown:
@@ -67,6 +68,18 @@ class TestKnown:
         settle = SettleCall(command_id="same", reservation_id="cantor.99", usage=Usage())
 
         assert twin.again(settle) is COMMAND_ID_REUSED
+
+    def test_a_repeated_provision_is_answered_as_what_it_was(self):
+        """It brings a policy and prices with it; those are parts of it, not its decision."""
+        twin = Twin()
+        command = provision(
+            display_name="Andrés Cantor", organisation="Studio", policy=policy(), price_book=PRICES
+        )
+
+        known = twin.again(command)
+
+        assert (known.event, known.position) == (twin.log[0], 1)
+        assert answer("cantor", known.event, known.position).code == "provisioned"
 
     @pytest.mark.parametrize("verb", ["settle", "extend", "release"])
     def test_every_command_about_a_hold_is_remembered(self, verb):

@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 
-from contracts.budget import PeriodOpened
+from contracts.budget import PeriodOpened, RefusalsCounted
+from domain import gate
 from domain.period import month_after, month_at, zone
 from tests.domain.world import DAY, HOUR, SECOND, Twin, policy
 
@@ -241,3 +242,12 @@ class TestClockSteppingBack:
         assert refused.code == "monthly_hard_limit_reached"
         assert refused.at_us == us("2026-12-01T00:00:01")
         assert [p.period for p in opened_periods(twin)] == ["2026-11", "2026-12"]
+
+    def test_is_not_seen_by_the_state(self):
+        """Should a log ever hold an earlier time after a later one, decisions do not go back."""
+        twin = Twin()
+        latest = twin.pass_time(SECOND) or twin.authorize(1).at_us
+
+        gate.evolve(twin.state, RefusalsCounted(latest - HOUR, latest - HOUR, latest, {}, 0))
+
+        assert twin.state.clock_us == latest
