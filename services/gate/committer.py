@@ -12,19 +12,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-import structlog
-
 from services.eventstore.appending import Append
-from services.eventstore.errors import FenceConflict, LogProblem
+from services.eventstore.errors import FenceConflict
 from services.gate.log import TenantLog
+from services.gate.tasks import end_all
 from services.gate.writer import Group, TenantWriter
 
 # Below about ten commits plain publishes win (0.5 ms each); a batch costs 2.4 ms at least.
 PLAIN_IN_FLIGHT_MAX = 10
 BATCH_MAX = 512
+# A batch is closed by the commit that reaches it, so it may be larger by one commit.
 BATCH_BYTES_MAX = 4_000_000
-
-_log = structlog.get_logger()
 
 
 class Committer:
@@ -62,35 +60,65 @@ class Committer:
             while self._ready:
                 await self._drain()
 
+    async def close(self) -> None:
+        """Give up what is in flight; nobody is told what becomes of it."""
+        await end_all(self._plain)
+
     async def _drain(self) -> None:
         if len(self._ready) + len(self._plain) <= PLAIN_IN_FLIGHT_MAX:
-            for writer in self._take_ready(PLAIN_IN_FLIGHT_MAX):
-                task = asyncio.create_task(self._append([(writer, writer.take())]))
+            for commit in self._take(PLAIN_IN_FLIGHT_MAX):
+                task = asyncio.create_task(self._append([commit]))
                 self._plain.add(task)
                 task.add_done_callback(self._plain.discard)
             return
-        await self._append([(writer, writer.take()) for writer in self._take_ready(BATCH_MAX)])
+        commits = self._take(BATCH_MAX)
+        if commits:
+            await self._append(commits)
 
-    def _take_ready(self, count: int) -> list[TenantWriter]:
-        writers = [writer for writer, _ in zip(self._ready, range(count), strict=False)]
-        for writer in writers:
+    def _take(self, count_max: int) -> list[tuple[TenantWriter, Append]]:
+        commits: list[tuple[TenantWriter, Append]] = []
+        size = 0
+        for writer in list(self._ready):
+            if len(commits) == count_max or size >= BATCH_BYTES_MAX:
+                break
             del self._ready[writer]
-        return [writer for writer in writers if writer.has_work]
+            if not writer.has_work:
+                continue
+            try:
+                append = writer.take()
+            except Exception as problem:  # noqa: BLE001 - one tenant's fault must not stop the others
+                self._on_lost(writer, problem)
+                continue
+            commits.append((writer, append))
+            size += len(append.state)
+        return commits
 
     async def _append(self, commits: list[tuple[TenantWriter, Append]]) -> None:
         try:
             sequences = await self._log.append([append for _, append in commits])
         except FenceConflict as conflict:
             if len(commits) == 1:
-                self._on_lost(commits[0][0], conflict)
+                self._lose(commits, conflict)
                 return
             for commit in commits:
                 await self._append([commit])
             return
-        except LogProblem as problem:
-            for writer, _ in commits:
-                self._on_lost(writer, problem)
+        except Exception as problem:  # noqa: BLE001 - whatever it is, who waits must be answered
+            self._lose(commits, problem)
             return
         for (writer, _), seq in zip(commits, sequences, strict=True):
+            if not writer.is_lost:
+                self._stored(writer, seq)
+
+    def _stored(self, writer: TenantWriter, seq: int) -> None:
+        try:
             self._on_stored(writer, writer.stored(seq))
-            self.ready(writer)
+        except Exception as problem:  # noqa: BLE001 - as above: the other tenants go on
+            self._on_lost(writer, problem)
+            return
+        self.ready(writer)
+
+    def _lose(self, commits: list[tuple[TenantWriter, Append]], problem: Exception) -> None:
+        for writer, _ in commits:
+            if not writer.is_lost:
+                self._on_lost(writer, problem)

@@ -19,7 +19,13 @@ from typing import Protocol, TypeAlias
 
 import msgspec
 
-from contracts.budget import CallRefused, CommandRefused, RefusalsCounted
+from contracts.budget import (
+    CallAuthorized,
+    CallRefused,
+    CallSettled,
+    CommandRefused,
+    RefusalsCounted,
+)
 from contracts.commands import NOUN_AND_VERB, AnyCommand
 from contracts.commit import COMMIT_BYTES_MAX, EVENTS_PER_COMMIT_MAX, TOPIC, AnyEvent, CommitLine
 from contracts.replies import Decision, Receipt
@@ -34,10 +40,16 @@ from services.eventstore.appending import Append
 from services.tenant_log import snapshots
 from services.tenant_log.codec import Link, digest_of, hash_of, seal_commit
 
-WAITING_MAX = 8_192
+# Commands of one tenant that wait for the log.
+WAITING_MAX = 16_384
 RETRY_AFTER_MS = 250
+_UNAVAILABLE = 503
 _GROUP_BYTES_MAX = COMMIT_BYTES_MAX // 2
-_EVENT_BYTES_GUESS = 400
+# Events that are not measured one by one, because there are so many: at most this without their
+# `vendor_ref`, of which each character may take four bytes.
+_HOT_EVENT_BYTES_MAX = 900
+
+_encode = msgspec.msgpack.Encoder().encode
 
 Answer: TypeAlias = Decision | Receipt | View
 
@@ -46,7 +58,8 @@ class Waiter(msgspec.Struct):
     """
     One message of a client: its commands, and how to answer it once all are durable.
 
-    With a *question* instead (the noun of a view) its one answer is that view.
+    With a *question* instead (the noun of a view) its one answer is that view. *losses* counts how
+    often its decision was undone because a commit was lost.
     """
 
     commands: list[AnyCommand]
@@ -54,6 +67,7 @@ class Waiter(msgspec.Struct):
     respond: Callable[[list[Answer]], None]
     answers: list[Answer] = []
     question: str = ""
+    losses: int = 0
 
 
 class Group(msgspec.Struct):
@@ -107,9 +121,8 @@ class TenantWriter:
         self._in_flight: Group | None = None
         self._in_flight_hash = ""
         self._waiting = 0
-        self._floods: dict[str, int] = {}
-        self._flood_nanos = 0
-        self._flood_from_us = 0
+        self._tally = flood.Tally()
+        self.is_lost = False
 
     @property
     def is_keyless(self) -> bool:
@@ -146,7 +159,7 @@ class TenantWriter:
             waiter.respond(waiter.answers)
         else:
             group.waiters.append(waiter)
-            self._waiting += 1
+            self._waiting += _weight(waiter)
 
     def _decide(self, command: AnyCommand, actor: str) -> tuple[Answer, int]:
         """Return the answer and the position that must be durable before it may be given."""
@@ -175,49 +188,45 @@ class TenantWriter:
 
     def pass_time(self, now_us: int) -> None:
         """Write down what time alone has brought: holds that ran out, a month that began."""
-        if self._floods and now_us - self._flood_from_us >= flood.WINDOW_US:
-            self._write("budget", [self._flood_summary(now_us)])
+        summary_at_us = flood.due_at_us(self._tally)
+        if summary_at_us is not None and now_us >= summary_at_us:
+            self._write_tally(now_us)
         events = gate.due(self.state, now_us)
         if events:
             self._write("budget", events)
 
     def close_flood(self) -> None:
         """Write down the refusals counted so far; this writer is about to stop."""
-        if self._floods:
-            self._write("budget", [self._flood_summary(self.now_us)])
+        if self._tally.counts:
+            self._write_tally(self.now_us)
 
     def next_deadline_us(self) -> int | None:
         """When time will next bring something by itself, or None."""
         hold = budget.next_deadline_us(self.state.budget)
-        if not self._floods:
-            return hold
-        summary = self._flood_from_us + flood.WINDOW_US
-        return summary if hold is None else min(hold, summary)
+        summary = flood.due_at_us(self._tally)
+        if hold is None or summary is None:
+            return summary if hold is None else hold
+        return min(hold, summary)
 
     def _count_refusal(self, event: CallRefused | CommandRefused) -> None:
-        if self.state.tenant.status == "absent":
-            return
-        if not self._floods:
-            self._flood_from_us = event.at_us
-        self._floods[event.code] = self._floods.get(event.code, 0) + 1
-        if isinstance(event, CallRefused):
-            self._flood_nanos += event.amount_nanos
+        if self.state.tenant.status != "absent":
+            flood.count(self._tally, event)
 
-    def _flood_summary(self, now_us: int) -> RefusalsCounted:
-        counts, self._floods = self._floods, {}
-        nanos, self._flood_nanos = self._flood_nanos, 0
-        return RefusalsCounted(now_us, self._flood_from_us, now_us, counts, nanos)
+    def _write_tally(self, now_us: int) -> None:
+        tally, self._tally = self._tally, flood.Tally()
+        self._write("budget", [flood.summary(tally, now_us)])
 
     # -- grouping ---------------------------------------------------------------
 
     def _write(self, noun: str, events: list[AnyEvent]) -> Group:
         """Put events into the group that is open for *noun* and apply them."""
         group = self._pending[-1] if self._pending else None
+        size = _size_guess(events)
         if (
             group is None
             or group.noun != noun
             or len(group.events) + len(events) > EVENTS_PER_COMMIT_MAX
-            or group.bytes_guess > _GROUP_BYTES_MAX
+            or group.bytes_guess + size > _GROUP_BYTES_MAX
         ):
             group = Group(self._last_index + 1, noun)
             self._pending.append(group)
@@ -226,7 +235,7 @@ class TenantWriter:
         for event in events:
             gate.evolve(state, event)
         group.events += events
-        group.bytes_guess += _size_guess(events)
+        group.bytes_guess += size
         return group
 
     @property
@@ -248,12 +257,12 @@ class TenantWriter:
     @property
     def has_work(self) -> bool:
         """Whether a commit could be taken now."""
-        return bool(self._pending) and self._in_flight is None
+        return bool(self._pending) and self._in_flight is None and not self.is_lost
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing waits and nothing is in flight."""
-        return not self._pending and self._in_flight is None and not self._floods
+        return not self._pending and self._in_flight is None and not self._tally.counts
 
     def take(self) -> Append:
         """Close the oldest group and return the bytes to append. Then call `stored` or `lost`."""
@@ -291,7 +300,7 @@ class TenantWriter:
         self._in_flight = None
         self.last_seq = seq
         self.acked = Link(group.index, self._in_flight_hash)
-        self._waiting -= len(group.waiters)
+        self._waiting -= sum(map(_weight, group.waiters))
         for waiter in group.waiters:
             waiter.respond(waiter.answers)
         return group
@@ -301,23 +310,53 @@ class TenantWriter:
         assert group.frozen_state is not None, "no snapshot was due"
         return snapshots.encode(group.frozen_state, self.acked, self.last_seq)
 
-    def lost(self) -> list[Waiter]:
-        """Give up: everything that is not durable is undone. Return who was waiting, in order."""
-        groups = [self._in_flight] if self._in_flight else []
-        groups += self._pending
+    def lost(self, *, in_flight_is_stored: bool | None) -> list[Waiter]:
+        """
+        Give up: everything that is not durable is undone. Return who was waiting, in order.
+
+        None says that nobody knows what became of the commit in flight. Refusals that were only
+        counted stay counted, in `uncounted`, for the writer that comes after this one.
+        """
+        self.is_lost = True
+        certain = list(self._pending)
+        if self._in_flight is not None and in_flight_is_stored is False:
+            certain.insert(0, self._in_flight)
+        for group in certain:
+            for event in group.events:
+                if isinstance(event, RefusalsCounted):
+                    flood.put_back(self._tally, event)
+        groups = ([self._in_flight] if self._in_flight else []) + list(self._pending)
         self._in_flight = None
         self._pending.clear()
         self._waiting = 0
         return [waiter for group in groups for waiter in group.waiters]
 
+    def uncounted(self) -> RefusalsCounted | None:
+        """Return the refusals that were counted and are not in the log; None if there are none."""
+        return flood.summary(self._tally, self.now_us) if self._tally.counts else None
+
+    def count_again(self, counted: RefusalsCounted) -> None:
+        """Take over the refusals that the writer before this one had counted."""
+        flood.put_back(self._tally, counted)
+
 
 def refuse_all(waiter: Waiter, refusal: Refusal) -> None:
     """Answer every command of a message with a refusal that is not in the log."""
     names = [command.command_id for command in waiter.commands] or [""]
-    waiter.respond([not_decided(name, refusal, retry_after_ms=RETRY_AFTER_MS) for name in names])
+    # Only what may be better in a moment is worth asking again.
+    again_ms = RETRY_AFTER_MS if refusal.status == _UNAVAILABLE else None
+    waiter.respond([not_decided(name, refusal, retry_after_ms=again_ms) for name in names])
+
+
+def _weight(waiter: Waiter) -> int:
+    return max(1, len(waiter.commands))
 
 
 def _size_guess(events: list[AnyEvent]) -> int:
-    # Only a policy or price book can be large; their bounds keep one below half of a commit.
-    noun_is_small = len(events) == 1 and not hasattr(events[0], "policy")
-    return _EVENT_BYTES_GUESS if noun_is_small else len(msgspec.msgpack.encode(events))
+    """Return at least as many bytes as the events take when they are encoded."""
+    first = events[0]
+    if len(events) == 1 and isinstance(first, CallAuthorized):
+        return _HOT_EVENT_BYTES_MAX
+    if len(events) == 1 and isinstance(first, CallSettled):
+        return _HOT_EVENT_BYTES_MAX + 4 * len(first.vendor_ref)
+    return len(_encode(events))
