@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -35,6 +36,10 @@ QUESTIONS: Final = ("tenant", "policy", "price_book", "budget", "rate")
 _TENANT_TOKEN = 3
 _MALFORMED = "malformed_command"
 _BAD_REQUEST = 400
+_FAULT = "internal_error"
+_INTERNAL_ERROR = 500
+# What may wait for a socket that takes nothing; beyond it replies are dropped.
+_UNSENT_BYTES_MAX = 64_000_000
 _ERROR = "Nats-Service-Error"
 _ERROR_CODE = "Nats-Service-Error-Code"
 _INBOX = "_INBOX"
@@ -54,15 +59,14 @@ class Outbox:
     def __init__(self, connection: RawClient) -> None:
         self._connection = connection
         self._frames: list[bytes] = []
+        self._bytes = 0
         self._sender: asyncio.Task[None] | None = None
 
     def put(self, subject: str, data: bytes) -> None:
         """Send soon; nowhere if nobody asked for a reply. A lost reply is asked for again."""
         if not subject:
             return
-        self._frames.append(b"PUB %b %d\r\n%b\r\n" % (subject.encode(), len(data), data))
-        if self._sender is None:
-            self._sender = asyncio.ensure_future(self._send())
+        self._put(b"PUB %b %d\r\n%b\r\n" % (subject.encode(), len(data), data))
 
     def put_error(self, subject: str, data: bytes, code: str, status: int) -> None:
         """Send an answer to a message that could not be understood, marked as NATS services do."""
@@ -71,14 +75,20 @@ class Outbox:
         header = f"NATS/1.0\r\n{_ERROR}: {code}\r\n{_ERROR_CODE}: {status}\r\n\r\n".encode()
         size = len(header) + len(data)
         head = b"HPUB %b %d %d\r\n" % (subject.encode(), len(header), size)
-        self._frames.append(b"".join((head, header, data, b"\r\n")))
+        self._put(b"".join((head, header, data, b"\r\n")))
+
+    def _put(self, frame: bytes) -> None:
+        if self._bytes > _UNSENT_BYTES_MAX:
+            return
+        self._bytes += len(frame)
+        self._frames.append(frame)
         if self._sender is None:
             self._sender = asyncio.ensure_future(self._send())
 
     async def _send(self) -> None:
         try:
             while self._frames:
-                frames, self._frames = self._frames, []
+                frames, self._frames, self._bytes = self._frames, [], 0
                 await self._connection.send(b"".join(frames))
         except (LogProblem, NatsError, OSError) as problem:
             _log.warning("replies_not_sent", reason=str(problem))
@@ -149,10 +159,16 @@ class ShardEndpoints:
             await self._listen("qry", noun, "show", self._questions(noun), f"{noun} view")
 
     async def stop(self) -> None:
-        """Stop listening; what was received is still answered."""
-        if self._service is not None:
-            await self._service.stop()
-            self._service = None
+        """Stop listening. What was received and not decided yet is not answered any more."""
+        service, self._service = self._service, None
+        if service is None:
+            return
+        # Not by its own stop(): that has the server confirm the end of each subscription, and
+        # waits ten seconds for each when there is no server.
+        endpoints = [endpoint._subscription for endpoint in service._endpoints]  # noqa: SLF001
+        for subscription in (*endpoints, *service._subscriptions.values()):  # noqa: SLF001
+            with suppress(NatsError):
+                await subscription.unsubscribe()
 
     async def _listen(
         self,
@@ -180,7 +196,7 @@ class ShardEndpoints:
         decoders = Decoders(command)
         receive = self._shard.receive
 
-        async def handle(request: Request) -> None:
+        def take(request: Request) -> None:
             packed = _is_packed(request)
             try:
                 commands, is_list = decoders.read(request.data, packed=packed)
@@ -190,12 +206,38 @@ class ShardEndpoints:
             respond = self._responder(request, packed=packed, is_list=is_list)
             receive(_tenant(request), Waiter(commands, "nats", respond))
 
-        return handle
+        return self._guarded(take)
 
     def _questions(self, noun: str) -> Callable[[Request], Awaitable[None]]:
-        async def handle(request: Request) -> None:
+        def take(request: Request) -> None:
             respond = self._responder(request, packed=_is_packed(request), is_list=False)
             self._shard.receive(_tenant(request), Waiter([], "nats", respond, question=noun))
+
+        return self._guarded(take)
+
+    def _guarded(self, take: Callable[[Request], None]) -> Callable[[Request], Awaitable[None]]:
+        """
+        Answer even after a fault of our own, and as any other answer: to an inbox only.
+
+        The library would answer by itself then, to whatever subject the requester chose, the log
+        included.
+        """
+
+        async def handle(request: Request) -> None:
+            try:
+                take(request)
+            except Exception:  # noqa: BLE001 - see above; it is logged with its traceback
+                _log.exception("message_not_handled", subject=request.subject)
+                body = Problem(
+                    type="about:blank",
+                    title="The message could not be handled",
+                    status=_INTERNAL_ERROR,
+                    code=_FAULT,
+                    detail="A fault in the gate; its log says more.",
+                    remedy="Do not call the vendor. Ask again with the same command_id.",
+                )
+                reply = _reply_to(request)
+                self._outbox.put_error(reply, _to_json(body), _FAULT, _INTERNAL_ERROR)
 
         return handle
 

@@ -20,7 +20,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.api import KeyValueConfig, StorageType
-from nats.js.errors import KeyWrongLastSequenceError
+from nats.js.errors import KeyDeletedError, KeyNotFoundError, KeyWrongLastSequenceError
 from nats.js.kv import KeyValue
 
 from services.eventstore.errors import LogProblem
@@ -66,6 +66,8 @@ class Leases:
         self._revisions: dict[int, int] = {}
         self._valid_until_s: dict[int, float] = {}
         self._seen_at_s: dict[str, float] = {}
+        # Shards that are being handed over: what is in flight is finished there.
+        self._leaving: dict[int, asyncio.Task[None]] = {}
         self._loop = asyncio.get_running_loop()
 
     def is_valid(self, shard: int) -> bool:
@@ -88,7 +90,7 @@ class Leases:
                 self._after_round()
             except (NatsError, LogProblem, OSError, TimeoutError) as problem:
                 _log.warning("leases_unreachable", reason=str(problem) or type(problem).__name__)
-            await self._drop_expired()
+            self._drop_expired()
             await asyncio.sleep(
                 max(0.05, self._ttl_s / _RENEWALS_PER_TTL - (self._loop.time() - started_s))
             )
@@ -96,11 +98,9 @@ class Leases:
     async def release_all(self) -> None:
         """Give every lease up at once, so that another worker need not wait for it to expire."""
         for shard in self.owned:
-            await self._lose(shard)
-            try:
-                await self._bucket.delete(_key(shard))
-            except (NatsError, OSError, TimeoutError) as problem:
-                _log.warning("lease_not_released", shard=shard, reason=str(problem))
+            self._leave(shard, gives_back=True)
+        if self._leaving:
+            await asyncio.wait(self._leaving.values())
 
     async def _heard(self, message: Msg) -> None:
         if len(self._seen_at_s) < WORKERS_MAX:
@@ -112,55 +112,115 @@ class Leases:
         return sorted({*self._seen_at_s, self._worker})
 
     async def _round(self, alive: list[str]) -> None:
-        for shard in range(self._shards):
-            is_mine = preferred(shard, alive) == self._worker
-            if shard in self._revisions:
-                await self._renew(shard)
-                if not is_mine and shard in self._revisions:
-                    await self._hand_over(shard)
-            elif is_mine:
-                await self._take(shard)
+        """Look after every shard, each by itself: what holds one up must not cost another."""
+        outcomes = await asyncio.gather(
+            *(self._look_after(shard, alive) for shard in range(self._shards)),
+            return_exceptions=True,
+        )
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    async def _look_after(self, shard: int, alive: list[str]) -> None:
+        is_mine = preferred(shard, alive) == self._worker
+        if shard in self._revisions:
+            await self._renew(shard)
+            if not is_mine and shard in self._revisions:
+                _log.info("lease_handed_over", shard=shard, worker=self._worker)
+                self._leave(shard, gives_back=True)
+        elif is_mine and shard not in self._leaving:
+            await self._take(shard)
 
     async def _take(self, shard: int) -> None:
         asked_at_s = self._loop.time()
         try:
             revision = await self._bucket.create(_key(shard), self._worker.encode())
         except KeyWrongLastSequenceError:
-            return
-        self._revisions[shard] = revision
-        self._valid_until_s[shard] = asked_at_s + self._ttl_s * _VALID_FOR_OF_TTL
+            found = await self._find_own(shard)
+            if found is None:
+                return
+            revision = found
+        self._held(shard, revision, asked_at_s)
         _log.info("lease_taken", shard=shard, worker=self._worker)
-        await self._on_taken(shard)
+        try:
+            await self._on_taken(shard)
+        except BaseException:
+            # Half served is not served: somebody else, or the next round, does it properly.
+            self._leave(shard, gives_back=True)
+            raise
 
     async def _renew(self, shard: int) -> None:
         # Counted from before the question: the answer may have been long on its way.
         asked_at_s = self._loop.time()
+        revision: int | None
         try:
-            self._revisions[shard] = await self._bucket.update(
+            revision = await self._bucket.update(
                 _key(shard), self._worker.encode(), last=self._revisions[shard]
             )
         except KeyWrongLastSequenceError:
+            revision = await self._find_own(shard)
+        if shard not in self._revisions:
+            return  # given up while we asked
+        if revision is None:
             _log.warning("lease_lost", shard=shard, worker=self._worker)
-            await self._lose(shard)
+            self._leave(shard, gives_back=False)
             return
+        self._held(shard, revision, asked_at_s)
+
+    async def _find_own(self, shard: int) -> int | None:
+        """
+        Renew a lease that has our name on it although we do not know its revision.
+
+        That is what an answer that was lost leaves behind: the entry was stored, and we were not
+        told. Waiting for it to expire would leave the shard without a worker until then.
+        """
+        try:
+            entry = await self._bucket.get(_key(shard))
+            if entry.value != self._worker.encode():
+                return None
+            return await self._bucket.update(
+                _key(shard), self._worker.encode(), last=entry.revision
+            )
+        except (KeyNotFoundError, KeyDeletedError, KeyWrongLastSequenceError):
+            return None
+
+    def _held(self, shard: int, revision: int, asked_at_s: float) -> None:
+        self._revisions[shard] = revision
         self._valid_until_s[shard] = asked_at_s + self._ttl_s * _VALID_FOR_OF_TTL
 
-    async def _hand_over(self, shard: int) -> None:
-        _log.info("lease_handed_over", shard=shard, worker=self._worker)
-        await self._lose(shard)
-        await self._bucket.delete(_key(shard))
-
-    async def _drop_expired(self) -> None:
+    def _drop_expired(self) -> None:
         now_s = self._loop.time()
         for shard in self.owned:
             if now_s > self._valid_until_s[shard] + self._ttl_s:
                 _log.warning("lease_expired", shard=shard, worker=self._worker)
-                await self._lose(shard)
+                self._leave(shard, gives_back=False)
 
-    async def _lose(self, shard: int) -> None:
-        self._revisions.pop(shard, None)
-        self._valid_until_s.pop(shard, None)
+    def _leave(self, shard: int, *, gives_back: bool) -> None:
+        """
+        Serve a shard no longer: nothing new from now on, and what is in flight is finished.
+
+        That may take a while, so it is done beside the renewing of the other leases.
+        """
+        revision = self._revisions.pop(shard)
+        self._valid_until_s.pop(shard)
+        task = asyncio.create_task(self._finish(shard, revision if gives_back else None))
+        self._leaving[shard] = task
+        task.add_done_callback(lambda ended: self._left(shard, ended))
+
+    def _left(self, shard: int, ended: asyncio.Task[None]) -> None:
+        self._leaving.pop(shard, None)
+        if not ended.cancelled() and ended.exception() is not None:
+            _log.error("step_down_failed", shard=shard, exc_info=ended.exception())
+
+    async def _finish(self, shard: int, revision: int | None) -> None:
         await self._on_lost(shard)
+        if revision is None:
+            return
+        try:
+            # Only this very lease: by now somebody else may have one.
+            await self._bucket.delete(_key(shard), last=revision)
+        except (NatsError, OSError, TimeoutError) as problem:
+            _log.warning("lease_not_released", shard=shard, reason=str(problem))
 
 
 def _key(shard: int) -> str:
@@ -168,13 +228,18 @@ def _key(shard: int) -> str:
 
 
 async def create_bucket(jetstream: JetStreamContext, *, replicas: int, ttl_s: float) -> None:
-    """Create the lease bucket; nothing happens when it exists."""
+    """
+    Create the bucket; nothing happens when it exists.
+
+    Three nodes remember a bucket in memory when one of them restarts; a single one would forget
+    that there ever was a bucket, and nobody could lease anything from then on.
+    """
     await jetstream.create_key_value(
         KeyValueConfig(
             bucket=BUCKET,
             ttl=ttl_s,
             history=1,
-            storage=StorageType.MEMORY,
+            storage=StorageType.FILE if replicas == 1 else StorageType.MEMORY,
             replicas=replicas,
             max_bytes=1_000_000,
         )

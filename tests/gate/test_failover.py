@@ -26,7 +26,7 @@ async def owner_of(deployment, tenant):
         jetstream = stores[0].connection.client.jetstream()
         bucket = await jetstream.key_value(BUCKET)
         name = (await bucket.get(f"shard.{shard}")).value.decode()
-    return next(p for p in deployment.processes if name in p.said() and p.popen.poll() is None)
+    return next(p for p in deployment.processes if name in p.said() and p.is_running)
 
 
 def longest_silence_s(answers):
@@ -82,7 +82,7 @@ async def test_a_late_owner_cannot_append(deployment):
     assert (again.decision_id, again.replayed) == (topped_up.decision_id, True)
     logged = await read_log(deployment, TENANT)
     assert logged.state.budget.credits_added_nanos == 1_000
-    assert second.popen.poll() is None
+    assert second.is_running
 
 
 async def test_workers_share_the_shards_and_a_stopped_one_hands_over(deployment):

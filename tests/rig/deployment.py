@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +13,7 @@ from pathlib import Path
 from services import deployment_log, setup
 from services.client import GateClient
 from services.client.patience import Patience
+from services.embedded.child import Child, Command
 from services.embedded.nats_cluster import NatsCluster
 from services.embedded.nats_server import NatsServer
 from services.eventstore.connection import EventStoreConnection
@@ -28,28 +28,30 @@ READY_WITHIN_S = 40.0
 
 
 class Process:
-    """One `vito` process that a test may end or pause as it likes."""
+    """One `vito` process that a test may end or pause as it likes. It ends with the tests."""
 
-    def __init__(self, name: str, popen: subprocess.Popen[bytes], log: Path) -> None:
+    def __init__(self, name: str, child: Child, log: Path) -> None:
         self.name = name
-        self.popen = popen
+        self.child = child
         self.log = log
+
+    @property
+    def is_running(self) -> bool:
+        return self.child.running
 
     def kill(self) -> None:
         """kill -9, and reap it."""
-        self.popen.kill()
-        self.popen.wait()
+        self.child.kill()
 
     def pause(self) -> None:
-        self.popen.send_signal(signal.SIGSTOP)
+        self.child.signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        self.popen.send_signal(signal.SIGCONT)
+        self.child.signal(signal.SIGCONT)
 
     async def stop(self, timeout_s: float = 10.0) -> int:
-        """Ask it to end; return its exit code."""
-        self.popen.terminate()
-        return await asyncio.to_thread(self.popen.wait, timeout_s)
+        """Ask it to end; return its exit code, negative when it had to be killed."""
+        return await self.child.stop(signal.SIGTERM, timeout_s=timeout_s)
 
     def said(self) -> str:
         return self.log.read_text(errors="replace")
@@ -93,25 +95,24 @@ class Deployment:
         """Create the streams and buckets."""
         await setup.streams(self.settings)
 
+    def launch(self, command: str, ready_fd: int | None = None) -> Process:
+        """Start `vito <command>`; nobody waits until it is ready."""
+        log = self.directory / f"{command}-{len(self.processes)}.log"
+        env = {k: v for k, v in os.environ.items() if not k.startswith("VITO_")}
+        env |= self.variables
+        if ready_fd is not None:
+            env[READY_FD] = str(ready_fd)
+        fds = () if ready_fd is None else (ready_fd,)
+        argv = (sys.executable, "-m", "services.cli", command)
+        child = Child.spawn(Command(command, argv, log, env=env, cwd=ROOT, pass_fds=fds))
+        process = Process(command, child, log)
+        self.processes.append(process)
+        return process
+
     async def start(self, command: str) -> Process:
         """Start `vito <command>` and wait until it says that it is ready."""
-        log = self.directory / f"{command}-{len(self.processes)}.log"
-        with ReadyPipe() as pipe, log.open("wb") as out:
-            popen = subprocess.Popen(  # noqa: ASYNC220 - to be killed and paused from anywhere
-                [sys.executable, "-m", "services.cli", command],
-                env={
-                    **{k: v for k, v in os.environ.items() if not k.startswith("VITO_")},
-                    **self.variables,
-                    READY_FD: str(pipe.child_end),
-                },
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                pass_fds=(pipe.child_end,),
-            )
-            process = Process(command, popen, log)
-            self.processes.append(process)
+        with ReadyPipe() as pipe:
+            process = self.launch(command, pipe.child_end)
             pipe.release_child_end()
             async with asyncio.timeout(READY_WITHIN_S):
                 assert await pipe.wait(), (
@@ -122,9 +123,7 @@ class Deployment:
     def kill_all(self) -> None:
         """End every process, however it is."""
         for process in self.processes:
-            if process.popen.poll() is None:
-                process.resume()
-                process.kill()
+            process.kill()
 
     @asynccontextmanager
     async def client(self, tenant: str, *, deadline_s: float = 20.0) -> AsyncIterator[GateClient]:
