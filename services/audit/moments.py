@@ -14,8 +14,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 import msgspec
 
+from contracts.policy import Policy
 from domain.period import zone
-from domain.state import State
 from services.failure import Failure
 
 US_PER_S = 1_000_000
@@ -37,11 +37,11 @@ class Until(msgspec.Struct, frozen=True):
     at_us: int | None = None
     wall: datetime | None = None
 
-    def instant_us(self, state: State) -> int | None:
-        """Return the instant that is meant, given the policy that *state* has; None: no time."""
+    def instant_us(self, policy: Policy | None) -> int | None:
+        """Return the instant that is meant on the clock of a policy; None where it is no time."""
         if self.wall is None:
             return self.at_us
-        return micros(self.wall.replace(tzinfo=zone_of(state)))
+        return micros(self.wall.replace(tzinfo=zone_of(policy)))
 
 
 def parse_until(text: str) -> Until:
@@ -68,9 +68,8 @@ def parse_span(text: str) -> int:
     return int(match[1]) * _SECONDS[match[2]] * US_PER_S
 
 
-def zone_of(state: State) -> tzinfo:
-    """Return the time zone of the policy in force, UTC before there is one."""
-    policy = state.policy.policy
+def zone_of(policy: Policy | None) -> tzinfo:
+    """Return the time zone of a policy, UTC where there is none."""
     return (zone(policy.time_zone) if policy else None) or UTC
 
 

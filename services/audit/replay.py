@@ -7,6 +7,8 @@ events of a commit have times of their own, and those that came later are left o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from contracts.commit import AnyEvent
@@ -65,7 +67,9 @@ async def replay_until(
             )
         # Nothing but the events of that commit: time has brought what they say it has.
         return Replayed(state, state.clock_us, fold.events, fold.of_commit, [])
-    shown_us = until.instant_us(state) or now_us
+    instant_us = until.instant_us(state.policy.policy)
+    # A change of the policy's clock can make a time on it come before what is folded.
+    shown_us = now_us if instant_us is None else max(instant_us, state.clock_us)
     return Replayed(state, shown_us, fold.events, fold.of_commit, _let_time_pass(state, shown_us))
 
 
@@ -76,23 +80,30 @@ class _Fold:
         self.of_commit = 0
         self.is_at_end = True
         self._until = until
-        self._ends_us = until.instant_us(self.state)
+        self._ends_us: int | None = None
 
     def commit(self, commit: Commit) -> bool:
         """Apply what is wanted of a commit; False when that was not all of it."""
         position = self._until.position
         if position is not None and commit.line.index > position:
             return self._ended()
+        if self.state.policy.policy is None:
+            # The first policy comes with the first commit, and its clock counts from the start.
+            self._read_clock(commit.events)
         for number, event in enumerate(commit.events, 1):
             if self._ends_us is not None and event.at_us > self._ends_us:
                 return self._ended()
             self.state.position, self.of_commit = commit.line.index, number
             gate.evolve(self.state, event)
             self.events += 1
-            if type(event) is PolicySet:
-                # It may have another clock.
-                self._ends_us = self._until.instant_us(self.state)
+            self._read_clock([event])
         return True
+
+    def _read_clock(self, events: Sequence[AnyEvent]) -> None:
+        for event in events:
+            if type(event) is PolicySet:
+                self._ends_us = self._until.instant_us(event.policy)
+                return
 
     def _ended(self) -> bool:
         self.is_at_end = False

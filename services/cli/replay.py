@@ -71,7 +71,7 @@ def _json(tenant: str, found: Replayed) -> str:
 
 
 def _show(tenant: str, found: Replayed) -> None:
-    zone = zone_of(found.state)
+    zone = zone_of(found.state.policy.policy)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
     console.print(
         f"[bold]{tenant}[/] at position {found.state.position} (event {found.of_commit} of it),"

@@ -8,32 +8,40 @@ like a commit, and it names the commit that it stands on, so that one of another
 from __future__ import annotations
 
 import asyncio
+import base64
+from hashlib import sha256
 from typing import NamedTuple
 
 import msgspec
 import structlog
+from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.api import ObjectMeta, StorageType
 from nats.js.errors import NotFoundError
 from nats.js.object_store import ObjectStore
 
-from domain.state import State
-from services.sealing.box import BoxRejected, open_box, seal
+from domain.state import State, layout
+from services.sealing.box import OVERHEAD_BYTES, BoxRejected, open_box, seal
 from services.tenant_log.codec import Link
 
 BUCKET = "SNAPSHOTS"
+STREAM = f"OBJ_{BUCKET}"
 SNAPSHOT_BYTES_MAX = 64_000_000
 PURPOSE = b"snapshot"
-# A change of what State means makes older snapshots worthless, not wrong: they are skipped.
-STATE_VERSION = 1
+# How long a stored chunk may take to arrive; what is not there never does.
+CHUNK_S = 1.0
+# A snapshot may be replaced by a newer one while it is read.
+_READS_MAX = 3
+_META = f"$O.{BUCKET}.M."
+_CHUNKS = f"$O.{BUCKET}.C."
 
 _log = structlog.get_logger()
 
 
 class Snapshot(msgspec.Struct, array_like=True):
-    """An encoded state, and the commit after which it was taken."""
+    """An encoded state and its layout, and the commit after which it was taken."""
 
-    state_version: int
+    layout: int
     index: int
     commit_hash: str
     seq: int
@@ -43,6 +51,20 @@ class Snapshot(msgspec.Struct, array_like=True):
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Snapshot).decode
 _decode_state = msgspec.msgpack.Decoder(State).decode
+
+
+class _Meta(msgspec.Struct, frozen=True):
+    """What an object store says of an object."""
+
+    nuid: str
+    size: int
+    chunks: int
+    digest: str
+    description: str = ""
+    deleted: bool = False
+
+
+_decode_meta = msgspec.json.Decoder(_Meta).decode
 
 
 class Restored(NamedTuple):
@@ -60,19 +82,20 @@ def encode_state(state: State) -> bytes:
 
 def encode(frozen_state: bytes, link: Link, seq: int) -> bytes:
     """Say where a frozen state stands."""
-    return _encode(Snapshot(STATE_VERSION, link.index, link.commit_hash, seq, frozen_state))
+    return _encode(Snapshot(layout(), link.index, link.commit_hash, seq, frozen_state))
 
 
 class SnapshotStore:
     """Sealed snapshots in an object store; the newest of each tenant."""
 
-    def __init__(self, objects: ObjectStore) -> None:
+    def __init__(self, jetstream: JetStreamContext, objects: ObjectStore) -> None:
+        self._jetstream = jetstream
         self._objects = objects
 
     @classmethod
     async def open(cls, jetstream: JetStreamContext) -> SnapshotStore:
         """Open the bucket that set-up created."""
-        return cls(await jetstream.object_store(BUCKET))
+        return cls(jetstream, await jetstream.object_store(BUCKET))
 
     async def put(self, tenant: str, frozen: bytes, key: bytes, key_version: int) -> None:
         """Seal and store; the sealing runs in a thread, so that decisions go on."""
@@ -84,14 +107,53 @@ class SnapshotStore:
         await self._objects.put(tenant, box, ObjectMeta(description=str(key_version)))
 
     async def find(self, tenant: str) -> tuple[bytes, int] | None:
-        """Return the sealed snapshot and its key version, or None."""
+        """Return the sealed snapshot and its key version; None if there is none that is whole."""
         try:
-            found = await self._objects.get(tenant)
+            for _ in range(_READS_MAX):
+                meta = await self._meta(tenant)
+                if meta is None or meta.deleted:
+                    return None
+                if not meta.description.isdigit() or not _fits(meta):
+                    break
+                box = await self._read(meta)
+                if box is not None:
+                    return box, int(meta.description)
+        except (NatsError, OSError, TimeoutError, msgspec.DecodeError) as problem:
+            _unusable(tenant, str(problem) or type(problem).__name__)
+            return None
+        _unusable(tenant, "it is not whole")
+        return None
+
+    async def _meta(self, tenant: str) -> _Meta | None:
+        subject = _META + base64.urlsafe_b64encode(tenant.encode()).decode()
+        try:
+            found = await self._jetstream.get_last_msg(STREAM, subject)
         except NotFoundError:
             return None
-        if found.data is None or not (found.info.description or "").isdigit():
-            return None
-        return found.data, int(found.info.description or "0")
+        return _decode_meta(found.data or b"")
+
+    async def _read(self, meta: _Meta) -> bytes | None:
+        """
+        Return an object's bytes, or None when they are not all there or not the ones described.
+
+        Chunk by chunk, each a question with an end: the library's own reader waits for ever for a
+        chunk that was purged meanwhile, because a newer snapshot has replaced it.
+        """
+        chunks: list[bytes] = []
+        seq = 0
+        for _ in range(meta.chunks):
+            try:
+                async with asyncio.timeout(CHUNK_S):
+                    found = await self._jetstream.get_msg(
+                        STREAM, seq=seq + 1, subject=_CHUNKS + meta.nuid, next=True
+                    )
+            except NotFoundError:
+                return None
+            chunks.append(found.data or b"")
+            seq = found.seq or 0
+        box = b"".join(chunks)
+        digest = base64.urlsafe_b64encode(sha256(box).digest()).decode()
+        return box if len(box) == meta.size and meta.digest == f"SHA-256={digest}" else None
 
     async def drop(self, tenant: str) -> None:
         """Forget a tenant's snapshot; the log still has everything."""
@@ -103,14 +165,22 @@ def open_snapshot(tenant: str, box: bytes, key: bytes, key_version: int) -> Rest
     context = (tenant.encode(), str(key_version).encode())
     try:
         snapshot = _decode(open_box(key, PURPOSE, context, box))
-        if snapshot.state_version != STATE_VERSION:
-            _log.warning("snapshot_unusable", tenant=tenant, reason="another version of the state")
+        if snapshot.layout != layout():
+            _unusable(tenant, "another layout of the state")
             return None
         state = _decode_state(snapshot.state_bytes)
     except (BoxRejected, msgspec.DecodeError) as problem:
-        _log.warning("snapshot_unusable", tenant=tenant, reason=str(problem))
+        _unusable(tenant, str(problem))
         return None
     return Restored(state, Link(snapshot.index, snapshot.commit_hash), snapshot.seq)
+
+
+def _fits(meta: _Meta) -> bool:
+    return 0 < meta.size <= SNAPSHOT_BYTES_MAX + OVERHEAD_BYTES and 0 < meta.chunks <= meta.size
+
+
+def _unusable(tenant: str, reason: str) -> None:
+    _log.warning("snapshot_unusable", tenant=tenant, reason=reason)
 
 
 async def create_bucket(jetstream: JetStreamContext, *, replicas: int, bytes_max: int) -> None:

@@ -293,6 +293,40 @@ def test_a_doctored_table_is_found(system):
     assert report["postgres"]["state"] == "differs"
 
 
+async def test_a_twin_that_only_the_tables_know(system):
+    """Rows without a log are somebody's invention, or what is left of one that was cut away."""
+    insert = (
+        "INSERT INTO tenants_v1.tenants SELECT 'ghost', shard, status, reason, display_name,"
+        " organisation, currency, time_zone, policy_version, price_version, provisioned_at,"
+        " position, last_commit_at FROM tenants_v1.tenants LIMIT 1"
+    )
+    with psycopg.connect(system.settings.postgres_owner(), autocommit=True) as owner:
+        owner.execute(insert)
+    async with verifier(system, with_live=False) as made:
+        assert "ghost" in await made.tenants()
+        report = await made.tenant("ghost")
+
+    assert report.position == 0
+    assert {finding.check for finding in report.findings} == {"postgres"}
+    assert "tenants, position" in {finding.what for finding in report.findings}
+
+
+async def test_a_log_in_another_shard(system):
+    """The gate would never look for it there."""
+    home = shard_of("misplaced", 2)
+    connection = await nats.connect(system.bus.url_for(TEST_USER))
+    await connection.jetstream().publish(f"{log_prefix(1 - home)}.misplaced.budget", b"x")
+    await connection.close()
+    async with verifier(system, with_postgres=False) as made:
+        (only,) = (await made.stream(1 - home)).listed
+
+    assert (only.what, only.expected, only.found) == (
+        "shard of misplaced",
+        str(home),
+        str(1 - home),
+    )
+
+
 async def test_an_erased_twin(system):
     """Its chain is proved for ever; nobody claims to have seen the content."""
     server = system.bus

@@ -9,7 +9,7 @@ from contracts.budget import CallSettled
 from domain.views import view
 from services.audit.findings import Finding, Findings
 from services.audit.live import LiveCheck
-from services.audit.report import Area, Plan, report
+from services.audit.report import ERASED, Area, Plan, report
 from services.audit.snapshot import SnapshotCheck
 from services.audit.tenant_audit import TenantAudit
 from services.gate.writer import Waiter
@@ -366,6 +366,8 @@ async def test_an_erased_tenant(log):
     assert found.erased
     assert found.link.index == len(log.stored)
     assert found.refold.events == 0
+    summed = report(found, Plan(*(Area("none", ERASED),) * 3), 1.0)
+    assert (summed.log.state, summed.content.state) == ("proved", "none")
 
 
 async def test_an_erased_tenant_with_a_broken_chain(log):
