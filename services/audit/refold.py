@@ -62,13 +62,15 @@ class Refold:
             kind = type(event)
             if event.at_us < state.clock_us:
                 self._differs("at_us", number, f"at least {state.clock_us}", event.at_us)
-            if kind in _NUMBERED:
-                self._count(event, number, command_ids)
             try:
-                if kind in _NUMBERED:
-                    gate.evolve(state, event)
-                else:
+                if kind not in _NUMBERED:
                     self._unnumbered(event)
+                else:
+                    if event.decision == state.decisions + 1:  # type: ignore[union-attr]
+                        command_ids.append(event.command_id)  # type: ignore[union-attr]
+                    else:
+                        self._out_of_order(event, number, command_ids)
+                    gate.evolve(state, event)
                 if kind in _STANDING:
                     self._check_standing(event, number)
             except DOES_NOT_FIT as problem:
@@ -88,12 +90,10 @@ class Refold:
             found.setdefault(period, []).append(totals)
         return found
 
-    def _count(self, event: Any, number: int, command_ids: list[str]) -> None:
-        expected = self.state.decisions + 1
-        if event.decision == expected:
-            command_ids.append(event.command_id)
-        elif type(event) not in _PARTS or event.decision != expected - 1 or number == 1:
-            self._differs("decision", number, expected, event.decision)
+    def _out_of_order(self, event: Any, number: int, command_ids: list[str]) -> None:
+        decisions = self.state.decisions
+        if type(event) not in _PARTS or event.decision != decisions or number == 1:
+            self._differs("decision", number, decisions + 1, event.decision)
             command_ids.append(event.command_id)
 
     def _unnumbered(self, event: AnyEvent) -> None:

@@ -21,6 +21,7 @@ from nats.js.errors import NotFoundError
 from psycopg import AsyncConnection
 
 from contracts import subjects
+from services.failure import Failure
 from services.gate import lease
 from services.gate.endpoints import SERVICE
 from services.settings import Settings
@@ -101,7 +102,9 @@ async def _part(
             await ask(settings, found)
     except TimeoutError:
         found.faults.append(f"{name}: no answer within {ASK_S:g} s")
-    except (NatsError, NotFoundError, OSError, aiohttp.ClientError, psycopg.Error) as problem:
+    except Failure as problem:
+        found.faults.append(f"{name}: {problem.message}")
+    except (NatsError, OSError, aiohttp.ClientError, psycopg.Error) as problem:
         # Only the kind: the text of a driver may hold an address with a login.
         found.faults.append(f"{name}: {type(problem).__name__}")
 

@@ -52,7 +52,9 @@ def _show(found: Status, console: Console) -> None:
     console.print()
     for fault in found.faults:
         console.print(Text.assemble(("✗ ", "bold red"), printable(fault)), soft_wrap=True)
-    if not found.faults:
+    if not found.server:
+        console.print("Start everything on this machine with `vito up`.")
+    elif not found.faults:
         console.print("[green]everything answers[/]")
 
 

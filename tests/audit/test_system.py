@@ -221,6 +221,22 @@ async def test_status_tells_who_serves_what(system):
     assert found.api_state == "not configured"
 
 
+async def test_a_database_that_goes_away_is_not_held_against_the_log(system):
+    """What is left is still proved, and the tables are not claimed."""
+    async with verifier(system) as made:
+        with psycopg.connect(system.settings.postgres_owner(), autocommit=True) as owner:
+            owner.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE application_name = 'vito-audit'"
+            )
+        report = await made.tenant("cantor")
+
+    assert report.findings == []
+    assert (report.log.state, report.live.state) == ("proved", "proved")
+    assert report.postgres.state == "not_checked"
+    assert report.left_out == [f"postgres: {report.postgres.detail}"]
+
+
 # -- the commands as they are typed ---------------------------------------------------------
 
 
