@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 import nats
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from contracts import subjects
+from services.embedded.nats_permissions import KEYS, LEASES, SNAPSHOTS
 from services.eventstore.connection import EventStoreConnection
+from services.eventstore.errors import Rejected
 from services.eventstore.store import EventStore
 from services.eventstore.stream import (
+    STREAM_NOT_FOUND,
     StreamSettings,
     WrongSettings,
     check_server,
@@ -57,10 +61,23 @@ async def check(settings: Settings, connection: EventStoreConnection) -> None:
     await check_servers(settings)
     for shard in range(settings.shards):
         wanted = stream_settings(settings, shard)
-        info = await connection.api(f"STREAM.INFO.{wanted.stream}")
+        info = await _stream_info(connection, wanted.stream)
         if findings := check_stream(info, wanted):
             raise WrongSettings(f"stream {wanted.stream}", findings)
+    for bucket in (KEYS, LEASES, SNAPSHOTS):
+        await _stream_info(connection, bucket)
     await check_routing(connection.client, settings.shards)
+
+
+async def _stream_info(connection: EventStoreConnection, stream: str) -> dict[str, Any]:
+    try:
+        return await connection.api(f"STREAM.INFO.{stream}")
+    except Rejected as problem:
+        if problem.code != STREAM_NOT_FOUND:
+            raise
+        raise WrongSettings(
+            f"stream {stream}", ["make it with `vito setup`: it does not exist"]
+        ) from None
 
 
 async def check_servers(settings: Settings) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import cached_property
 from typing import Self
 
@@ -75,7 +75,9 @@ class GateClient(Governance):
             yield client
         finally:
             await client.errands.drain()
-            await connection.close()
+            # The library writes what is left even when the bus is gone (uvloop: RuntimeError).
+            with suppress(OSError, RuntimeError):
+                await connection.close()
 
     def for_tenant(self, tenant: str) -> Self:
         """Return a client of another tenant on the same connection."""

@@ -10,6 +10,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from itertools import count
 from typing import Any, Self, TypeAlias
 
@@ -110,7 +111,10 @@ class EventStoreConnection:
     async def close(self) -> None:
         """Close the connection; whoever still waits for an answer gets OutcomeUnknown."""
         self._lose_everything()
-        await self.client.close()
+        # nats-py writes what is left even to a socket that is gone. The library's own loop raises
+        # an OSError then, and uvloop a RuntimeError.
+        with suppress(OSError, RuntimeError):
+            await self.client.close()
 
     # -- being connected or not
 

@@ -22,7 +22,7 @@ DUPLICATE_WINDOW_NANOS = 100_000_000
 SERVER_VERSION_MIN = (2, 12)
 DEADLINE_S = 30.0
 _RETRY_S = 0.2
-_STREAM_NOT_FOUND = 10059
+STREAM_NOT_FOUND = 10059
 _STREAM_EXISTS = 10058
 
 
@@ -162,7 +162,7 @@ async def _found_or_created(
     try:
         return await connection.api(f"STREAM.INFO.{settings.stream}")
     except Rejected as problem:
-        if problem.code != _STREAM_NOT_FOUND:
+        if problem.code != STREAM_NOT_FOUND:
             raise
     return await _create(connection, settings)
 

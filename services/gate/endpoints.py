@@ -111,7 +111,11 @@ class Decoders:
             self._many_msgpack = msgspec.msgpack.Decoder(many).decode
 
     def read(self, data: bytes, *, packed: bool) -> tuple[list[Any], bool]:
-        """Return the commands and whether they came as a list. Raises msgspec.DecodeError."""
+        """
+        Return the commands and whether they came as a list.
+
+        Raises msgspec.DecodeError, or UnicodeDecodeError for a text that is none.
+        """
         many = self._many_msgpack if packed else self._many_json
         if many is not None and _is_list(data, packed=packed):
             return many(data), True
@@ -200,7 +204,7 @@ class ShardEndpoints:
             packed = _is_packed(request)
             try:
                 commands, is_list = decoders.read(request.data, packed=packed)
-            except msgspec.DecodeError as problem:
+            except (msgspec.DecodeError, UnicodeDecodeError) as problem:
                 self._refuse(request, problem, command)
                 return
             respond = self._responder(request, packed=packed, is_list=is_list)

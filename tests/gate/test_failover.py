@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from contracts.subjects import shard_of
-from services.gate.lease import BUCKET
+from tests.gate.owner import owner_of
 from tests.rig.checking import check_acknowledged, read_log
 from tests.rig.loading import Load
 from tests.rig.twins import provision_twin
@@ -16,17 +16,6 @@ from tests.rig.twins import provision_twin
 TENANT = "cantor"
 # Promised: 3 s. Measured from the last answer before to the first after.
 SERVED_AGAIN_WITHIN_S = 3.0
-
-
-async def owner_of(deployment, tenant):
-    """Return the process that has the lease of the tenant's shard."""
-    settings = deployment.settings
-    shard = shard_of(tenant, settings.shards)
-    async with deployment.log() as (stores, _):
-        jetstream = stores[0].connection.client.jetstream()
-        bucket = await jetstream.key_value(BUCKET)
-        name = (await bucket.get(f"shard.{shard}")).value.decode()
-    return next(p for p in deployment.processes if name in p.said() and p.is_running)
 
 
 def longest_silence_s(answers):
@@ -46,7 +35,7 @@ async def test_the_other_worker_serves_within_3_s_and_nothing_is_lost_or_doubled
     load = await Load.prepare(deployment, tenants=[TENANT], clients=8, seconds=9.0)
     await load.begin()
     await asyncio.sleep(2)
-    victim = await owner_of(deployment, TENANT)
+    victim = await owner_of(deployment, shard_of(TENANT, 2))
     if how == "kill":
         victim.kill()
     else:
@@ -123,7 +112,7 @@ async def test_on_three_nodes_the_stream_leader_may_die_too(cluster_deployment):
     await asyncio.sleep(4)
     leader.launch()
     await asyncio.sleep(2)
-    (await owner_of(deployment, tenant)).kill()
+    (await owner_of(deployment, shard_of(tenant, deployment.settings.shards))).kill()
     answers = await load.answers()
 
     logged = await read_log(deployment, tenant)
