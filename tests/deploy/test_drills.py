@@ -70,7 +70,7 @@ async def test_a_server_that_does_not_sync_is_refused(node_factory):
 @pytest.mark.parametrize("changes", [{"discard": "old"}, {"max_age": 3_600_000_000_000}])
 async def test_a_stream_that_forgets_is_refused(deployed, changes):
     """The admin may change a stream; a worker that finds it so does not start."""
-    await change_stream(deployed, "EVT_2", **changes)
+    await change_stream(deployed, "EVT_1", **changes)
     connection = await EventStoreConnection.open(**deployed.nats("worker").options())
 
     with pytest.raises(WrongSettings, match=next(iter(changes))):

@@ -9,7 +9,7 @@ from rich.pretty import pretty_repr
 
 from contracts.subjects import shard_of
 from services.embedded import ports
-from services.embedded.nats_config import NatsUser, Variable, render
+from services.embedded.nats_config import SHARDS_DEFAULT, NatsUser, Variable, render
 from services.embedded.nats_permissions import ROLES, inbox_prefix, permissions
 from services.embedded.nats_server import StartFailed, new_users
 from services.secret import Secret
@@ -79,13 +79,13 @@ async def test_commands_reach_the_shard_of_their_tenant(nats_server):
         async def answer(message) -> None:
             await message.respond(message.subject.encode())
 
-        for shard in range(4):
+        for shard in range(SHARDS_DEFAULT):
             await worker.connection.subscribe(f"shard.{shard}.cmd.*.budget.authorize", cb=answer)
             await worker.connection.subscribe(f"shard.{shard}.qry.*.budget.state", cb=answer)
         await worker.connection.flush()
 
         for tenant in ("cantor", "fernandez", "a", "b", "c-4", "x_9"):
-            shard = shard_of(tenant, 4)
+            shard = shard_of(tenant, SHARDS_DEFAULT)
             for subject in (f"cmd.{tenant}.budget.authorize", f"qry.{tenant}.budget.state"):
                 reply = await client.connection.request(subject, b"x")
                 assert reply.data.decode() == f"shard.{shard}.{subject}"
@@ -150,7 +150,7 @@ async def test_nobody_deletes_the_log_over_the_bus(nats_server):
     for role in ROLES:
         async with Login(nats_server, role) as login:
             for verb in ("DELETE", "PURGE", "MSG.DELETE"):
-                assert not await login.may_publish(f"$JS.API.STREAM.{verb}.EVT_3"), role
+                assert not await login.may_publish(f"$JS.API.STREAM.{verb}.EVT_1"), role
 
 
 async def test_a_client_of_one_tenant_stays_there(nats_factory):
