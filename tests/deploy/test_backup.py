@@ -193,7 +193,7 @@ async def test_a_failed_backup_has_no_name(deployed, directory):
     server, settings = deployed
     missing_stream = msgspec.structs.replace(settings, shards=5)
 
-    with pytest.raises(StreamCopyFailed, match="EVT_4"):
+    with pytest.raises(StreamCopyFailed, match="EVT_2"):
         await deployment.backup(missing_stream, directory / "backup", now=NOW, tell=nothing)
     assert not (directory / "backup").exists()
     with pytest.raises(BackupUnusable, match="failed backup"):
