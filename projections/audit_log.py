@@ -10,8 +10,17 @@ from __future__ import annotations
 
 from contracts.budget import CallSettled
 from contracts.price_book import PriceBookSet
-from projections.cells import moment, text_or_null
-from projections.projection import Append, Commit, Row, Write
+from projections.cells import (
+    NUMBER,
+    TEXT,
+    copied,
+    copied_name,
+    copied_or_null,
+    line_of,
+    moment,
+    name_or_null,
+)
+from projections.projection import Append, Commit, Write
 
 NAME = "audit_log"
 DEFINITION = 1
@@ -83,49 +92,50 @@ FROM {schema}.audit_logs a LEFT JOIN {schema}.currencies c USING (tenant, price_
 """,
 }
 
-_COLUMNS = (
-    "tenant",
-    "decision",
-    "reservation",
-    "position",
-    "ordinal",
-    "stream_seq",
-    "occurred_at",
-    "command_id",
-    "provider_id",
-    "sku",
-    "modality",
-    "outcome",
-    "period",
-    "input_tokens",
-    "output_tokens",
-    "stream_ms",
-    "characters",
-    "requests",
-    "turns",
-    "tokens_milli",
-    "stream_ms_milli",
-    "turns_milli",
-    "requests_milli",
-    "cost_nanos",
-    "credit_nanos",
-    "overrun_nanos",
-    "held_nanos",
-    "held_credit_nanos",
-    "late",
-    "session_id",
-    "vendor_ref",
-    "policy_version",
-    "price_version",
-)
+_COLUMNS = {
+    "tenant": TEXT,
+    "decision": NUMBER,
+    "reservation": NUMBER,
+    "position": NUMBER,
+    "ordinal": NUMBER,
+    "stream_seq": NUMBER,
+    "occurred_at": TEXT,
+    "command_id": TEXT,
+    "provider_id": TEXT,
+    "sku": TEXT,
+    "modality": TEXT,
+    "outcome": TEXT,
+    "period": TEXT,
+    "input_tokens": NUMBER,
+    "output_tokens": NUMBER,
+    "stream_ms": NUMBER,
+    "characters": NUMBER,
+    "requests": NUMBER,
+    "turns": NUMBER,
+    "tokens_milli": NUMBER,
+    "stream_ms_milli": NUMBER,
+    "turns_milli": NUMBER,
+    "requests_milli": NUMBER,
+    "cost_nanos": NUMBER,
+    "credit_nanos": NUMBER,
+    "overrun_nanos": NUMBER,
+    "held_nanos": NUMBER,
+    "held_credit_nanos": NUMBER,
+    "late": TEXT,
+    "session_id": TEXT,
+    "vendor_ref": TEXT,
+    "policy_version": NUMBER,
+    "price_version": NUMBER,
+}
+_LINE = line_of(_COLUMNS)
 
 
 class Fold:
     """One row for each settlement, and the currency of each price book."""
 
     def __init__(self) -> None:
-        self._outcomes: list[Row] = []
-        self._currencies: list[Row] = []
+        self._outcomes: list[str] = []
+        self._currencies: list[str] = []
 
     def add(self, commit: Commit) -> None:
         """See Folding."""
@@ -133,20 +143,20 @@ class Fold:
             if isinstance(event, CallSettled):
                 self._outcomes.append(_outcome(commit, ordinal, event))
             elif isinstance(event, PriceBookSet):
-                currency = event.price_book.currency
-                self._currencies.append((commit.tenant, event.version, currency))
+                currency = copied(event.price_book.currency)
+                self._currencies.append(f"{commit.tenant}\t{event.version}\t{currency}\n")
 
     def writes(self) -> list[Write]:
         """See Folding."""
         return [
-            Append("audit_logs", _COLUMNS, self._outcomes),
+            Append("audit_logs", tuple(_COLUMNS), self._outcomes),
             Append("currencies", ("tenant", "price_version", "currency"), self._currencies),
         ]
 
 
-def _outcome(commit: Commit, ordinal: int, event: CallSettled) -> Row:
+def _outcome(commit: Commit, ordinal: int, event: CallSettled) -> str:
     usage, units = event.usage, event.units
-    return (
+    return _LINE % (
         commit.tenant,
         event.decision,
         event.reservation,
@@ -154,12 +164,12 @@ def _outcome(commit: Commit, ordinal: int, event: CallSettled) -> Row:
         ordinal,
         commit.stream_seq,
         moment(event.at_us),
-        event.command_id,
-        event.provider_id,
-        event.sku,
+        copied(event.command_id),
+        copied_name(event.provider_id),
+        copied_name(event.sku),
         event.modality,
         event.outcome,
-        event.period,
+        copied_name(event.period),
         usage.input_tokens,
         usage.output_tokens,
         usage.stream_ms,
@@ -176,8 +186,8 @@ def _outcome(commit: Commit, ordinal: int, event: CallSettled) -> Row:
         event.held_nanos,
         event.held_credit_nanos,
         event.late,
-        text_or_null(event.session_id),
-        text_or_null(event.vendor_ref),
+        name_or_null(event.session_id),
+        copied_or_null(event.vendor_ref),
         event.policy_version,
         event.price_version,
     )

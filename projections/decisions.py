@@ -9,7 +9,7 @@ are not listed but counted, per minute and code, in `refusal_counts`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -27,13 +27,26 @@ from contracts.policy import PolicySet
 from contracts.price_book import PriceBookSet
 from contracts.replies import Verdict
 from contracts.tenant import TenantProvisioned, TenantResumed, TenantSuspended
-from projections.cells import json_text, moment, moment_or_null, text, text_or_null
-from projections.projection import Append, Change, Commit, Row, Write
+from projections.cells import (
+    NULL,
+    NUMBER,
+    TEXT,
+    copied,
+    copied_json,
+    copied_name,
+    line_of,
+    moment,
+    moment_or_null,
+    name_or_null,
+    text,
+)
+from projections.projection import Append, Change, Commit, Write
 
 NAME = "decisions"
 DEFINITION = 1
 
 GRANTED = 200
+_Values: TypeAlias = tuple[object, ...]
 _MINUTE_US = 60_000_000
 
 TABLES = """
@@ -107,7 +120,7 @@ ON CONFLICT (tenant, minute, code) DO UPDATE SET
 
 
 class _Decision(NamedTuple):
-    """A row, in the order of the columns; what a decision does not have stays null or 0."""
+    """A line's values, in the order of the columns; what a decision does not have stays null."""
 
     tenant: str
     decision: int
@@ -117,29 +130,33 @@ class _Decision(NamedTuple):
     command_id: str
     noun: str
     verb: str
-    verdict: Verdict | None = None
+    verdict: str = NULL
     status: int = GRANTED
     code: str = ""
-    reservation: int | None = None
-    requested: str | None = None
-    modality: str | None = None
-    provider_id: str | None = None
-    sku: str | None = None
+    reservation: int | str = NULL
+    requested: str = NULL
+    modality: str = NULL
+    provider_id: str = NULL
+    sku: str = NULL
     amount_nanos: int = 0
     credit_nanos: int = 0
     delay_us: int = 0
     retry_after_us: int = 0
-    expires_at: str | None = None
-    session_id: str | None = None
-    policy_version: int | None = None
-    price_version: int | None = None
-    committed_nanos: int | None = None
-    held_nanos: int | None = None
-    limit_nanos: int | None = None
-    credits_nanos: int | None = None
-    resets_at: str | None = None
-    actor: str | None = None
+    expires_at: str = NULL
+    session_id: str = NULL
+    policy_version: int | str = NULL
+    price_version: int | str = NULL
+    committed_nanos: int | str = NULL
+    held_nanos: int | str = NULL
+    limit_nanos: int | str = NULL
+    credits_nanos: int | str = NULL
+    resets_at: str = NULL
+    actor: str = NULL
     facts: str = "{}"
+
+
+_NUMBERS = {field for field, kind in _Decision.__annotations__.items() if kind == "int"}
+_LINE = line_of({f: NUMBER if f in _NUMBERS else TEXT for f in _Decision._fields})
 
 
 class _Count(msgspec.Struct, gc=False):
@@ -156,27 +173,27 @@ class Fold:
     """A row for each decision, and by how much the counts of refusals grow."""
 
     def __init__(self) -> None:
-        self._rows: list[Row] = []
+        self._lines: list[str] = []
         self._counts: dict[tuple[str, str, str], _Count] = {}
 
     def add(self, commit: Commit) -> None:
         """See Folding."""
         latest: object = 0
         for ordinal, event in enumerate(commit.events):
-            row_of = _ROW_OF.get(type(event))
-            if row_of is not None:
-                row = row_of(commit, ordinal, event)
+            values_of = _VALUES_OF.get(type(event))
+            if values_of is not None:
+                values = values_of(commit, ordinal, event)
                 # Provisioning is one decision of several events; the first of them names it.
-                if row[1] != latest:
-                    latest = row[1]
-                    self._rows.append(row)
+                if values[1] != latest:
+                    latest = values[1]
+                    self._lines.append(_LINE % values)
             elif isinstance(event, RefusalsCounted):
                 self._count(commit, event)
 
     def writes(self) -> list[Write]:
         """See Folding."""
         return [
-            Append("decisions", _Decision._fields, self._rows),
+            Append("decisions", _Decision._fields, self._lines),
             Change(_COUNT, list(self._counts.values())),
         ]
 
@@ -191,9 +208,9 @@ class Fold:
             count.position = commit.position
 
 
-def _authorized(commit: Commit, ordinal: int, event: CallAuthorized) -> Row:
+def _authorized(commit: Commit, ordinal: int, event: CallAuthorized) -> _Values:
     standing = event.standing
-    facts = {"stepped_down_for": event.stepped_down_for} if event.stepped_down_for else None
+    facts = {"stepped_down_for": event.stepped_down_for} if event.stepped_down_for else {}
     # A plain tuple in the order of the columns: a named one takes twice as long to make.
     return (
         commit.tenant,
@@ -201,7 +218,7 @@ def _authorized(commit: Commit, ordinal: int, event: CallAuthorized) -> Row:
         commit.position,
         ordinal,
         moment(event.at_us),
-        event.command_id,
+        copied(event.command_id),
         "budget",
         "authorize",
         _verdict(event),
@@ -210,14 +227,14 @@ def _authorized(commit: Commit, ordinal: int, event: CallAuthorized) -> Row:
         event.decision,
         event.requested,
         event.modality,
-        event.provider_id,
-        event.sku,
+        copied_name(event.provider_id),
+        copied_name(event.sku),
         event.amount_nanos,
         event.credit_nanos,
         event.delay_us,
         0,
         moment(event.expires_at_us),
-        text_or_null(event.session_id),
+        name_or_null(event.session_id),
         event.policy_version,
         event.price_version,
         standing.committed_nanos,
@@ -225,8 +242,8 @@ def _authorized(commit: Commit, ordinal: int, event: CallAuthorized) -> Row:
         standing.limit_nanos,
         standing.credits_nanos,
         moment_or_null(standing.resets_at_us),
-        None,
-        json_text(facts) if facts else "{}",
+        NULL,
+        copied_json(facts) if facts else "{}",
     )
 
 
@@ -240,14 +257,14 @@ def _refused(commit: Commit, ordinal: int, event: CallRefused) -> _Decision:
     return _row(commit, ordinal, event, "budget", event.verb, event.code)._replace(
         verdict="DENY",
         status=event.status,
-        requested=text_or_null(event.requested),
-        provider_id=text_or_null(event.provider_id),
-        sku=text_or_null(event.sku),
+        requested=name_or_null(event.requested),
+        provider_id=name_or_null(event.provider_id),
+        sku=name_or_null(event.sku),
         amount_nanos=event.amount_nanos,
         retry_after_us=event.retry_after_us,
         policy_version=event.policy_version,
         price_version=event.price_version,
-        facts=json_text(event.facts) if event.facts else "{}",
+        facts=copied_json(event.facts) if event.facts else "{}",
         **_stood(event.standing),
     )
 
@@ -261,7 +278,7 @@ def _extended(commit: Commit, ordinal: int, event: HoldExtended) -> _Decision:
         amount_nanos=event.amount_nanos,
         credit_nanos=event.credit_nanos,
         expires_at=moment(event.expires_at_us),
-        session_id=text_or_null(event.session_id),
+        session_id=name_or_null(event.session_id),
         policy_version=event.policy_version,
         **_stood(event.standing),
     )
@@ -273,8 +290,8 @@ def _released(commit: Commit, ordinal: int, event: HoldReleased) -> _Decision:
         modality=event.modality,
         amount_nanos=event.held_nanos,
         credit_nanos=event.held_credit_nanos,
-        session_id=text_or_null(event.session_id),
-        facts=json_text({"reason": event.reason}) if event.reason else "{}",
+        session_id=name_or_null(event.session_id),
+        facts=copied_json({"reason": event.reason}) if event.reason else "{}",
         **_stood(event.standing),
     )
 
@@ -282,8 +299,8 @@ def _released(commit: Commit, ordinal: int, event: HoldReleased) -> _Decision:
 def _topped_up(commit: Commit, ordinal: int, event: CreditsAdded) -> _Decision:
     return _row(commit, ordinal, event, "budget", "top_up", "topped_up")._replace(
         amount_nanos=event.amount_nanos,
-        actor=text(event.actor),
-        facts=json_text({"reason": event.reason}) if event.reason else "{}",
+        actor=copied(event.actor),
+        facts=copied_json({"reason": event.reason}) if event.reason else "{}",
         **_stood(event.standing),
     )
 
@@ -291,7 +308,7 @@ def _topped_up(commit: Commit, ordinal: int, event: CreditsAdded) -> _Decision:
 def _command_refused(commit: Commit, ordinal: int, event: CommandRefused) -> _Decision:
     return _row(commit, ordinal, event, event.noun, event.verb, event.code)._replace(
         status=event.status,
-        facts=json_text(event.facts) if event.facts else "{}",
+        facts=copied_json(event.facts) if event.facts else "{}",
         **_stood(event.standing),
     )
 
@@ -299,36 +316,36 @@ def _command_refused(commit: Commit, ordinal: int, event: CommandRefused) -> _De
 def _provisioned(commit: Commit, ordinal: int, event: TenantProvisioned) -> _Decision:
     facts = {"display_name": event.display_name, "organisation": event.organisation}
     return _row(commit, ordinal, event, "tenant", "provision", "provisioned")._replace(
-        actor=text(event.actor), facts=json_text(facts)
+        actor=copied(event.actor), facts=copied_json(facts)
     )
 
 
 def _suspended(commit: Commit, ordinal: int, event: TenantSuspended) -> _Decision:
     facts = {"mode": event.mode, "reason": event.reason}
     return _row(commit, ordinal, event, "tenant", "suspend", "suspended")._replace(
-        actor=text(event.actor), facts=json_text(facts)
+        actor=copied(event.actor), facts=copied_json(facts)
     )
 
 
 def _resumed(commit: Commit, ordinal: int, event: TenantResumed) -> _Decision:
     return _row(commit, ordinal, event, "tenant", "resume", "resumed")._replace(
-        actor=text(event.actor), facts=json_text({"reason": event.reason})
+        actor=copied(event.actor), facts=copied_json({"reason": event.reason})
     )
 
 
 def _policy_set(commit: Commit, ordinal: int, event: PolicySet) -> _Decision:
     return _row(commit, ordinal, event, "policy", "set", "policy_set")._replace(
         policy_version=event.version,
-        actor=text(event.actor),
-        facts=json_text({"note": event.note}) if event.note else "{}",
+        actor=copied(event.actor),
+        facts=copied_json({"note": event.note}) if event.note else "{}",
     )
 
 
 def _prices_set(commit: Commit, ordinal: int, event: PriceBookSet) -> _Decision:
     return _row(commit, ordinal, event, "price_book", "set", "price_book_set")._replace(
         price_version=event.version,
-        actor=text(event.actor),
-        facts=json_text({"note": event.note}) if event.note else "{}",
+        actor=copied(event.actor),
+        facts=copied_json({"note": event.note}) if event.note else "{}",
     )
 
 
@@ -339,10 +356,10 @@ def _row(commit: Commit, ordinal: int, event: Any, noun: str, verb: str, code: s
         commit.position,
         ordinal,
         moment(event.at_us),
-        event.command_id,
-        noun,
-        verb,
-        code=code,
+        copied(event.command_id),
+        copied_name(noun),
+        copied_name(verb),
+        code=copied_name(code),
     )
 
 
@@ -357,7 +374,7 @@ def _stood(standing: Standing) -> dict[str, Any]:
 
 
 # Settlements are not here: each has its row in the audit log.
-_ROW_OF: Mapping[type, Callable[[Commit, int, Any], Row]] = {
+_VALUES_OF: Mapping[type, Callable[[Commit, int, Any], _Values]] = {
     CallAuthorized: _authorized,
     CallRefused: _refused,
     CommandRefused: _command_refused,

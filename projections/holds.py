@@ -20,8 +20,16 @@ from contracts.budget import (
     HoldReleased,
     HoldsExpired,
 )
-from projections.cells import moment, text_or_null
-from projections.projection import Append, Change, Commit, Row, Write
+from projections.cells import (
+    NULL,
+    NUMBER,
+    TEXT,
+    copied_name,
+    line_of,
+    moment,
+    name_or_null,
+)
+from projections.projection import Append, Change, Commit, Write
 
 NAME = "holds"
 DEFINITION = 1
@@ -99,7 +107,7 @@ class _Opened(msgspec.Struct, gc=False):
     modality: str
     provider_id: str
     sku: str
-    session_id: str | None
+    session_id: str
     amount_nanos: int
     credit_nanos: int
     tokens_milli: int
@@ -109,10 +117,14 @@ class _Opened(msgspec.Struct, gc=False):
     extensions: int
     granted_at: str
     expires_at: str
-    closed_at: str | None
-    settlement: int | None
+    closed_at: str
+    settlement: int | str
     late: bool
     position: int
+
+
+_NUMBERS = {field for field, kind in _Opened.__annotations__.items() if kind == "int"}
+_LINE = line_of({f: NUMBER if f in _NUMBERS else TEXT for f in _Opened.__struct_fields__})
 
 
 class _Changed(msgspec.Struct, gc=False):
@@ -172,12 +184,12 @@ class Fold:
 
     def writes(self) -> list[Write]:
         """See Folding."""
-        as_row = msgspec.structs.astuple
+        as_tuple = msgspec.structs.astuple
         twins = self._twins.values()
-        rows: list[Row] = [as_row(hold) for twin in twins for hold in twin.opened.values()]
+        lines = [_LINE % as_tuple(hold) for twin in twins for hold in twin.opened.values()]
         changed = [hold for twin in twins for hold in twin.changed.values()]
         return [
-            Append("holds", _Opened.__struct_fields__, rows),
+            Append("holds", _Opened.__struct_fields__, lines),
             Change(_CHANGE, changed, all_match=True),
         ]
 
@@ -188,11 +200,11 @@ def _granted(twin: _Twin, position: int, event: CallAuthorized) -> None:
         twin.tenant,
         number,
         "open",
-        event.period,
+        copied_name(event.period),
         event.modality,
-        event.provider_id,
-        event.sku,
-        text_or_null(event.session_id),
+        copied_name(event.provider_id),
+        copied_name(event.sku),
+        name_or_null(event.session_id),
         event.amount_nanos,
         event.credit_nanos,
         units.tokens_milli,
@@ -202,8 +214,8 @@ def _granted(twin: _Twin, position: int, event: CallAuthorized) -> None:
         0,
         moment(event.at_us),
         moment(event.expires_at_us),
-        None,
-        None,
+        NULL,
+        NULL,
         False,  # noqa: FBT003 - in the order of the columns
         position,
     )

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from contracts.policy import PolicySet
-from projections.cells import json_text, moment, text, text_or_null
-from projections.projection import Append, Commit, Row, Write
+from projections.cells import (
+    NUMBER,
+    TEXT,
+    copied,
+    copied_json,
+    copied_or_null,
+    line_of,
+    moment,
+)
+from projections.projection import Append, Commit, Write
 
 NAME = "policies"
 DEFINITION = 1
@@ -31,42 +39,43 @@ FROM {schema}.policies
 """,
 }
 
-_COLUMNS = (
-    "tenant",
-    "version",
-    "policy",
-    "note",
-    "actor",
-    "occurred_at",
-    "decision",
-    "position",
-)
+_COLUMNS = {
+    "tenant": TEXT,
+    "version": NUMBER,
+    "policy": TEXT,
+    "note": TEXT,
+    "actor": TEXT,
+    "occurred_at": TEXT,
+    "decision": NUMBER,
+    "position": NUMBER,
+}
+_LINE = line_of(_COLUMNS)
 
 
 class Fold:
     """A row for each version."""
 
     def __init__(self) -> None:
-        self._rows: list[Row] = []
+        self._lines: list[str] = []
 
     def add(self, commit: Commit) -> None:
         """See Folding."""
         for event in commit.events:
             if isinstance(event, PolicySet):
-                self._rows.append(_row(commit, event))
+                self._lines.append(_line(commit, event))
 
     def writes(self) -> list[Write]:
         """See Folding."""
-        return [Append("policies", _COLUMNS, self._rows)]
+        return [Append("policies", tuple(_COLUMNS), self._lines)]
 
 
-def _row(commit: Commit, event: PolicySet) -> Row:
-    return (
+def _line(commit: Commit, event: PolicySet) -> str:
+    return _LINE % (
         commit.tenant,
         event.version,
-        json_text(event.policy),
-        text_or_null(event.note),
-        text(event.actor),
+        copied_json(event.policy),
+        copied_or_null(event.note),
+        copied(event.actor),
         moment(event.at_us),
         event.decision,
         commit.position,

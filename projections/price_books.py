@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from contracts.price_book import PriceBookSet
-from projections.cells import json_text, moment, text, text_or_null
-from projections.projection import Append, Commit, Row, Write
+from projections.cells import (
+    NUMBER,
+    TEXT,
+    copied,
+    copied_json,
+    copied_or_null,
+    line_of,
+    moment,
+)
+from projections.projection import Append, Commit, Write
 
 NAME = "price_books"
 DEFINITION = 1
@@ -31,42 +39,43 @@ FROM {schema}.price_books
 """,
 }
 
-_COLUMNS = (
-    "tenant",
-    "version",
-    "price_book",
-    "note",
-    "actor",
-    "occurred_at",
-    "decision",
-    "position",
-)
+_COLUMNS = {
+    "tenant": TEXT,
+    "version": NUMBER,
+    "price_book": TEXT,
+    "note": TEXT,
+    "actor": TEXT,
+    "occurred_at": TEXT,
+    "decision": NUMBER,
+    "position": NUMBER,
+}
+_LINE = line_of(_COLUMNS)
 
 
 class Fold:
     """A row for each version."""
 
     def __init__(self) -> None:
-        self._rows: list[Row] = []
+        self._lines: list[str] = []
 
     def add(self, commit: Commit) -> None:
         """See Folding."""
         for event in commit.events:
             if isinstance(event, PriceBookSet):
-                self._rows.append(_row(commit, event))
+                self._lines.append(_line(commit, event))
 
     def writes(self) -> list[Write]:
         """See Folding."""
-        return [Append("price_books", _COLUMNS, self._rows)]
+        return [Append("price_books", tuple(_COLUMNS), self._lines)]
 
 
-def _row(commit: Commit, event: PriceBookSet) -> Row:
-    return (
+def _line(commit: Commit, event: PriceBookSet) -> str:
+    return _LINE % (
         commit.tenant,
         event.version,
-        json_text(event.price_book),
-        text_or_null(event.note),
-        text(event.actor),
+        copied_json(event.price_book),
+        copied_or_null(event.note),
+        copied(event.actor),
         moment(event.at_us),
         event.decision,
         commit.position,

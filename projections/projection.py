@@ -22,8 +22,6 @@ import msgspec
 
 from contracts.commit import AnyEvent
 
-Row: TypeAlias = tuple[object, ...]
-
 
 class Commit(msgspec.Struct, frozen=True, gc=False):
     """
@@ -42,11 +40,11 @@ class Commit(msgspec.Struct, frozen=True, gc=False):
 
 
 class Append(msgspec.Struct, frozen=True):
-    """Rows that are new. One COPY; a row that exists already is an error."""
+    """Rows that are new, as COPY lines (see `cells`). One that exists already is an error."""
 
     table: str
     columns: tuple[str, ...]
-    rows: list[Row]
+    lines: list[str]
 
 
 class Change(msgspec.Struct, frozen=True):

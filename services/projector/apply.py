@@ -94,7 +94,7 @@ async def apply_batch(
         for projection in wanted:
             state = serving[projection.NAME]
             if state.stream_seq < batch.last_seq:
-                writes = batch.folds[projection.NAME].writes()
+                writes = batch.writes(projection.NAME)
                 await write(connection, schema_of(projection, state.version), writes)
                 steps.append(step(projection, state, batch.last_seq, batch.last_at_us))
                 after[projection.NAME] = msgspec.structs.replace(state, stream_seq=batch.last_seq)

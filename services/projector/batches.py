@@ -12,12 +12,13 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import aclosing
 
-from projections.projection import Folding, Projection
+from projections.projection import Folding, Projection, Write
 from services.projector.chain import Chain, Head
 from services.projector.opening import FAULTS, Opened, open_commits
 from services.projector.source import CommitSource, Keys, Stored
 
-EVENTS_PER_BATCH_MAX = 10_000
+# Some 25 MB of rows.
+EVENTS_PER_BATCH_MAX = 20_000
 # Some 300 events, opened and folded in a few milliseconds, between which Postgres is served.
 PIECE_BYTES_MAX = 64 * 1024
 
@@ -38,6 +39,12 @@ class Batch:
         self.erased = 0
         self.fault: Exception | None = None
         self._positions = [(positions[name], fold) for name, fold in self.folds.items()]
+        self._writes: dict[str, list[Write]] = {}
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it must be applied before more is read."""
+        return self.events >= EVENTS_PER_BATCH_MAX
 
     def add(self, opened: Opened) -> None:
         """Fold commits; a projection that has one of them already does not get it."""
@@ -53,6 +60,13 @@ class Batch:
         self.events += opened.events
         self.erased += opened.erased
         self.fault = opened.fault
+
+    def writes(self, name: str) -> list[Write]:
+        """Say what a projection writes. Nothing is added after that."""
+        found = self._writes.get(name)
+        if found is None:
+            found = self._writes[name] = self.folds[name].writes()
+        return found
 
 
 class Batches:
@@ -82,13 +96,18 @@ class Batches:
 
     async def put(self, opened: Opened) -> None:
         """Add to the batch that is being put together, once there is room."""
-        while self._batch.events >= EVENTS_PER_BATCH_MAX:
+        while self._batch.is_full:
             self._taken.clear()
             await self._taken.wait()
-        self._batch.add(opened)
+        batch = self._batch
+        batch.add(opened)
         self._filled.set()
         # Let the batch that is being applied be served while the next is put together.
         await asyncio.sleep(0)
+        if batch.is_full:
+            for name in batch.folds:
+                batch.writes(name)
+                await asyncio.sleep(0)
 
     async def take(self) -> Batch:
         """Wait until there is something, and take all that there is."""

@@ -93,7 +93,13 @@ class ShardProjector:
                 await self._back_off(error)
             except FINAL as fault:
                 self.status.state, self.status.error = "stopped", str(fault)
-                self._log.error("shard_stopped", error=str(fault), fault=type(fault).__name__)
+                self._log.error(
+                    "shard_stopped",
+                    error=str(fault),
+                    fault=type(fault).__name__,
+                    tenant=getattr(fault, "tenant", None),
+                    position=getattr(fault, "index", None),
+                )
                 self.started.set()
                 return
 

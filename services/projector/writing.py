@@ -11,24 +11,24 @@ from psycopg.rows import TupleRow
 
 from projections.projection import Append, Change, Write
 
+# Some 100 kB: Postgres begins with them while the next are sent.
+LINES_AT_ONCE = 256
+
 
 class RowsMissing(Exception):
     """A change did not find the rows that it changes: the tables are not a fold of this log."""
 
 
-async def write(connection: AsyncConnection[TupleRow], schema: str, writes: Iterable[Write]) -> int:
-    """Apply *writes* to the tables in *schema*, in order; how many rows they had."""
-    rows = 0
+async def write(
+    connection: AsyncConnection[TupleRow], schema: str, writes: Iterable[Write]
+) -> None:
+    """Apply *writes* to the tables in *schema*, in order."""
     for item in writes:
-        if not item.rows:
-            continue
-        rows += len(item.rows)
-        match item:
-            case Append():
-                await _append(connection, schema, item)
-            case Change():
+        if isinstance(item, Change):
+            if item.rows:
                 await _change(connection, schema, item)
-    return rows
+        elif item.lines:
+            await _append(connection, schema, item)
 
 
 async def _append(connection: AsyncConnection[TupleRow], schema: str, item: Append) -> None:
@@ -36,8 +36,8 @@ async def _append(connection: AsyncConnection[TupleRow], schema: str, item: Appe
         connection.cursor() as cursor,
         cursor.copy(_copy_statement(schema, item.table, item.columns)) as copy,
     ):
-        for row in item.rows:
-            await copy.write_row(row)
+        for at in range(0, len(item.lines), LINES_AT_ONCE):
+            await copy.write("".join(item.lines[at : at + LINES_AT_ONCE]))
 
 
 async def _change(connection: AsyncConnection[TupleRow], schema: str, item: Change) -> None:

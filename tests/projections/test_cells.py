@@ -1,8 +1,19 @@
 """How values of events are written into columns."""
 
 import msgspec
+import pytest
 
-from projections.cells import json_text, moment, moment_or_null, text, text_or_null
+from projections.cells import (
+    NULL,
+    copied,
+    copied_json,
+    copied_or_null,
+    json_text,
+    moment,
+    moment_or_null,
+    name_or_null,
+    text,
+)
 
 
 def test_moment_is_exact_to_the_microsecond():
@@ -17,7 +28,30 @@ def test_moment_takes_the_largest_time_of_the_contracts():
 
 def test_absent_values_are_null():
     """In the log an empty string or a zero time stands for "none"; in SQL null does."""
-    assert (text_or_null(""), moment_or_null(0)) == (None, None)
+    assert {NULL} == {name_or_null(""), copied_or_null(""), moment_or_null(0)}
+
+
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        ("plain, 'quoted' \"text\" €", "plain, 'quoted' \"text\" €"),
+        ("\t", r"\t"),
+        ("\n", r"\n"),
+        ("\r", r"\r"),
+        ("\\", r"\\"),
+        (r"\N", r"\\N"),
+        (r"\.", r"\\."),
+        ("\0", "\N{REPLACEMENT CHARACTER}"),
+    ],
+)
+def test_what_means_something_in_a_line_is_escaped(value, line):
+    """A caller's text must not become another column, another row, or null."""
+    assert copied(value) == line
+
+
+def test_documents_keep_their_backslashes_in_a_line():
+    """JSON has escapes of its own, which COPY would take for its."""
+    assert copied_json({"k": 'a"b'}) == r'{"k":"a\\"b"}'
 
 
 def test_nul_characters_are_replaced():

@@ -23,6 +23,9 @@ class Seen:
     def add(self, commit) -> None:
         self.seqs.append(commit.stream_seq)
 
+    def writes(self) -> list:
+        return []
+
 
 WANTED = tuple(SimpleNamespace(NAME=name, Fold=Seen) for name in ("ahead", "behind"))
 

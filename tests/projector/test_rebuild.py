@@ -28,7 +28,7 @@ class NewerFold(audit_log.Fold):
     def writes(self):
         return [
             type(write)(
-                write.table, tuple(c.replace("sku", "product") for c in write.columns), write.rows
+                write.table, tuple(c.replace("sku", "product") for c in write.columns), write.lines
             )
             for write in super().writes()
         ]
