@@ -13,13 +13,16 @@ import secrets
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import NamedTuple
 
 import structlog
+from nats.errors import Error as NatsError
 from nats.js.kv import KeyValue
 
 from services import deployment_log
 from services.eventstore.client import RawClient
 from services.eventstore.connection import EventStoreConnection
+from services.eventstore.errors import OutcomeUnknown, Unavailable
 from services.eventstore.store import EventStore
 from services.gate import lease
 from services.gate.endpoints import Outbox, ShardEndpoints
@@ -32,6 +35,9 @@ from services.settings import Settings
 from services.tenant_log.snapshots import SnapshotStore
 
 DRAIN_S = 2.0
+# Less than a supervisor waits for a service to be ready.
+OPENS_WITHIN_S = 20.0
+OPEN_AGAIN_S = 0.25
 
 _log = structlog.get_logger()
 
@@ -106,6 +112,15 @@ class Worker:
         await gate.stop()
 
 
+class Opened(NamedTuple):
+    """What a worker needs of the bus."""
+
+    stores: list[EventStore]
+    keys: TenantKeys
+    snapshots: SnapshotStore
+    leases: KeyValue
+
+
 async def serve(settings: Settings, stop: asyncio.Event, ready: Callable[[], None]) -> None:
     """
     Run a worker until *stop* is set; *ready* is called when it has its share of the shards.
@@ -115,29 +130,51 @@ async def serve(settings: Settings, stop: asyncio.Event, ready: Callable[[], Non
     name = f"worker-{secrets.token_hex(4)}"
     connection = await EventStoreConnection.open(**settings.nats("worker").options())
     try:
-        await deployment_log.check(settings, connection)
-        # A lease that cannot be renewed within half its time is better asked for anew.
-        jetstream = connection.client.jetstream(timeout=settings.lease_ttl_ms / 2_000)
-        keyring = open_keyring(
-            settings.kek_file,
-            development=settings.development,
-            data_directory=settings.data_dir,
-            deployment=settings.deployment,
-        )
-        worker = Worker(
-            connection.client,
-            deployment_log.open_stores(connection, settings.shards),
-            TenantKeys(await JetStreamKeyStore.open(jetstream), keyring),
-            await SnapshotStore.open(jetstream),
-            name,
-        )
+        opened = await _open(settings, connection, stop)
+        if opened is None:
+            return
+        worker = Worker(connection.client, opened.stores, opened.keys, opened.snapshots, name)
         # The states of tenants are long-lived; without this the collector walks them again and
         # again, which showed as pauses of 50 ms at 100,000 remembered commands.
         gc.freeze()
         gc.set_threshold(50_000, 50, 1_000)
-        await _until(stop, worker, await jetstream.key_value(lease.BUCKET), settings, ready)
+        await _until(stop, worker, opened.leases, settings, ready)
     finally:
         await connection.close()
+
+
+async def _open(
+    settings: Settings, connection: EventStoreConnection, stop: asyncio.Event
+) -> Opened | None:
+    """
+    Check the servers and open what is on them, trying again while they elect leaders.
+
+    None when *stop* was set meanwhile.
+    """
+    ends_s = asyncio.get_running_loop().time() + OPENS_WITHIN_S
+    keyring = open_keyring(
+        settings.kek_file,
+        development=settings.development,
+        data_directory=settings.data_dir,
+        deployment=settings.deployment,
+    )
+    # A lease that cannot be renewed within half its time is better asked for anew.
+    jetstream = connection.client.jetstream(timeout=settings.lease_ttl_ms / 2_000)
+    while not stop.is_set():
+        try:
+            await deployment_log.check(settings, connection)
+            return Opened(
+                deployment_log.open_stores(connection, settings.shards),
+                TenantKeys(await JetStreamKeyStore.open(jetstream), keyring),
+                await SnapshotStore.open(jetstream),
+                await jetstream.key_value(lease.BUCKET),
+            )
+        except (OutcomeUnknown, Unavailable, NatsError, TimeoutError) as problem:
+            if asyncio.get_running_loop().time() > ends_s:
+                raise
+            _log.warning("bus_not_ready", reason=str(problem) or type(problem).__name__)
+            await asyncio.sleep(OPEN_AGAIN_S)
+    return None
 
 
 async def _until(

@@ -9,6 +9,9 @@ import pytest
 
 from tests.conftest import new_directory, new_nats
 from tests.rig.deployment import Deployment
+from tests.rig.fixtures import cluster_deployment
+
+__all__ = ["cluster_deployment"]
 
 
 @pytest.fixture
@@ -40,17 +43,3 @@ def served():
     made.kill_all()
     server.kill()
     shutil.rmtree(directory, ignore_errors=True)
-
-
-@pytest.fixture
-async def cluster_deployment(nats_cluster, directory):
-    """The run's three-node bus with R3 streams; take tenant names that nobody else has."""
-    await nats_cluster.ready()
-    made = Deployment(nats_cluster, directory / "data")
-    await made.set_up()
-    yield made
-    made.kill_all()
-    for node in nats_cluster.nodes:
-        if node.pid is None:
-            node.launch()
-    await nats_cluster.ready()

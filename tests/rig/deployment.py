@@ -111,13 +111,18 @@ class Deployment:
 
     async def start(self, command: str) -> Process:
         """Start `vito <command>` and wait until it says that it is ready."""
+        process = await self.try_start(command)
+        assert process.is_running, f"{command} did not become ready: {process.said()[-3000:]}"
+        return process
+
+    async def try_start(self, command: str) -> Process:
+        """Start `vito <command>` and wait until it is ready or has ended."""
         with ReadyPipe() as pipe:
             process = self.launch(command, pipe.child_end)
             pipe.release_child_end()
             async with asyncio.timeout(READY_WITHIN_S):
-                assert await pipe.wait(), (
-                    f"{command} did not become ready: {process.said()[-3000:]}"
-                )
+                if not await pipe.wait():
+                    await process.child.wait()
         return process
 
     def kill_all(self) -> None:

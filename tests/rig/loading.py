@@ -17,7 +17,11 @@ class Load:
 
     @classmethod
     async def prepare(cls, deployment: Deployment, *, processes: int = 1, **job) -> Load:
-        """Start the processes and connect them; nothing is asked before `begin`."""
+        """
+        Start the processes and connect them; nothing is asked before `begin`.
+
+        A job's *seconds* may be None: then it goes on until `finish`.
+        """
         login = deployment.settings.nats("client")
         defaults = {
             "urls": list(login.urls),
@@ -28,6 +32,7 @@ class Load:
             "ttl_ms": 60_000,
             "settle": True,
             "pause_s": 0.02,
+            "think_s": 0.0,
             "deadline_s": 30.0,
             "attempt_s": 1.0,
         }
@@ -42,7 +47,7 @@ class Load:
                 stdout=asyncio.subprocess.PIPE,
                 limit=1 << 24,
             )
-            described = {**defaults, **job, "name": f"load{number}"}
+            described = {**defaults, **job, "name": f"{job.get('name', 'load')}{number}"}
             process.stdin.write(json.dumps(described).encode() + b"\n")
             await process.stdin.drain()
             started.append(process)
@@ -54,6 +59,11 @@ class Load:
         """Let all of them loose at once."""
         for process in self._processes:
             process.stdin.write(b"\n")
+            await process.stdin.drain()
+
+    def finish(self) -> None:
+        """Let them end after the call that each is about."""
+        for process in self._processes:
             process.stdin.close()
 
     async def answers(self) -> list[dict]:
@@ -61,4 +71,5 @@ class Load:
         outputs = await asyncio.gather(*(p.stdout.read() for p in self._processes))
         for process in self._processes:
             assert await process.wait() == 0
+            process.stdin.close()
         return [json.loads(line) for output in outputs for line in output.splitlines()]
