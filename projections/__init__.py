@@ -26,6 +26,5 @@ ALL: tuple[Projection, ...] = (
     decisions,
     holds,
     billing_meters,
-    # Last, so that a reader who sees a position sees everything up to it.
     tenants,
 )

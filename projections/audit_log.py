@@ -24,6 +24,7 @@ from projections.projection import Append, Commit, Write
 
 NAME = "audit_log"
 DEFINITION = 1
+CHANGED: tuple[str, ...] = ()
 
 TABLES = """
 CREATE TABLE {schema}.audit_logs (

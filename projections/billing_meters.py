@@ -38,6 +38,7 @@ from projections.projection import Change, Commit, Write
 
 NAME = "billing_meters"
 DEFINITION = 1
+CHANGED: tuple[str, ...] = ("billing_meters",)
 
 NANOS_PER_UNIT = 1_000_000_000
 CREDITS = ("all", "credits")

@@ -44,6 +44,7 @@ from projections.projection import Append, Change, Commit, Write
 
 NAME = "decisions"
 DEFINITION = 1
+CHANGED: tuple[str, ...] = ("refusal_counts",)
 
 GRANTED = 200
 _Values: TypeAlias = tuple[object, ...]

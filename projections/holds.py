@@ -33,6 +33,7 @@ from projections.projection import Append, Change, Commit, Write
 
 NAME = "holds"
 DEFINITION = 1
+CHANGED: tuple[str, ...] = ("holds",)
 
 TABLES = """
 CREATE TABLE {schema}.holds (

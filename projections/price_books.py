@@ -16,6 +16,7 @@ from projections.projection import Append, Commit, Write
 
 NAME = "price_books"
 DEFINITION = 1
+CHANGED: tuple[str, ...] = ()
 
 TABLES = """
 CREATE TABLE {schema}.price_books (

@@ -2,7 +2,8 @@
 What a projection is: a pure function from commits to writes, and the tables that it writes.
 
 A module is a projection. It has a NAME, a DEFINITION that grows whenever its tables or its
-function change, the SQL of its TABLES, the SELECT of each public view in VIEWS, and
+function change, the SQL of its TABLES, which of them are CHANGED after rows were added (nobody may
+update the others), the SELECT of each public view in VIEWS, and
 
     Fold    takes commits in log order, and says what to append and to change in the tables
 
@@ -82,6 +83,9 @@ class Projection(Protocol):
 
     @property
     def DEFINITION(self) -> int: ...  # noqa: N802
+
+    @property
+    def CHANGED(self) -> tuple[str, ...]: ...  # noqa: N802
 
     @property
     def TABLES(self) -> str: ...  # noqa: N802

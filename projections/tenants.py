@@ -21,6 +21,7 @@ from projections.projection import Change, Commit, Write
 
 NAME = "tenants"
 DEFINITION = 1
+CHANGED: tuple[str, ...] = ("tenants",)
 
 TABLES = """
 CREATE TABLE {schema}.tenants (

@@ -58,6 +58,8 @@ async def _rebuild(settings: Settings, names: list[str], console: Console, *, st
     if stale:
         async with await psycopg.AsyncConnection.connect(settings.postgres_owner()) as connection:
             names = [*names, *await stale_projections(connection)]
+        if not names:
+            console.print("Every projection is as this program defines it.")
     for name in dict.fromkeys(names):
         done = await _one(settings, NAMES[name], console)
         replaced = "" if done.replaced is None else f" instead of version {done.replaced}"

@@ -114,9 +114,13 @@ async def create(
     await connection.execute(projection.TABLES.replace("{schema}", schema).encode())
     for grant in (
         "GRANT USAGE ON SCHEMA {} TO vito_projector",
-        "GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA {} TO vito_projector",
+        "GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA {} TO vito_projector",
     ):
         await connection.execute(sql.SQL(grant).format(name))
+    for table in projection.CHANGED:
+        await connection.execute(
+            sql.SQL("GRANT UPDATE ON {} TO vito_projector").format(sql.Identifier(schema, table))
+        )
 
 
 async def show(connection: AsyncConnection[TupleRow], projection: Projection, version: int) -> None:

@@ -174,6 +174,16 @@ async def test_rebuild_is_a_command(deployment, owner):
         assert await rows(owner, "SELECT count(*) FROM audit_logs") == [(6,)]
 
 
+async def test_rebuild_of_what_is_stale_may_have_nothing_to_do(deployment):
+    """A deployment runs it after every upgrade, whatever the upgrade changed."""
+    done = await vito(deployment, "rebuild", "--stale")
+
+    assert (done.returncode, done.stdout.strip()) == (
+        0,
+        "Every projection is as this program defines it.",
+    )
+
+
 async def test_rebuild_names_the_projections_that_there_are(deployment):
     """Who types a wrong name is told the right ones."""
     done = await vito(deployment, "rebuild", "audit_logs")

@@ -203,6 +203,7 @@ async def test_a_new_definition_is_refused_until_it_is_rebuilt(database, owner):
     newer = SimpleNamespace(
         NAME="audit_log",
         DEFINITION=2,
+        CHANGED=(),
         TABLES=audit_log.TABLES.replace("sku  ", "product  "),
         VIEWS={"audit_logs": "SELECT tenant, decision, product FROM {schema}.audit_logs"},
         Fold=NewerFold,
