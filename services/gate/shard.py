@@ -78,6 +78,7 @@ class ShardGate:
         # Refusals that a lost writer had counted, for the one after it.
         self._uncounted: dict[str, flood.Tally] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._warming: asyncio.Task[None] | None = None
         self._is_leaving = False
         self._is_stopped = False
 
@@ -86,11 +87,13 @@ class ShardGate:
     def start(self, known_tenants: Callable[[], Awaitable[list[str]]]) -> None:
         """Begin to commit, and load every tenant that has a log, so that holds expire in time."""
         self._spawn(self._committer.run())
-        self._spawn(self._keep_warm(known_tenants))
+        self._warming = self._spawn(self._keep_warm(known_tenants))
 
     async def drain(self, timeout_s: float) -> None:
         """Take nothing new and wait until nothing is in flight, at most *timeout_s*."""
         self._is_leaving = True
+        if self._warming is not None:
+            self._warming.cancel()
         for writer in self._writers.values():
             writer.close_flood()
             self._committer.ready(writer)

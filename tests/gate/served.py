@@ -17,6 +17,8 @@ from tests.conftest import TEST_USER
 from tests.rig.deployment import Deployment
 
 ANSWERED_WITHIN_S = 10.0
+AUTHORIZE = ("budget", "authorize")
+ONE = {"modality": "text", "provider_id": "p", "sku": "s", "estimate": {"requests": 1}}
 
 
 @asynccontextmanager
@@ -66,3 +68,8 @@ async def stored(deployment: Deployment, tenant: str) -> list[tuple[str, dict]]:
 
 def json_of(payload: object) -> bytes:
     return json.dumps(payload).encode()
+
+
+def authorize(command_id: str, **changes) -> dict:
+    """An authorisation as a client writes it."""
+    return {"command_id": command_id, **ONE, **changes}

@@ -16,6 +16,9 @@ from tests.rig.twins import provision_twin
 TENANT = "cantor"
 # Promised: 3 s. Measured from the last answer before to the first after.
 SERVED_AGAIN_WITHIN_S = 3.0
+LOAD_S = 6.0
+# Longer than a lease lasts, and short enough for the late owner to come back under load.
+PAUSED_S = 3.0
 
 
 def longest_silence_s(answers):
@@ -32,17 +35,18 @@ async def test_the_other_worker_serves_within_3_s_and_nothing_is_lost_or_doubled
     await deployment.start("worker")
     await deployment.start("worker")
     await provision_twin(deployment, TENANT)
-    load = await Load.prepare(deployment, tenants=[TENANT], clients=8, seconds=9.0)
+    load = await Load.prepare(deployment, tenants=[TENANT], clients=8, seconds=LOAD_S)
     await load.begin()
-    await asyncio.sleep(2)
+    await asyncio.sleep(1.5)
     victim = await owner_of(deployment, shard_of(TENANT, 2))
     if how == "kill":
         victim.kill()
     else:
         victim.pause()
-        await asyncio.sleep(4)
+        await asyncio.sleep(PAUSED_S)
         victim.resume()
     answers = await load.answers()
+    print(f"\n{how}: longest silence {longest_silence_s(answers):.2f} s")
 
     logged = await read_log(deployment, TENANT)
     assert check_acknowledged(answers, TENANT, logged) > 100
@@ -81,7 +85,7 @@ async def test_workers_share_the_shards_and_a_stopped_one_hands_over(deployment)
     first = await deployment.start("worker")
     await deployment.start("worker")
     await provision_twin(deployment, TENANT)
-    load = await Load.prepare(deployment, tenants=[TENANT], clients=2, seconds=4.0)
+    load = await Load.prepare(deployment, tenants=[TENANT], clients=2, seconds=3.0)
     await load.begin()
     await asyncio.sleep(1)
     assert await first.stop() == 0
@@ -89,33 +93,3 @@ async def test_workers_share_the_shards_and_a_stopped_one_hands_over(deployment)
     logged = await read_log(deployment, TENANT)
     assert check_acknowledged(answers, TENANT, logged) > 10
     assert longest_silence_s(answers) < SERVED_AGAIN_WITHIN_S
-
-
-async def test_on_three_nodes_the_stream_leader_may_die_too(cluster_deployment):
-    """
-    The same code on R3 streams: the leader of the tenant's stream is killed under load.
-    """
-    deployment, tenant = cluster_deployment, "cluster-failover"
-    await deployment.start("worker")
-    await deployment.start("worker")
-    await provision_twin(deployment, tenant)
-    load = await Load.prepare(
-        deployment, tenants=[tenant], clients=4, seconds=14.0, deadline_s=40.0
-    )
-    await load.begin()
-    await asyncio.sleep(2)
-    stream = f"EVT_{shard_of(tenant, deployment.settings.shards)}"
-    async with deployment.log() as (stores, _):
-        info = await stores[0].connection.api(f"STREAM.INFO.{stream}")
-    leader = deployment.bus.node_named(info["cluster"]["leader"])
-    leader.kill()
-    await asyncio.sleep(4)
-    leader.launch()
-    await asyncio.sleep(2)
-    (await owner_of(deployment, shard_of(tenant, deployment.settings.shards))).kill()
-    answers = await load.answers()
-
-    logged = await read_log(deployment, tenant)
-    assert check_acknowledged(answers, tenant, logged) > 50
-    assert not [line for line in answers if line["kind"] == "unknown"]
-    assert logged.overshoot_nanos <= 0

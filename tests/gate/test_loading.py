@@ -118,3 +118,19 @@ async def test_made_up_names_are_not_remembered_for_ever(world, worker):
         await asyncio.gather(*(world.send(worker, name, top_up()) for name in names))
     assert len(worker._writers) <= 1_100
     assert not world.log.last_seq("nobody-1"), "no log is begun for a name that was made up"
+
+
+@shard_test
+async def test_a_tenant_whose_keys_were_erased_is_refused_and_the_others_go_on(world, worker):
+    """
+    Nobody can read its log any more, so nothing about it can be decided; it is not asked in vain.
+    """
+    await world.ask("fernandez", provision(1_000, 10))
+    world.kill_worker(worker)
+    await world.keys.delete("cantor")
+    heir = world.start_worker()
+    for _ in range(10):
+        (gone,) = await asyncio.wait_for(world.send(heir, "cantor", top_up()), 5)
+        assert (gone.code, gone.status) == ("cannot_verify", 503)
+        (fine,) = await asyncio.wait_for(world.send(heir, "fernandez", top_up()), 5)
+        assert fine.code == "topped_up"

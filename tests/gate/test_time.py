@@ -68,6 +68,22 @@ async def test_stopping_answers_whoever_waits_and_leaves_nothing_behind(world, w
 
 
 @shard_test
+async def test_handing_over_does_not_wait_for_tenants_that_nobody_asked_for(world, worker):
+    """
+    A shard of many tenants takes a while to load; its next owner need not wait for it.
+    """
+    for number in range(40):
+        await world.ask(f"twin-{number}", provision(1_000, 10))
+    world.faults.slow_s = 1.0
+    leaver = world.start_worker()
+    await asyncio.sleep(1)
+    began_s = world.loop.time()
+    await leaver.drain(60.0)
+    assert world.loop.time() - began_s < 10
+    await leaver.stop()
+
+
+@shard_test
 async def test_a_stopped_shard_stays_silent_even_if_its_lease_comes_back(world, worker):
     """
     The worker that takes the shard again serves it with a new gate; the old one is done.
