@@ -11,6 +11,7 @@ import json
 from typing import Any
 
 import nats
+import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
@@ -30,8 +31,12 @@ from services.settings import Settings
 
 _VARZ = "$SYS.REQ.SERVER.PING.VARZ"
 _SERVERS_ANSWER_WITHIN_S = 1.0
+_ASK_AGAIN_S = 0.1
+_ATTEMPTS_MAX = 50
 _PROBES_MAX = 100_000
 _GIB = 1 << 30
+
+_log = structlog.get_logger()
 
 
 def stream_settings(settings: Settings, shard: int) -> StreamSettings:
@@ -82,7 +87,13 @@ async def _stream_info(connection: EventStoreConnection, stream: str) -> dict[st
 
 async def check_servers(settings: Settings) -> None:
     """Ask every server of the bus how it is configured."""
-    monitor = await nats.connect(**settings.nats("monitor").options())
+    monitor = await nats.connect(
+        **settings.nats("monitor").options(),
+        # A server that is just starting is asked again soon; the library waits two seconds.
+        reconnect_time_wait=_ASK_AGAIN_S,
+        max_reconnect_attempts=_ATTEMPTS_MAX,
+        error_cb=_note,
+    )
     try:
         answers: list[bytes] = []
         inbox = monitor.new_inbox()
@@ -102,6 +113,10 @@ async def check_servers(settings: Settings) -> None:
         varz = json.loads(answer)["data"]
         if findings := check_server(varz):
             raise WrongSettings(f"nats-server {varz.get('server_name')}", findings)
+
+
+async def _note(problem: Exception) -> None:
+    _log.warning("nats_connection", problem=type(problem).__name__)
 
 
 async def _first_answers(answers: list[bytes]) -> None:

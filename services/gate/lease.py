@@ -231,15 +231,15 @@ async def create_bucket(jetstream: JetStreamContext, *, replicas: int, ttl_s: fl
     """
     Create the bucket; nothing happens when it exists.
 
-    Three nodes remember a bucket in memory when one of them restarts; a single one would forget
-    that there ever was a bucket, and nobody could lease anything from then on.
+    On disk: nodes that all restart at once would forget a bucket in memory, and nobody could
+    lease anything from then on.
     """
     await jetstream.create_key_value(
         KeyValueConfig(
             bucket=BUCKET,
             ttl=ttl_s,
             history=1,
-            storage=StorageType.FILE if replicas == 1 else StorageType.MEMORY,
+            storage=StorageType.FILE,
             replicas=replicas,
             max_bytes=1_000_000,
         )
