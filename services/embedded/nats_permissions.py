@@ -9,8 +9,9 @@ follows that a client can also address a shard directly: a worker must check tha
 tenant really belongs to its shard.
 
 Only the worker may publish under `evt.>`; the fence of every append relies on it. A
-requester chooses the subject of the reply, so a worker must answer only to inboxes
-(`_INBOX...`), or it would be talked into writing an event.
+requester chooses the subject of the reply, so the worker answers on a second connection,
+the `door`, which may publish to inboxes (`_INBOX...`) and nothing else: it cannot be talked
+into writing an event.
 """
 
 from collections.abc import Iterable
@@ -21,11 +22,12 @@ import msgspec
 from contracts import subjects
 
 Role: TypeAlias = Literal[
-    "worker", "projector", "api", "client", "auditor", "admin", "monitor", "unrestricted"
+    "worker", "door", "projector", "api", "client", "auditor", "admin", "monitor", "unrestricted"
 ]
 # What a deployment has. `unrestricted` exists for tests and is never among them.
 ROLES: tuple[Role, ...] = (
     "worker",
+    "door",
     "projector",
     "api",
     "client",
@@ -37,10 +39,11 @@ ROLES: tuple[Role, ...] = (
 KEYS = "KV_KEYS"
 LEASES = "KV_LEASES"
 SNAPSHOTS = "OBJ_SNAPSHOTS"
+# Workers hear of each other, to share the shards.
+HEARTBEAT = "gate.heartbeat"
 
 _JETSTREAM = ("$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.ACK.>", "$JS.FC.>")
-# For trusted roles only: the library answers discovery by itself and to any reply subject,
-# so whoever may ask a worker could have it publish its description as an event.
+# For trusted roles only: it tells how many workers there are and what they serve.
 _DISCOVERY = ("$SRV.>",)
 
 
@@ -69,7 +72,11 @@ def permissions(
     inbox = f"{inbox_prefix(user)}.>"
     match role:
         case "worker":
-            return _worker(inbox, shards, users)
+            return _worker(inbox, shards)
+        case "door":
+            # `_INBOX.>` answers whoever did not choose a prefix; only an unrestricted user can.
+            replies = ("_INBOX.>", *(f"{inbox_prefix(user)}.>" for user in users))
+            return Permissions((*replies, HEARTBEAT), ("shard.>", "$SRV.>", HEARTBEAT, inbox))
         case "projector":
             reads = _read(*event_streams(shards), KEYS)
             return Permissions((*_JETSTREAM, *reads), (inbox,))
@@ -98,9 +105,7 @@ def event_streams(shards: int) -> tuple[str, ...]:
     return tuple(subjects.stream(shard) for shard in range(shards))
 
 
-def _worker(inbox: str, shards: int, users: Iterable[str]) -> Permissions:
-    # `_INBOX.>` answers whoever did not choose a prefix; only an unrestricted user can.
-    replies = ("_INBOX.>", *(f"{inbox_prefix(user)}.>" for user in users))
+def _worker(inbox: str, shards: int) -> Permissions:
     buckets = ("$KV.KEYS.>", "$KV.LEASES.>", "$O.SNAPSHOTS.>")
     # Putting a new version of a snapshot purges the chunks of the old one.
     purge = f"$JS.API.STREAM.PURGE.{SNAPSHOTS}"
@@ -108,12 +113,10 @@ def _worker(inbox: str, shards: int, users: Iterable[str]) -> Permissions:
     forget = f"$JS.API.STREAM.MSG.DELETE.{KEYS}"
     # At its start it asks itself, to see that the server routes as it counts.
     probe = "shard.*.qry.*.routing.probe"
-    # Workers hear of each other, to share the shards.
-    heartbeat = "gate.heartbeat"
     reads = _read(*event_streams(shards), KEYS, LEASES, SNAPSHOTS)
     return Permissions(
-        ("evt.>", *buckets, purge, forget, probe, heartbeat, *_JETSTREAM, *reads, *replies),
-        ("shard.>", "$SRV.>", heartbeat, inbox),
+        ("evt.>", *buckets, purge, forget, probe, *_JETSTREAM, *reads),
+        (probe, inbox),
     )
 
 

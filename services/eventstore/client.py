@@ -26,8 +26,9 @@ from services.eventstore.errors import Unavailable
 # block and must not raise.
 RawHandler: TypeAlias = Callable[[bytes, bytes, bytes, bytes], None]
 
-_HMSG = b"HMSG "
-_WITHOUT_REPLY = 4
+_WITH_HEADER = b"HMSG"
+_MESSAGES = (b"MSG ", b"HMSG ")
+_BEFORE_REPLY = 3
 _END = b"\r\n"
 
 
@@ -48,6 +49,10 @@ class RawClient(Client):
         subscription = await self.subscribe(subject, cb=_nothing)
         self._raw_handlers[subscription._id] = handler  # noqa: SLF001 - its only name
         return subscription
+
+    def hand_over(self, subscription: Subscription, handler: RawHandler) -> None:
+        """Give *handler* the messages of a subscription from now on, as bytes."""
+        self._raw_handlers[subscription._id] = handler  # noqa: SLF001 - its only name
 
     async def unsubscribe_raw(self, subscription: Subscription) -> None:
         """End what `subscribe_raw` began."""
@@ -70,7 +75,7 @@ class RawClient(Client):
     async def _process_msg(
         self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes
     ) -> None:
-        # What the parser below left to nats-py: a message without a header, mostly.
+        # What the parser below left to nats-py: what came behind a message for somebody else.
         handler = self._raw_handlers.get(sid)
         if handler is None:
             await super()._process_msg(sid, subject, reply, data, headers)
@@ -79,7 +84,7 @@ class RawClient(Client):
 
 
 class _RawParser(Parser):
-    """Takes whole messages with headers for raw handlers off the front; nats-py does the rest."""
+    """Takes whole messages for raw handlers off the front; nats-py does the rest."""
 
     def __init__(self, client: RawClient, handlers: dict[int, RawHandler]) -> None:
         self._handlers = handlers
@@ -113,20 +118,23 @@ class _RawParser(Parser):
     def _hand_over(self, received: bytes) -> tuple[int, int]:
         """Return how many bytes are dealt with, and how many are missing if a message is cut."""
         done, size = 0, len(received)
-        while received.startswith(_HMSG, done):
+        while received.startswith(_MESSAGES, done):
             line_end = received.find(_END, done)
             if line_end < 0:
                 return done, 1
-            words = received[done + len(_HMSG) : line_end].split()
-            handler = self._handlers.get(int(words[1]))
+            words = received[done:line_end].split()
+            handler = self._handlers.get(int(words[2]))
             if handler is None:
                 break
             start = line_end + len(_END)
-            header_end, end = start + int(words[-2]), start + int(words[-1])
+            end = start + int(words[-1])
             if end + len(_END) > size:
                 return done, end + len(_END) - size
-            reply = b"" if len(words) == _WITHOUT_REPLY else words[2]
-            handler(words[0], reply, received[start:header_end], received[header_end:end])
+            # [H]MSG subject sid [reply] [header bytes] bytes
+            sizes = 2 if words[0] == _WITH_HEADER else 1
+            header_end = start + int(words[-2]) if words[0] == _WITH_HEADER else start
+            reply = words[3] if len(words) > _BEFORE_REPLY + sizes else b""
+            handler(words[1], reply, received[start:header_end], received[header_end:end])
             done = end + len(_END)
         return done, 0
 

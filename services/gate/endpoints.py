@@ -9,22 +9,23 @@ may be a list of authorisations; its reply is the list of their decisions.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Protocol
 
 import msgspec
 import structlog
 from nats.errors import Error as NatsError
 from nats.micro import add_service
 from nats.micro.request import Request
-from nats.micro.service import EndpointConfig, Service, ServiceConfig
+from nats.micro.service import Endpoint, EndpointConfig, Service, ServiceConfig
 
 from contracts import subjects
 from contracts.budget import AUTHORIZATIONS_PER_MESSAGE_MAX, AuthorizeCall
 from contracts.commands import NOUN_AND_VERB, AnyCommand
 from contracts.replies import Problem
-from services.eventstore.client import RawClient
+from services.eventstore.client import RawClient, RawHandler
 from services.eventstore.errors import LogProblem
 from services.gate.shard import ShardGate
 from services.gate.writer import Answer, Waiter
@@ -42,7 +43,9 @@ _INTERNAL_ERROR = 500
 _UNSENT_BYTES_MAX = 64_000_000
 _ERROR = "Nats-Service-Error"
 _ERROR_CODE = "Nats-Service-Error-Code"
-_INBOX = "_INBOX"
+_INBOX = b"_INBOX"
+_PACKED = b"NATS/1.0\r\nContent-Type: application/msgpack\r\n\r\n"
+_CONTENT_TYPE = re.compile(rb"\r\nContent-Type:[ \t]*application/msgpack[ \t]*\r\n")
 
 _log = structlog.get_logger()
 _to_json = msgspec.json.Encoder().encode
@@ -62,19 +65,19 @@ class Outbox:
         self._bytes = 0
         self._sender: asyncio.Task[None] | None = None
 
-    def put(self, subject: str, data: bytes) -> None:
+    def put(self, subject: bytes, data: bytes) -> None:
         """Send soon; nowhere if nobody asked for a reply. A lost reply is asked for again."""
         if not subject:
             return
-        self._put(b"PUB %b %d\r\n%b\r\n" % (subject.encode(), len(data), data))
+        self._put(b"PUB %b %d\r\n%b\r\n" % (subject, len(data), data))
 
-    def put_error(self, subject: str, data: bytes, code: str, status: int) -> None:
+    def put_error(self, subject: bytes, data: bytes, code: str, status: int) -> None:
         """Send an answer to a message that could not be understood, marked as NATS services do."""
         if not subject:
             return
         header = f"NATS/1.0\r\n{_ERROR}: {code}\r\n{_ERROR_CODE}: {status}\r\n\r\n".encode()
         size = len(header) + len(data)
-        head = b"HPUB %b %d %d\r\n" % (subject.encode(), len(header), size)
+        head = b"HPUB %b %d %d\r\n" % (subject, len(header), size)
         self._put(b"".join((head, header, data, b"\r\n")))
 
     def _put(self, frame: bytes) -> None:
@@ -131,6 +134,12 @@ def _is_list(data: bytes, *, packed: bool) -> bool:
 _MSGPACK_ARRAYS = {bytes([first]) for first in (*range(0x90, 0xA0), 0xDC, 0xDD)}
 
 
+class Take(Protocol):
+    """Takes the bytes of one message to a tenant; the answer goes to *reply*, later."""
+
+    def __call__(self, tenant: str, reply: bytes, data: bytes, *, packed: bool) -> None: ...
+
+
 class ShardEndpoints:
     """Serves one shard on NATS while it is owned."""
 
@@ -171,18 +180,27 @@ class ShardEndpoints:
         # waits ten seconds for each when there is no server.
         endpoints = [endpoint._subscription for endpoint in service._endpoints]  # noqa: SLF001
         for subscription in (*endpoints, *service._subscriptions.values()):  # noqa: SLF001
-            with suppress(NatsError):
-                await subscription.unsubscribe()
+            if subscription is not None:
+                with suppress(NatsError):
+                    await self._connection.unsubscribe_raw(subscription)
 
     async def _listen(
         self,
         kind: str,
         noun: str,
         verb: str,
-        handler: Callable[[Request], Awaitable[None]],
+        take: Take,
         schema: str,
     ) -> None:
         assert self._service is not None, "start() made it"
+        raw = self._guarded(take)
+
+        async def handler(request: Request) -> None:
+            # Only what comes before the short cut below is laid.
+            message = request._msg  # noqa: SLF001 - the library offers only to answer at once
+            header = _PACKED if _wants_msgpack(request) else b""
+            raw(message.subject.encode(), message.reply.encode(), header, request.data)
+
         await self._service.add_endpoint(
             EndpointConfig(
                 name=f"{noun}-{verb}",
@@ -195,43 +213,44 @@ class ShardEndpoints:
                 },
             )
         )
+        # The library parses, queues and wraps each message, which costs more than deciding it.
+        endpoint = self._service._endpoints[-1]  # noqa: SLF001
+        subscription = endpoint._subscription  # noqa: SLF001
+        assert subscription is not None, "add_endpoint() made it"
+        self._connection.hand_over(subscription, _counting(endpoint, raw))
 
-    def _commands(self, command: type[AnyCommand]) -> Callable[[Request], Awaitable[None]]:
+    def _commands(self, command: type[AnyCommand]) -> Take:
         decoders = Decoders(command)
         receive = self._shard.receive
 
-        def take(request: Request) -> None:
-            packed = _is_packed(request)
+        def take(tenant: str, reply: bytes, data: bytes, *, packed: bool) -> None:
             try:
-                commands, is_list = decoders.read(request.data, packed=packed)
+                commands, is_list = decoders.read(data, packed=packed)
             except (msgspec.DecodeError, UnicodeDecodeError) as problem:
-                self._refuse(request, problem, command)
+                self._refuse(reply, problem, command)
                 return
-            respond = self._responder(request, packed=packed, is_list=is_list)
-            receive(_tenant(request), Waiter(commands, "nats", respond))
+            respond = self._responder(reply, packed=packed, is_list=is_list)
+            receive(tenant, Waiter(commands, "nats", respond))
 
-        return self._guarded(take)
+        return take
 
-    def _questions(self, noun: str) -> Callable[[Request], Awaitable[None]]:
-        def take(request: Request) -> None:
-            respond = self._responder(request, packed=_is_packed(request), is_list=False)
-            self._shard.receive(_tenant(request), Waiter([], "nats", respond, question=noun))
+    def _questions(self, noun: str) -> Take:
+        def take(tenant: str, reply: bytes, data: bytes, *, packed: bool) -> None:  # noqa: ARG001
+            respond = self._responder(reply, packed=packed, is_list=False)
+            self._shard.receive(tenant, Waiter([], "nats", respond, question=noun))
 
-        return self._guarded(take)
+        return take
 
-    def _guarded(self, take: Callable[[Request], None]) -> Callable[[Request], Awaitable[None]]:
-        """
-        Answer even after a fault of our own, and as any other answer: to an inbox only.
+    def _guarded(self, take: Take) -> RawHandler:
+        """Answer even after a fault of our own, which must not end the read loop."""
 
-        The library would answer by itself then, to whatever subject the requester chose, the log
-        included.
-        """
-
-        async def handle(request: Request) -> None:
+        def handle(subject: bytes, reply_to: bytes, header: bytes, data: bytes) -> None:
+            reply = _inbox_only(reply_to)
             try:
-                take(request)
+                tenant = subject.split(b".", _TENANT_TOKEN + 1)[_TENANT_TOKEN].decode()
+                take(tenant, reply, data, packed=_is_packed(header))
             except Exception:  # noqa: BLE001 - see above; it is logged with its traceback
-                _log.exception("message_not_handled", subject=request.subject)
+                _log.exception("message_not_handled", subject=subject.decode(errors="replace"))
                 body = Problem(
                     type="about:blank",
                     title="The message could not be handled",
@@ -240,24 +259,22 @@ class ShardEndpoints:
                     detail="A fault in the gate; its log says more.",
                     remedy="Do not call the vendor. Ask again with the same command_id.",
                 )
-                reply = _reply_to(request)
                 self._outbox.put_error(reply, _to_json(body), _FAULT, _INTERNAL_ERROR)
 
         return handle
 
     def _responder(
-        self, request: Request, *, packed: bool, is_list: bool
+        self, reply: bytes, *, packed: bool, is_list: bool
     ) -> Callable[[list[Answer]], None]:
         encode = _to_msgpack if packed else _to_json
         put = self._outbox.put
-        reply = _reply_to(request)
 
         def respond(answers: list[Answer]) -> None:
             put(reply, encode(answers if is_list else answers[0]))
 
         return respond
 
-    def _refuse(self, request: Request, problem: Exception, command: type[AnyCommand]) -> None:
+    def _refuse(self, reply: bytes, problem: Exception, command: type[AnyCommand]) -> None:
         body = Problem(
             type="about:blank",
             title="The message is not a valid command",
@@ -266,25 +283,33 @@ class ShardEndpoints:
             detail=str(problem),
             remedy=f"Send what contracts/asyncapi.json says of {command.__name__}.",
         )
-        self._outbox.put_error(_reply_to(request), _to_json(body), _MALFORMED, _BAD_REQUEST)
+        self._outbox.put_error(reply, _to_json(body), _MALFORMED, _BAD_REQUEST)
 
 
-def _tenant(request: Request) -> str:
-    return request.subject.split(".", _TENANT_TOKEN + 1)[_TENANT_TOKEN]
+def _counting(endpoint: Endpoint, handler: RawHandler) -> RawHandler:
+    """Count messages as the library does, for $SRV.STATS."""
+
+    def handle(subject: bytes, reply: bytes, header: bytes, data: bytes) -> None:
+        endpoint._num_requests += 1  # noqa: SLF001 - it has no other name
+        handler(subject, reply, header, data)
+
+    return handle
 
 
-def _reply_to(request: Request) -> str:
+def _inbox_only(reply_to: bytes) -> bytes:
     """
     Where the answer goes: an inbox and nothing else.
 
-    A requester chooses the subject of the reply; without the check it could have the gate publish
-    into the log in its name.
+    A requester chooses the subject of the reply. The server keeps the door from publishing an
+    event for it; this keeps it from talking to the other workers.
     """
-    # The library offers only to answer at once; we answer later, many at a time.
-    reply = request._msg.reply  # noqa: SLF001
-    return reply if reply.startswith(_INBOX) else ""
+    return reply_to if reply_to.startswith(_INBOX) else b""
 
 
-def _is_packed(request: Request) -> bool:
+def _is_packed(header: bytes) -> bool:
+    return bool(header) and _CONTENT_TYPE.search(header) is not None
+
+
+def _wants_msgpack(request: Request) -> bool:
     headers = request.headers
     return headers is not None and headers.get("Content-Type") == MSGPACK

@@ -23,10 +23,10 @@ from nats.js.api import KeyValueConfig, StorageType
 from nats.js.errors import KeyDeletedError, KeyNotFoundError, KeyWrongLastSequenceError
 from nats.js.kv import KeyValue
 
-from services.eventstore.errors import LogProblem
+from services.embedded.nats_permissions import HEARTBEAT
+from services.eventstore.errors import LogProblem, Unavailable
 
 BUCKET = "LEASES"
-HEARTBEAT_SUBJECT = "gate.heartbeat"
 WORKERS_MAX = 1_000
 _RENEWALS_PER_TTL = 4
 # A worker stops serving before its lease runs out, so that nobody else has begun by then.
@@ -41,7 +41,11 @@ def preferred(shard: int, workers: list[str]) -> str:
 
 
 class Leases:
-    """Takes, renews and gives up leases; calls *on_taken* and *on_lost* with the shard."""
+    """
+    Takes, renews and gives up leases; calls *on_taken* and *on_lost* with the shard.
+
+    *connection* is the one on which the worker hears its clients, and other workers.
+    """
 
     def __init__(
         self,
@@ -81,11 +85,12 @@ class Leases:
 
     async def run(self) -> None:
         """Hold this worker's share of the shards until cancelled."""
-        await self._connection.subscribe(HEARTBEAT_SUBJECT, cb=self._heard)
+        await self._connection.subscribe(HEARTBEAT, cb=self._heard)
         while True:
             started_s = self._loop.time()
             try:
-                await self._connection.publish(HEARTBEAT_SUBJECT, self._worker.encode())
+                self._check_heard()
+                await self._connection.publish(HEARTBEAT, self._worker.encode())
                 await self._round(self._alive())
                 self._after_round()
             except (NatsError, LogProblem, OSError, TimeoutError) as problem:
@@ -94,6 +99,11 @@ class Leases:
             await asyncio.sleep(
                 max(0.05, self._ttl_s / _RENEWALS_PER_TTL - (self._loop.time() - started_s))
             )
+
+    def _check_heard(self) -> None:
+        """Who cannot hear clients lets its leases run out, so that another worker serves."""
+        if not self._connection.is_connected:
+            raise Unavailable("the connection on which clients are heard is lost")
 
     async def release_all(self) -> None:
         """Give every lease up at once, so that another worker need not wait for it to expire."""

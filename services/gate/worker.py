@@ -48,29 +48,34 @@ def now_us() -> int:
 
 
 class Worker:
-    """Serves the shards that it holds leases for."""
+    """
+    Serves the shards that it holds leases for.
+
+    *door* is the connection on which clients are heard and answered. It is not the one that
+    writes the log: a requester chooses where its answer goes, and must not choose an event.
+    """
 
     def __init__(
         self,
-        connection: RawClient,
+        door: RawClient,
         stores: list[EventStore],
         keys: TenantKeys,
         snapshots: SnapshotStore,
         name: str,
     ) -> None:
         self.name = name
-        self._connection = connection
+        self._door = door
         self._stores = stores
         self._keys = keys
         self._snapshots = snapshots
-        self._outbox = Outbox(connection)
+        self._outbox = Outbox(door)
         self._leases: lease.Leases | None = None
         self._serving: dict[int, tuple[ShardGate, ShardEndpoints]] = {}
 
     async def run(self, bucket: KeyValue, ttl_s: float, started: asyncio.Event) -> None:
         """Serve until cancelled; *started* is set when the first leases are taken."""
         self._leases = lease.Leases(
-            self._connection,
+            self._door,
             bucket,
             self.name,
             len(self._stores),
@@ -97,7 +102,7 @@ class Worker:
             clock=now_us,
             is_owner=lambda: leases.is_valid(shard),
         )
-        endpoints = ShardEndpoints(self._connection, self._outbox, gate, self.name)
+        endpoints = ShardEndpoints(self._door, self._outbox, gate, self.name)
         self._serving[shard] = (gate, endpoints)
         gate.start(store.originators)
         await endpoints.start()
@@ -129,18 +134,28 @@ async def serve(settings: Settings, stop: asyncio.Event, ready: Callable[[], Non
     """
     name = f"worker-{secrets.token_hex(4)}"
     connection = await EventStoreConnection.open(**settings.nats("worker").options())
+    door = await _open_door(settings, connection)
     try:
         opened = await _open(settings, connection, stop)
         if opened is None:
             return
-        worker = Worker(connection.client, opened.stores, opened.keys, opened.snapshots, name)
+        worker = Worker(door.client, opened.stores, opened.keys, opened.snapshots, name)
         # The states of tenants are long-lived; without this the collector walks them again and
         # again, which showed as pauses of 50 ms at 100,000 remembered commands.
         gc.freeze()
         gc.set_threshold(50_000, 50, 1_000)
         await _until(stop, worker, opened.leases, settings, ready)
     finally:
+        await door.close()
         await connection.close()
+
+
+async def _open_door(settings: Settings, other: EventStoreConnection) -> EventStoreConnection:
+    try:
+        return await EventStoreConnection.open(**settings.nats("door").options())
+    except BaseException:
+        await other.close()
+        raise
 
 
 async def _open(

@@ -57,7 +57,7 @@ def _vito(command: str) -> tuple[str, ...]:
 
 # Each gets the doors it needs and no others.
 SERVICES: tuple[Access, ...] = (
-    Access(ServiceSpec("worker", _vito("worker")), ("worker", "monitor")),
+    Access(ServiceSpec("worker", _vito("worker")), ("worker", "door", "monitor")),
     Access(ServiceSpec("projector", _vito("projector")), ("projector",), ("VITO_POSTGRES_DSN",)),
     Access(
         ServiceSpec("api", _vito("api")),

@@ -96,6 +96,7 @@ async def test_every_role_connects_and_is_confined(node):
     """Rights that are right in the embedded server could still be lost on the way to a file."""
     allowed = {
         "worker": ["evt.0.cantor.budget", "$KV.KEYS.cantor.1"],
+        "door": ["_INBOX_client.x"],
         "projector": ["$JS.API.STREAM.INFO.EVT_0"],
         "api": ["qry.cantor.budget.show"],
         "client": ["cmd.cantor.budget.authorize"],
@@ -122,18 +123,18 @@ async def test_every_role_connects_and_is_confined(node):
 
 async def test_a_command_reaches_its_shard(node):
     """The mappings route every command; without them each would find nobody."""
-    worker, client = await node.connect("worker"), await node.connect("client")
+    door, client = await node.connect("door"), await node.connect("client")
 
     async def answer(message) -> None:
         await message.respond(message.subject.encode())
 
-    await worker.subscribe("shard.*.cmd.*.budget.authorize", cb=answer)
-    await worker.flush()
+    await door.subscribe("shard.*.cmd.*.budget.authorize", cb=answer)
+    await door.flush()
     reply = await client.request("cmd.cantor.budget.authorize", b"")
 
     assert reply.data.decode() == f"shard.{shard_of('cantor', 4)}.cmd.cantor.budget.authorize"
     await client.close()
-    await worker.close()
+    await door.close()
 
 
 async def test_nobody_gets_in_without_tls_and_a_password(node):
