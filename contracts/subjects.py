@@ -1,16 +1,23 @@
 """
 The only place that spells a NATS subject.
 
-    cmd.<tenant>.<noun>.<verb>          what a client publishes (request/reply)
-    qry.<tenant>.<noun>.show            a question about the live state
-    shard.<k>.cmd.<tenant>.<noun>.<verb>  where the server maps it to; the shard's owner listens
+    cmd.<tenant>.<noun>.<verb>.<principal>  what a client publishes (request/reply)
+    qry.<tenant>.<noun>.show.<principal>    a question about the live state
+    shard.<k>.cmd.<tenant>.<noun>.<verb>.<principal>
+                                        where the server maps it to; the shard's owner listens
     evt.<k>.<tenant>.<noun>             one commit of a tenant's log, in stream EVT_<k>
 
 The shard stands in the subject of a commit because the streams of one server may not overlap, and
 a stream per shard is what lets shards be written in parallel and placed apart.
+
+The server lets a connection publish with its own principal only, so the last token says who asks
+without a signature in every message. Without that token the principal is `operator`, which only
+the deployment's own credentials may be.
 """
 
 from __future__ import annotations
+
+from contracts.access import OPERATOR
 
 FNV_OFFSET = 2_166_136_261
 FNV_PRIME = 16_777_619
@@ -24,19 +31,23 @@ def shard_of(tenant: str, shards: int) -> int:
     return value % shards
 
 
-def command(tenant: str, noun: str, verb: str) -> str:
+def command(tenant: str, noun: str, verb: str, principal: str = OPERATOR) -> str:
     """Where a client sends a command."""
-    return f"cmd.{tenant}.{noun}.{verb}"
+    return f"cmd.{tenant}.{noun}.{verb}{_as(principal)}"
 
 
-def query(tenant: str, noun: str) -> str:
+def query(tenant: str, noun: str, principal: str = OPERATOR) -> str:
     """Where a client asks about the live state."""
-    return f"qry.{tenant}.{noun}.show"
+    return f"qry.{tenant}.{noun}.show{_as(principal)}"
+
+
+def _as(principal: str) -> str:
+    return "" if principal == OPERATOR else f".{principal}"
 
 
 def served(shard: int, kind: str, noun: str, verb: str) -> str:
     """What the owner of *shard* listens to; *kind* is `cmd` or `qry`."""
-    return f"shard.{shard}.{kind}.*.{noun}.{verb}"
+    return f"shard.{shard}.{kind}.*.{noun}.{verb}.*"
 
 
 def stream(shard: int) -> str:
@@ -56,8 +67,12 @@ def log_of(tenant: str, shard: int) -> str:
 
 def mappings(shards: int) -> dict[str, str]:
     """Subject mappings that the nats-server needs to route commands to shards."""
-    return {
-        f"{kind}.*.*.*": f"shard.{{{{partition({shards},1)}}}}.{kind}"
-        ".{{wildcard(1)}}.{{wildcard(2)}}.{{wildcard(3)}}"
-        for kind in ("cmd", "qry")
-    }
+    routes = {}
+    for kind in ("cmd", "qry"):
+        route = (
+            f"shard.{{{{partition({shards},1)}}}}.{kind}"
+            ".{{wildcard(1)}}.{{wildcard(2)}}.{{wildcard(3)}}"
+        )
+        routes[f"{kind}.*.*.*"] = f"{route}.{OPERATOR}"
+        routes[f"{kind}.*.*.*.*"] = f"{route}.{{{{wildcard(4)}}}}"
+    return routes

@@ -15,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from contracts.access import CallerRefused
 from contracts.budget import CallRefused, CommandRefused, RefusalsCounted
 
 REFUSALS_RECORDED_PER_S: Final = 20
@@ -54,7 +55,7 @@ class Tally(msgspec.Struct):
     amount_nanos: int = 0
 
 
-def count(tally: Tally, refusal: CallRefused | CommandRefused) -> None:
+def count(tally: Tally, refusal: CallRefused | CommandRefused | CallerRefused) -> None:
     """Count one more refusal."""
     if not tally.counts:
         tally.from_us = refusal.at_us

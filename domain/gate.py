@@ -2,6 +2,7 @@
 The gate: how a command is decided on one tenant's state.
 
     due(state, now)              facts that time alone brings: holds that ran out, a new month
+    barred(state, command, ...)  why the caller may not ask this at all
     decide(state, command, ...)  the events that follow from a command, a refusal being one of them
     evolve(state, event)         apply one fact; never refuses
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from contracts.access import OPERATOR, CallerRefused
 from contracts.budget import (
     AuthorizeCall,
     CallAuthorized,
@@ -54,6 +56,7 @@ from domain import (
     policy,
     price_book,
     rate,
+    rights,
     session,
     tenant,
 )
@@ -82,6 +85,28 @@ def due(state: State, now_us: int) -> list[AnyEvent]:
     if now_us >= money.ends_us:
         events += governance.open_month(state, rules, now_us)
     return events
+
+
+def barred(
+    state: State, command: AnyCommand, envelope: Envelope
+) -> tuple[Refusal, CallerRefused] | None:
+    """Return why the caller may not ask this at all, and the fact of it; None when it may."""
+    if envelope.actor == OPERATOR:
+        return None
+    noun, verb = NOUN_AND_VERB[type(command)]
+    refusal = rights.why_not(state.access, envelope.actor, noun, verb, envelope.now_us)
+    if refusal is None:
+        return None
+    return refusal, CallerRefused(
+        state.decisions + 1,
+        command.command_id,
+        envelope.now_us,
+        envelope.actor,
+        noun,
+        verb,
+        refusal.code,
+        refusal.status,
+    )
 
 
 def known(state: State, command: AnyCommand, envelope: Envelope) -> memory.Known | Refusal | None:
@@ -173,6 +198,11 @@ def _call_refused(state: State, event: CallRefused | CommandRefused) -> None:
     _decided(state, event)
 
 
+def _caller_refused(state: State, event: CallerRefused) -> None:
+    flood.recorded(state.flood, event.at_us)
+    state.decisions = event.decision
+
+
 def _hold_extended(state: State, event: HoldExtended) -> None:
     budget.hold_extended(state.budget, event)
     if event.session_id:
@@ -247,6 +277,7 @@ _EVOLVE: dict[type[AnyEvent], Callable[[State, Any], None]] = {
     CallAuthorized: _call_authorized,
     CallRefused: _call_refused,
     CommandRefused: _call_refused,
+    CallerRefused: _caller_refused,
     HoldExtended: _hold_extended,
     CallSettled: _call_settled,
     HoldReleased: _hold_released,

@@ -27,6 +27,18 @@ class Refusal(msgspec.Struct, frozen=True, gc=False):
     remedy: str
 
 
+CALLER_UNKNOWN: Final = Refusal(
+    "caller_unknown",
+    403,
+    "Forbidden.",
+    "Use a key or an account that belongs to this twin.",
+)
+CALLER_NOT_ALLOWED: Final = Refusal(
+    "caller_not_allowed",
+    403,
+    "Your role or your key's scope does not include this.",
+    "Ask an Owner of the twin for the role, or for a key with the scope.",
+)
 TWIN_UNKNOWN: Final = Refusal(
     "twin_unknown",
     404,

@@ -146,7 +146,7 @@ async def check_routing(connection: Client, shards: int) -> None:
             arrived.set()
 
         subscription = await connection.subscribe(
-            f"shard.{shard}.qry.{name}.routing.probe", cb=note
+            f"shard.{shard}.qry.{name}.routing.probe.*", cb=note
         )
         await connection.flush()
         await connection.publish(f"qry.{name}.routing.probe", b"")

@@ -3,7 +3,7 @@ Who may say and hear what on the bus.
 
 Measured on nats-server 2.15.1: subject mappings are applied *before* the permission
 check, so a client that publishes `cmd.cantor.budget.authorize` needs the right to
-`shard.*.cmd.cantor.*.*`. The plain `cmd.>` is allowed as well, so that a malformed
+`shard.*.cmd.cantor.*.*.<principal>`. The plain `cmd.>` is allowed as well, so that a malformed
 subject is answered "no responders" at once instead of running into a timeout. It
 follows that a client can also address a shard directly: a worker must check that the
 tenant really belongs to its shard.
@@ -20,6 +20,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from contracts import subjects
+from contracts.access import OPERATOR
 
 Role: TypeAlias = Literal[
     "worker", "door", "projector", "api", "client", "auditor", "admin", "monitor", "unrestricted"
@@ -81,7 +82,9 @@ def permissions(
             reads = _read(*event_streams(shards), KEYS)
             return Permissions((*_JETSTREAM, *reads), (inbox,))
         case "api":
-            return Permissions((*_calls("qry", "*"), *_DISCOVERY, *_stream_info(shards)), (inbox,))
+            # It has found out who asks, and says so in the subject.
+            asks = _calls("qry", "*", "*")
+            return Permissions((*asks, *_DISCOVERY, *_stream_info(shards)), (inbox,))
         case "client":
             calls = (*_calls("cmd", tenant), *_calls("qry", tenant))
             return Permissions(calls, (inbox,))
@@ -112,7 +115,7 @@ def _worker(inbox: str, shards: int) -> Permissions:
     # Erasing a tenant is forgetting its keys, message by message.
     forget = f"$JS.API.STREAM.MSG.DELETE.{KEYS}"
     # At its start it asks itself, to see that the server routes as it counts.
-    probe = "shard.*.qry.*.routing.probe"
+    probe = "shard.*.qry.*.routing.probe.*"
     reads = _read(*event_streams(shards), KEYS, LEASES, SNAPSHOTS)
     return Permissions(
         ("evt.>", *buckets, purge, forget, probe, *_JETSTREAM, *reads),
@@ -120,10 +123,10 @@ def _worker(inbox: str, shards: int) -> Permissions:
     )
 
 
-def _calls(kind: Literal["cmd", "qry"], tenant: str) -> tuple[str, ...]:
+def _calls(kind: Literal["cmd", "qry"], tenant: str, principal: str = OPERATOR) -> tuple[str, ...]:
     if tenant == "*":
-        return (f"{kind}.>", f"shard.*.{kind}.*.*.*")
-    return (f"{kind}.{tenant}.>", f"shard.*.{kind}.{tenant}.*.*")
+        return (f"{kind}.>", f"shard.*.{kind}.*.*.*.{principal}")
+    return (f"{kind}.{tenant}.>", f"shard.*.{kind}.{tenant}.*.*.{principal}")
 
 
 def _stream_info(shards: int) -> tuple[str, ...]:

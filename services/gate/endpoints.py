@@ -135,9 +135,11 @@ _MSGPACK_ARRAYS = {bytes([first]) for first in (*range(0x90, 0xA0), 0xDC, 0xDD)}
 
 
 class Take(Protocol):
-    """Takes the bytes of one message to a tenant; the answer goes to *reply*, later."""
+    """Takes a principal's message to a tenant as bytes; the answer goes to *reply*, later."""
 
-    def __call__(self, tenant: str, reply: bytes, data: bytes, *, packed: bool) -> None: ...
+    def __call__(
+        self, tenant: str, principal: str, reply: bytes, data: bytes, *, packed: bool
+    ) -> None: ...
 
 
 class ShardEndpoints:
@@ -207,7 +209,7 @@ class ShardEndpoints:
                 subject=subjects.served(self._shard.shard, kind, noun, verb),
                 handler=handler,
                 metadata={
-                    "send_to": f"{kind}.{{tenant}}.{noun}.{verb}",
+                    "send_to": f"{kind}.{{tenant}}.{noun}.{verb}.{{principal}}",
                     "schema": schema,
                     "contract": "contracts/asyncapi.json",
                 },
@@ -223,21 +225,21 @@ class ShardEndpoints:
         decoders = Decoders(command)
         receive = self._shard.receive
 
-        def take(tenant: str, reply: bytes, data: bytes, *, packed: bool) -> None:
+        def take(tenant: str, principal: str, reply: bytes, data: bytes, *, packed: bool) -> None:
             try:
                 commands, is_list = decoders.read(data, packed=packed)
             except (msgspec.DecodeError, UnicodeDecodeError) as problem:
                 self._refuse(reply, problem, command)
                 return
             respond = self._responder(reply, packed=packed, is_list=is_list)
-            receive(tenant, Waiter(commands, "nats", respond))
+            receive(tenant, Waiter(commands, principal, respond))
 
         return take
 
     def _questions(self, noun: str) -> Take:
-        def take(tenant: str, reply: bytes, data: bytes, *, packed: bool) -> None:  # noqa: ARG001
+        def take(tenant: str, principal: str, reply: bytes, data: bytes, *, packed: bool) -> None:  # noqa: ARG001
             respond = self._responder(reply, packed=packed, is_list=False)
-            self._shard.receive(tenant, Waiter([], "nats", respond, question=noun))
+            self._shard.receive(tenant, Waiter([], principal, respond, question=noun))
 
         return take
 
@@ -247,8 +249,8 @@ class ShardEndpoints:
         def handle(subject: bytes, reply_to: bytes, header: bytes, data: bytes) -> None:
             reply = _inbox_only(reply_to)
             try:
-                tenant = subject.split(b".", _TENANT_TOKEN + 1)[_TENANT_TOKEN].decode()
-                take(tenant, reply, data, packed=_is_packed(header))
+                tokens = subject.decode().split(".")
+                take(tokens[_TENANT_TOKEN], tokens[-1], reply, data, packed=_is_packed(header))
             except Exception:  # noqa: BLE001 - see above; it is logged with its traceback
                 _log.exception("message_not_handled", subject=subject.decode(errors="replace"))
                 body = Problem(

@@ -19,6 +19,7 @@ from typing import Protocol, TypeAlias
 
 import msgspec
 
+from contracts.access import OPERATOR, CallerRefused
 from contracts.budget import (
     CallAuthorized,
     CallRefused,
@@ -31,7 +32,7 @@ from contracts.commit import COMMIT_BYTES_MAX, EVENTS_PER_COMMIT_MAX, TOPIC, Any
 from contracts.replies import Decision, Receipt
 from contracts.tenant import ProvisionTenant
 from contracts.views import View
-from domain import budget, flood, gate
+from domain import budget, flood, gate, rights
 from domain.answer import answer, not_decided
 from domain.refusals import OVERLOADED, TWIN_UNKNOWN, Refusal
 from domain.state import Envelope, State
@@ -143,6 +144,10 @@ class TenantWriter:
             return
         needed = self.acked.index
         if waiter.question:
+            stopped = self._why_not_shown(waiter)
+            if stopped is not None:
+                waiter.respond([not_decided("", stopped, retry_after_ms=None)])
+                return
             # Seen now, told when all that it shows is durable.
             self.pass_time(self.now_us)
             waiter.answers.append(view(waiter.question, self.state, self.now_us))
@@ -152,6 +157,10 @@ class TenantWriter:
             waiter.answers.append(found)
             needed = max(needed, position)
         self._answer_when_durable(waiter, needed)
+
+    def _why_not_shown(self, waiter: Waiter) -> Refusal | None:
+        access = self.state.access
+        return rights.why_not(access, waiter.actor, waiter.question, "show", self.now_us)
 
     def _answer_when_durable(self, waiter: Waiter, index: int) -> None:
         group = self._group_at(index)
@@ -164,6 +173,10 @@ class TenantWriter:
     def _decide(self, command: AnyCommand, actor: str) -> tuple[Answer, int]:
         """Return the answer and the position that must be durable before it may be given."""
         state = self.state
+        if actor != OPERATOR:
+            refused = self._bar(command, actor)
+            if refused is not None:
+                return refused
         if state.tenant.status == "absent" and type(command) is not ProvisionTenant:
             # No log is begun for a name that somebody made up.
             return not_decided(command.command_id, TWIN_UNKNOWN, retry_after_ms=None), 0
@@ -185,6 +198,20 @@ class TenantWriter:
         group = self._write(noun, events)
         group.command_ids.append(command.command_id)
         return answer(state.name, first, group.index), group.index  # type: ignore[arg-type]
+
+    def _bar(self, command: AnyCommand, actor: str) -> tuple[Answer, int] | None:
+        """Refuse a caller that may not ask this; the answer is the same for a twin that is none."""
+        state, now_us = self.state, self.now_us
+        barred = gate.barred(state, command, Envelope(b"", now_us, actor))
+        if barred is None:
+            return None
+        refusal, event = barred
+        told = not_decided(command.command_id, refusal, retry_after_ms=None)
+        if state.tenant.status != "absent" and flood.is_recorded(state.flood, now_us):
+            self.pass_time(now_us)
+            return told, self._write("access", [event]).index
+        self._count_refusal(event)
+        return told, 0
 
     def pass_time(self, now_us: int) -> None:
         """Write down what time alone has brought: holds that ran out, a month that began."""
@@ -208,7 +235,7 @@ class TenantWriter:
             return summary if hold is None else hold
         return min(hold, summary)
 
-    def _count_refusal(self, event: CallRefused | CommandRefused) -> None:
+    def _count_refusal(self, event: CallRefused | CommandRefused | CallerRefused) -> None:
         if self.state.tenant.status != "absent":
             flood.count(self._tally, event)
 

@@ -30,7 +30,7 @@ def log() -> WrittenLog:
 
 
 def waiting(command) -> Waiter:
-    return Waiter([command], "test", lambda _: None)
+    return Waiter([command], "operator", lambda _: None)
 
 
 async def at(log: WrittenLog, text: str | None, now_us: int = START_US + 10**9):

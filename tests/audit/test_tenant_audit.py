@@ -305,7 +305,7 @@ async def test_views_from_the_middle_of_a_commit(log):
 
 
 def waiting(*commands) -> Waiter:
-    return Waiter(list(commands), "test", lambda _: None)
+    return Waiter(list(commands), "operator", lambda _: None)
 
 
 async def test_a_gate_that_shows_something_else(log):

@@ -71,7 +71,7 @@ class WrittenLog:
     def do(self, *commands) -> list:
         """Decide commands together and write what follows; their answers."""
         answers: list = []
-        self.writer.offer(Waiter(list(commands), "test", answers.extend))
+        self.writer.offer(Waiter(list(commands), "operator", answers.extend))
         self.flush()
         return answers
 

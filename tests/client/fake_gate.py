@@ -39,7 +39,7 @@ class FakeGate:
             url, reconnect_time_wait=0.01, max_reconnect_attempts=-1
         )
         # The server maps what clients send to the shard that owns the tenant.
-        await self.connection.subscribe("shard.*.*.*.*.*", cb=self.on_message)
+        await self.connection.subscribe("shard.*.*.*.*.*.*", cb=self.on_message)
         await self.connection.flush()
 
     async def close(self):
@@ -47,7 +47,7 @@ class FakeGate:
 
     async def on_message(self, message):
         fault = self.faults.popleft() if self.faults else None
-        _, _, kind, tenant, noun, verb = message.subject.split(".")
+        _, _, kind, tenant, noun, verb, _ = message.subject.split(".")
         reply, headers = self.reply(message, kind, tenant, noun, verb, refuse=fault == "503")
         if fault != "lost":
             await self.connection.publish(message.reply, reply, headers=headers)

@@ -26,6 +26,10 @@ def test_every_subject_has_its_place():
 def test_mappings_route_commands_and_questions_alike():
     """One rule per kind; the tenant's token decides."""
     assert subjects.mappings(4) == {
-        "cmd.*.*.*": "shard.{{partition(4,1)}}.cmd.{{wildcard(1)}}.{{wildcard(2)}}.{{wildcard(3)}}",
-        "qry.*.*.*": "shard.{{partition(4,1)}}.qry.{{wildcard(1)}}.{{wildcard(2)}}.{{wildcard(3)}}",
+        f"{kind}.*.*.*{more}": (
+            f"shard.{{{{partition(4,1)}}}}.{kind}.{{{{wildcard(1)}}}}.{{{{wildcard(2)}}}}"
+            f".{{{{wildcard(3)}}}}.{who}"
+        )
+        for kind in ("cmd", "qry")
+        for more, who in (("", "operator"), (".*", "{{wildcard(4)}}"))
     }

@@ -128,11 +128,13 @@ async def test_a_command_reaches_its_shard(node):
     async def answer(message) -> None:
         await message.respond(message.subject.encode())
 
-    await door.subscribe("shard.*.cmd.*.budget.authorize", cb=answer)
+    await door.subscribe("shard.*.cmd.*.budget.authorize.*", cb=answer)
     await door.flush()
     reply = await client.request("cmd.cantor.budget.authorize", b"")
 
-    assert reply.data.decode() == f"shard.{shard_of('cantor', 4)}.cmd.cantor.budget.authorize"
+    assert (
+        reply.data.decode() == f"shard.{shard_of('cantor', 4)}.cmd.cantor.budget.authorize.operator"
+    )
     await client.close()
     await door.close()
 

@@ -42,8 +42,11 @@ async def test_services_are_found_with_everything_a_caller_needs(served):
         assert info["metadata"]["worker"].startswith("worker-")
         sent_to = {endpoint["metadata"]["send_to"] for endpoint in info["endpoints"]}
         assert sent_to == {
-            *(f"cmd.{{tenant}}.{noun}.{verb}" for noun, verb in NOUN_AND_VERB.values()),
-            *(f"qry.{{tenant}}.{noun}.show" for noun in QUESTIONS),
+            *(
+                f"cmd.{{tenant}}.{noun}.{verb}.{{principal}}"
+                for noun, verb in NOUN_AND_VERB.values()
+            ),
+            *(f"qry.{{tenant}}.{noun}.show.{{principal}}" for noun in QUESTIONS),
         }
         for endpoint in info["endpoints"]:
             assert endpoint["subject"].startswith(f"shard.{info['metadata']['shard']}.")

@@ -203,13 +203,13 @@ async def test_a_shard_addressed_directly_serves_only_its_own_twins(served):
     own = shard_of("astray", shards)
     payload = json_of({"command_id": "direct", "amount_nanos": 1})
     async with connected(served) as bus:
-        wrong = f"shard.{(own + 1) % shards}.{command('astray', *TOP_UP)}"
+        wrong = f"shard.{(own + 1) % shards}.{command('astray', *TOP_UP)}.operator"
         reply = await bus.request(wrong, payload, timeout=10)
         assert msgspec.json.decode(reply.data, type=Decision).code == "twin_unknown"
-        right = f"shard.{own}.{command('astray', *TOP_UP)}"
+        right = f"shard.{own}.{command('astray', *TOP_UP)}.operator"
         reply = await bus.request(right, payload, timeout=10)
         assert msgspec.json.decode(reply.data, type=Receipt).code == "topped_up"
-        question = f"shard.{(own + 1) % shards}.{query('astray', 'budget')}"
+        question = f"shard.{(own + 1) % shards}.{query('astray', 'budget')}.operator"
         reply = await bus.request(question, b"", timeout=10)
         assert msgspec.json.decode(reply.data, type=Decision).code == "twin_unknown"
     subjects = {subject for subject, _ in await stored(served, "astray")}

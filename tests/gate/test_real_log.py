@@ -39,7 +39,7 @@ class Inside:
 
     async def ask(self, tenant: str, *commands):
         answered = asyncio.get_running_loop().create_future()
-        self.gate.receive(tenant, Waiter(list(commands), "test", answered.set_result))
+        self.gate.receive(tenant, Waiter(list(commands), "operator", answered.set_result))
         answers = await asyncio.wait_for(answered, 20)
         return answers[0] if len(commands) == 1 else answers
 

@@ -103,7 +103,7 @@ class World:
             if not answered.done():
                 answered.set_result(list(answers))
 
-        worker.receive(tenant, Waiter(list(asked), "test", respond))
+        worker.receive(tenant, Waiter(list(asked), "operator", respond))
         return answered
 
     async def ask(self, tenant: str, command):
