@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
+
 import msgspec
 import pytest
 
 from contracts.replies import Decision
 from contracts.subjects import command, query, shard_of
+from services.eventstore.client import RawClient
 from services.gate.endpoints import MSGPACK, QUESTIONS, Outbox, ShardEndpoints
 from tests.gate.served import AUTHORIZE, ask, authorize, connected, json_of, problem_in, stored
 from tests.rig.twins import provision_twin
@@ -56,8 +59,8 @@ async def test_a_fault_in_the_gate_is_answered_by_the_gate_and_not_by_the_librar
     The library would send the fault's text wherever the requester likes.
     """
     heard = []
-    async with connected(served, "unrestricted") as worker:
-        outbox = Outbox(_Raw(worker))
+    async with raw_client(served) as worker:
+        outbox = Outbox(worker)
         endpoints = ShardEndpoints(worker, outbox, Faulty(), "faulty")
         endpoints._shard.shard = 9
         await endpoints.start()
@@ -74,15 +77,15 @@ async def test_a_fault_in_the_gate_is_answered_by_the_gate_and_not_by_the_librar
     assert not heard
 
 
-class _Raw:
-    """A client of the library, with the one shortcut that the outbox uses."""
-
-    def __init__(self, connection) -> None:
-        self._connection = connection
-
-    async def send(self, frames: bytes) -> None:
-        await self._connection._send_command(frames)
-        await self._connection._flush_pending()
+@asynccontextmanager
+async def raw_client(served):
+    """Connect as a worker does, with every right."""
+    client = RawClient()
+    await client.connect(served.bus.url_for("unrestricted"))
+    try:
+        yield client
+    finally:
+        await client.close()
 
 
 def _into(heard: list):
