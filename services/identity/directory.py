@@ -207,26 +207,27 @@ class Directory:
         """
         Yield what changes from now on, for ever, within *every_s* of its being projected.
 
-        When the directory was away for longer than a second it yields `unknown` once it is back,
-        and also while it is away, each second.
+        Begins with `unknown`: from there on nothing is missed. It comes again whenever something
+        may have been, and each second while the directory is away.
         """
         loop = asyncio.get_running_loop()
         cursors: Cursors | None = None
         heard_s = loop.time()
         while True:
-            found: list[Change] | None = []
+            found: list[Change] = []
             try:
                 if cursors is None:
-                    cursors = await self._heads()
-                found = await self._changed(cursors)
+                    # Where to go on is read first: what changes after it will be told, and what
+                    # changed before it is found when everything is looked up again.
+                    cursors, found = await self._heads(), [Change("unknown")]
+                else:
+                    told = await self._changed(cursors)
+                    cursors, found = (None, []) if told is None else (cursors, told)
                 heard_s = loop.time()
             except DirectoryDown as problem:
                 if loop.time() - heard_s >= UNHEARD_MAX_S:
                     logs.get().warning("changes_not_heard", reason=problem.message)
-                    found, heard_s = None, loop.time()
-            if found is None:
-                # Whatever is missed is covered by this, so a long outage brings no flood.
-                cursors, found = None, [Change("unknown")]
+                    cursors, found, heard_s = None, [Change("unknown")], loop.time()
             for change in found:
                 yield change
             await asyncio.sleep(every_s)
