@@ -14,9 +14,13 @@ from contracts.budget import (
 )
 from contracts.policy import PolicyCommand, SetPolicy
 from contracts.price_book import PriceBookCommand, SetPriceBook
+from contracts.prompt import ActivatePrompt, PromptCommand, RollBackPrompt, SavePrompt
 from contracts.tenant import ProvisionTenant, ResumeTenant, SuspendTenant, TenantCommand
+from contracts.topics import RollBackTopics, SetTopics, TopicsCommand
 
-AnyCommand: TypeAlias = TenantCommand | PolicyCommand | PriceBookCommand | BudgetCommand
+AnyCommand: TypeAlias = (
+    TenantCommand | PolicyCommand | PriceBookCommand | BudgetCommand | PromptCommand | TopicsCommand
+)
 
 NOUN_AND_VERB: dict[type[AnyCommand], tuple[str, str]] = {
     ProvisionTenant: ("tenant", "provision"),
@@ -29,4 +33,9 @@ NOUN_AND_VERB: dict[type[AnyCommand], tuple[str, str]] = {
     ExtendCall: ("budget", "extend"),
     ReleaseCall: ("budget", "release"),
     TopUpCredits: ("budget", "top_up"),
+    SavePrompt: ("prompt", "save"),
+    ActivatePrompt: ("prompt", "activate"),
+    RollBackPrompt: ("prompt", "roll_back"),
+    SetTopics: ("topics", "set"),
+    RollBackTopics: ("topics", "roll_back"),
 }

@@ -21,9 +21,19 @@ from contracts.access import AccessEvent
 from contracts.budget import BudgetEvent
 from contracts.policy import PolicyEvent
 from contracts.price_book import PriceBookEvent
+from contracts.prompt import PromptEvent
 from contracts.tenant import TenantEvent
+from contracts.topics import TopicsEvent
 
-AnyEvent: TypeAlias = TenantEvent | PolicyEvent | PriceBookEvent | BudgetEvent | AccessEvent
+AnyEvent: TypeAlias = (
+    TenantEvent
+    | PolicyEvent
+    | PriceBookEvent
+    | BudgetEvent
+    | AccessEvent
+    | PromptEvent
+    | TopicsEvent
+)
 
 TOPIC = "vito-commit/1"
 FIRST_PREV = "0" * 64

@@ -21,12 +21,23 @@ from contracts.budget import (
 )
 from contracts.policy import PolicySet
 from contracts.price_book import PriceBookSet
+from contracts.prompt import PromptActivated, PromptRolledBack, PromptSaved
 from contracts.replies import Decision, Receipt, Verdict
 from contracts.tenant import TenantProvisioned, TenantResumed, TenantSuspended
+from contracts.topics import TopicsRolledBack, TopicsSet
 from domain.memory import Decided
 from domain.refusals import BY_CODE, Refusal
 
 _MS = 1_000
+_VERSIONED = (
+    PolicySet
+    | PriceBookSet
+    | PromptSaved
+    | PromptActivated
+    | PromptRolledBack
+    | TopicsSet
+    | TopicsRolledBack
+)
 
 
 def answer(
@@ -195,7 +206,7 @@ def _receipt(tenant: str, event: Decided, position: int | None) -> Receipt:
         reservation_id=(
             f"{tenant}.{event.reservation}" if isinstance(event, HoldReleased) else None
         ),
-        version=event.version if isinstance(event, PolicySet | PriceBookSet) else None,
+        version=event.version if isinstance(event, _VERSIONED) else None,
         committed_nanos=standing.committed_nanos,
         held_nanos=standing.held_nanos,
         limit_nanos=standing.limit_nanos,
@@ -204,8 +215,20 @@ def _receipt(tenant: str, event: Decided, position: int | None) -> Receipt:
         resets_at_us=standing.resets_at_us or None,
         message=refusal.message if refusal else "",
         remedy=refusal.remedy if refusal else "",
-        facts=event.facts if isinstance(event, CommandRefused) else {},
+        facts=_facts(event),
     )
+
+
+def _facts(event: Decided) -> dict[str, int | str]:
+    match event:
+        case CommandRefused():
+            return event.facts
+        case PromptActivated() | PromptRolledBack() | TopicsRolledBack():
+            return {"previous_version": event.previous_version}
+        case PromptSaved() | TopicsSet():
+            return {"base_version": event.base_version}
+        case _:
+            return {}
 
 
 def _standing(event: Decided) -> Standing:
@@ -222,4 +245,9 @@ _DONE: dict[type[Decided], str] = {
     TenantResumed: "resumed",
     PolicySet: "policy_set",
     PriceBookSet: "price_book_set",
+    PromptSaved: "prompt_saved",
+    PromptActivated: "prompt_activated",
+    PromptRolledBack: "prompt_rolled_back",
+    TopicsSet: "topics_set",
+    TopicsRolledBack: "topics_rolled_back",
 }

@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from contracts.access import OPERATOR, CallerRefused
 from contracts.budget import (
     AuthorizeCall,
@@ -37,6 +39,14 @@ from contracts.commands import NOUN_AND_VERB, AnyCommand
 from contracts.commit import AnyEvent
 from contracts.policy import PolicySet, SetPolicy
 from contracts.price_book import PriceBookSet, SetPriceBook
+from contracts.prompt import (
+    ActivatePrompt,
+    PromptActivated,
+    PromptRolledBack,
+    PromptSaved,
+    RollBackPrompt,
+    SavePrompt,
+)
 from contracts.tenant import (
     ProvisionTenant,
     ResumeTenant,
@@ -45,6 +55,7 @@ from contracts.tenant import (
     TenantResumed,
     TenantSuspended,
 )
+from contracts.topics import RollBackTopics, SetTopics, TopicsRolledBack, TopicsSet
 from contracts.usage import NO_UNITS
 from domain import (
     authorize,
@@ -55,10 +66,12 @@ from domain import (
     memory,
     policy,
     price_book,
+    prompt,
     rate,
     rights,
     session,
     tenant,
+    topics,
 )
 from domain.refusals import COMMAND_ID_REUSED, Refusal
 from domain.state import Envelope, State
@@ -141,6 +154,11 @@ _GRANTS: dict[type[AnyCommand], type[AnyEvent]] = {
     ResumeTenant: TenantResumed,
     SetPolicy: PolicySet,
     SetPriceBook: PriceBookSet,
+    SavePrompt: PromptSaved,
+    ActivatePrompt: PromptActivated,
+    RollBackPrompt: PromptRolledBack,
+    SetTopics: TopicsSet,
+    RollBackTopics: TopicsRolledBack,
 }
 
 
@@ -164,6 +182,11 @@ _DECIDE: dict[type[AnyCommand], Callable[[State, Any, Envelope], list[AnyEvent]]
     ResumeTenant: governance.resume,
     SetPolicy: governance.set_policy,
     SetPriceBook: governance.set_price_book,
+    SavePrompt: prompt.save,
+    ActivatePrompt: prompt.activate,
+    RollBackPrompt: prompt.roll_back,
+    SetTopics: topics.set_topics,
+    RollBackTopics: topics.roll_back,
 }
 
 
@@ -265,6 +288,30 @@ def _decided_unless_part(state: State, event: PolicySet | PriceBookSet) -> None:
         _decided(state, event)
 
 
+def _prompt_saved(state: State, event: PromptSaved) -> None:
+    prompt.evolve(state, event)
+    # What is remembered for a repetition needs no second copy of the text.
+    _decided(state, msgspec.structs.replace(event, text="", variables=[]))
+
+
+def _prompt_in_force(state: State, event: PromptActivated | PromptRolledBack) -> None:
+    prompt.evolve(state, event)
+    state.bundle_revision = event.decision
+    _decided(state, event)
+
+
+def _topics_set(state: State, event: TopicsSet) -> None:
+    topics.evolve(state, event)
+    state.bundle_revision = event.decision
+    _decided(state, msgspec.structs.replace(event, topics=[]))
+
+
+def _topics_rolled_back(state: State, event: TopicsRolledBack) -> None:
+    topics.evolve(state, event)
+    state.bundle_revision = event.decision
+    _decided(state, event)
+
+
 def _period_opened(state: State, event: PeriodOpened) -> None:
     budget.period_opened(state.budget, event)
 
@@ -288,6 +335,11 @@ _EVOLVE: dict[type[AnyEvent], Callable[[State, Any], None]] = {
     TenantResumed: _tenant_changed,
     PolicySet: _policy_set,
     PriceBookSet: _price_book_set,
+    PromptSaved: _prompt_saved,
+    PromptActivated: _prompt_in_force,
+    PromptRolledBack: _prompt_in_force,
+    TopicsSet: _topics_set,
+    TopicsRolledBack: _topics_rolled_back,
     PeriodOpened: _period_opened,
     MeterLimitsSet: _changes_nothing,
     RefusalsCounted: _changes_nothing,

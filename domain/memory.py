@@ -29,7 +29,9 @@ from contracts.budget import (
 )
 from contracts.policy import PolicySet
 from contracts.price_book import PriceBookSet
+from contracts.prompt import PromptActivated, PromptRolledBack, PromptSaved
 from contracts.tenant import TenantProvisioned, TenantResumed, TenantSuspended
+from contracts.topics import TopicsRolledBack, TopicsSet
 
 HORIZON_US = 300_000_000
 COMMANDS_PER_GENERATION = 32_768
@@ -47,6 +49,11 @@ Decided: TypeAlias = (
     | TenantProvisioned
     | TenantResumed
     | TenantSuspended
+    | PromptSaved
+    | PromptActivated
+    | PromptRolledBack
+    | TopicsSet
+    | TopicsRolledBack
 )
 
 

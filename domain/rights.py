@@ -25,8 +25,9 @@ class Right(NamedTuple):
 _CALLS: Final = frozenset[Scope](["calls", "agent"])
 _READS: Final = frozenset[Scope](["read"])
 _SEES: Final = frozenset[Scope](["read", "calls", "agent"])
+_AGENTS: Final = frozenset[Scope](["agent"])
 
-# (noun, verb), as in the subject; the verb of a question is `show`.
+# (noun, verb), as in the subject; the verb of a question without parameters is `show`.
 RIGHTS: Final[dict[tuple[str, str], Right]] = {
     ("tenant", "provision"): Right(admin=True),
     ("tenant", "suspend"): Right("owner", admin=True),
@@ -44,6 +45,20 @@ RIGHTS: Final[dict[tuple[str, str], Right]] = {
     ("budget", "top_up"): Right("owner"),
     ("budget", "show"): Right("viewer", _SEES, admin=True),
     ("rate", "show"): Right("viewer", _SEES, admin=True),
+    # The matrix has one column for prompts, "Edit Prompts?", and an Editor may; what is an
+    # Approver's has a column of its own. So an Editor also activates and rolls back: on match
+    # night a bad prompt must not stay live until an Approver is found. Each event says who did it.
+    # No admin: what a twin is told is its own content, which the platform does not read.
+    ("prompt", "save"): Right("editor"),
+    ("prompt", "activate"): Right("editor"),
+    ("prompt", "roll_back"): Right("editor"),
+    ("prompt", "show"): Right("viewer", _READS),
+    ("prompt", "preview"): Right("viewer", _READS | _AGENTS),
+    ("topics", "set"): Right("editor"),
+    ("topics", "roll_back"): Right("editor"),
+    ("topics", "show"): Right("viewer", _READS),
+    ("topics", "check"): Right("viewer", _CALLS),
+    ("bundle", "show"): Right("viewer", _AGENTS),
 }
 
 

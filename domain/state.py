@@ -13,7 +13,20 @@ from typing import Final, NamedTuple
 import msgspec
 
 from contracts.budget import NO_STANDING, Standing
-from domain import access, budget, flood, memory, policy, price_book, rate, session, tenant
+from contracts.prompt import PromptSaved
+from contracts.topics import TopicsSet
+from domain import (
+    access,
+    budget,
+    flood,
+    memory,
+    policy,
+    price_book,
+    rate,
+    session,
+    tenant,
+    versions,
+)
 
 # To be raised when the same shape of State comes to mean something else.
 MEANING: Final = 1
@@ -25,6 +38,7 @@ class State(msgspec.Struct, array_like=True):
 
     *position* is the commit being folded or, after it, the last one. *decisions* counts recorded
     decisions; *clock_us* is the latest time that an event has: decisions never go before it.
+    *bundle_revision* is the decision that last changed what agents get.
     """
 
     name: str
@@ -40,6 +54,11 @@ class State(msgspec.Struct, array_like=True):
     memory: memory.State = msgspec.field(default_factory=memory.State)
     flood: flood.State = msgspec.field(default_factory=flood.State)
     access: access.State = msgspec.field(default_factory=access.State)
+    prompts: versions.State[PromptSaved] = msgspec.field(
+        default_factory=versions.State[PromptSaved]
+    )
+    topics: versions.State[TopicsSet] = msgspec.field(default_factory=versions.State[TopicsSet])
+    bundle_revision: int = 0
 
 
 class Envelope(NamedTuple):

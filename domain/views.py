@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from contracts.policy import Policy
+from contracts.questions import AnyAnswer, AnyQuestion, PreviewPrompt
 from contracts.views import (
     BudgetView,
     Meter,
@@ -16,7 +17,8 @@ from contracts.views import (
     TenantView,
     View,
 )
-from domain import budget, policy, rate
+from domain import budget, policy, prompt, rate, topics
+from domain.bundle import bundle_view
 from domain.state import State, standing_now
 from domain.units import MODALITIES
 
@@ -42,6 +44,13 @@ def view(noun: str, state: State, now_us: int) -> View:
     The caller has applied what is `due` at *now_us*.
     """
     return _VIEWS[noun](state, now_us)
+
+
+def answer(question: AnyQuestion, state: State) -> AnyAnswer:
+    """Answer a question with parameters."""
+    if isinstance(question, PreviewPrompt):
+        return prompt.preview(state, question)
+    return topics.answer(state, question)
 
 
 def tenant_view(state: State, _now_us: int) -> TenantView:
@@ -184,4 +193,7 @@ _VIEWS: dict[str, Callable[[State, int], View]] = {
     "price_book": price_book_view,
     "budget": budget_view,
     "rate": rate_view,
+    "prompt": prompt.prompt_view,
+    "topics": topics.topics_view,
+    "bundle": bundle_view,
 }

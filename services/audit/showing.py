@@ -10,14 +10,18 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from contracts.bundle import BundleView
 from contracts.policy import Policy
 from contracts.views import (
     BudgetView,
     Meter,
     PolicyView,
     PriceBookView,
+    PromptVersion,
+    PromptView,
     RateView,
     TenantView,
+    TopicsView,
     View,
     ViewNoun,
 )
@@ -45,6 +49,12 @@ def _table(view: View, zone: tzinfo | None) -> Group:
             return _facts("policy", _policy(view))
         case PriceBookView():
             return _price_book(view)
+        case PromptView():
+            return _prompt(view, zone)
+        case TopicsView():
+            return _topics(view, zone)
+        case BundleView():
+            return _bundle(view)
 
 
 def _facts(title: str, facts: Mapping[str, Any]) -> Group:
@@ -166,3 +176,46 @@ def _rate(view: RateView, zone: tzinfo | None) -> Group:
             f" queue {view.queue_max_us / 1_000:g} ms",
         },
     )
+
+
+def _prompt(view: PromptView, zone: tzinfo | None) -> Group:
+    live, latest = view.active, view.latest
+    facts = {
+        "live": _version(live),
+        "since": f"{_when(view.active_since_us, zone)}, by {view.active_by or 'nobody'}",
+        "latest": _version(latest),
+        "kept": f"from version {view.kept_from} on" if view.kept_from else "none",
+    }
+    return Group(_facts("prompt", facts), *(_paragraphs(live.text) if live else ()))
+
+
+def _version(saved: PromptVersion | None) -> str:
+    if saved is None:
+        return "none"
+    note = f" ({saved.note})" if saved.note else ""
+    return f"version {saved.version} by {saved.author}, from version {saved.base_version}{note}"
+
+
+def _paragraphs(text: str) -> list[Text]:
+    return [*(Text(f"    {printable(row)}") for row in text.expandtabs(4).split("\n")), Text()]
+
+
+def _topics(view: TopicsView, zone: tzinfo | None) -> Group:
+    facts = {
+        "version": f"{view.version} of {view.latest_version}",
+        "since": f"{_when(view.active_since_us, zone)}, by {view.active_by or 'nobody'}",
+        **{topic.name: ", ".join(topic.phrases) for topic in view.topics},
+    }
+    return _facts("topics", facts if view.latest_version else {"version": "none"})
+
+
+def _bundle(view: BundleView) -> Group:
+    content = view.content
+    prompt = content.prompt if content else None
+    facts = {
+        "revision": view.revision,
+        "hash": view.hash,
+        "prompt": f"version {prompt.version}" if prompt else "none",
+        "topics": f"version {content.topics.version}" if content else "not shown",
+    }
+    return _facts("bundle", facts)
