@@ -27,16 +27,17 @@ from contracts.budget import (
     CommandRefused,
     RefusalsCounted,
 )
+from contracts.bundle import BundleView
 from contracts.commands import NOUN_AND_VERB, AnyCommand
 from contracts.commit import COMMIT_BYTES_MAX, EVENTS_PER_COMMIT_MAX, TOPIC, AnyEvent, CommitLine
+from contracts.questions import QUESTIONS, AnyAnswer, AnyQuestion
 from contracts.replies import Decision, Receipt
 from contracts.tenant import ProvisionTenant
 from contracts.views import View
-from domain import budget, flood, gate, rights
+from domain import budget, bundle, flood, gate, rights, views
 from domain.answer import answer, not_decided
 from domain.refusals import OVERLOADED, TWIN_UNKNOWN, Refusal
 from domain.state import Envelope, State
-from domain.views import view
 from services.eventstore.appending import Append
 from services.tenant_log import snapshots
 from services.tenant_log.codec import Link, digest_of, hash_of, seal_commit
@@ -52,22 +53,22 @@ _HOT_EVENT_BYTES_MAX = 900
 
 _encode = msgspec.msgpack.Encoder().encode
 
-Answer: TypeAlias = Decision | Receipt | View
+Answer: TypeAlias = Decision | Receipt | View | AnyAnswer
 
 
 class Waiter(msgspec.Struct):
     """
     One message of a client: its commands, and how to answer it once all are durable.
 
-    With a *question* instead (the noun of a view) its one answer is that view. *losses* counts how
-    often its decision was undone because a commit was lost.
+    With a *question* instead (the noun of a view, or one with parameters) it has one answer.
+    *losses* counts how often its decision was undone because a commit was lost.
     """
 
     commands: list[AnyCommand]
     actor: str
     respond: Callable[[list[Answer]], None]
     answers: list[Answer] = []
-    question: str = ""
+    question: str | AnyQuestion = ""
     losses: int = 0
 
 
@@ -82,6 +83,8 @@ class Group(msgspec.Struct):
     bytes_guess: int = 0
     # The state just after this commit, encoded, when a snapshot is due.
     frozen_state: bytes | None = None
+    # What agents get just after this commit, when it changes that.
+    bundle: BundleView | None = None
 
 
 class Clock(Protocol):
@@ -144,13 +147,13 @@ class TenantWriter:
             return
         needed = self.acked.index
         if waiter.question:
-            stopped = self._why_not_shown(waiter)
+            stopped = self._why_not_asked(waiter)
             if stopped is not None:
                 waiter.respond([not_decided("", stopped, retry_after_ms=None)])
                 return
             # Seen now, told when all that it shows is durable.
             self.pass_time(self.now_us)
-            waiter.answers.append(view(waiter.question, self.state, self.now_us))
+            waiter.answers.append(self._told(waiter.question))
             needed = self._last_index
         for command in waiter.commands:
             found, position = self._decide(command, waiter.actor)
@@ -158,9 +161,15 @@ class TenantWriter:
             needed = max(needed, position)
         self._answer_when_durable(waiter, needed)
 
-    def _why_not_shown(self, waiter: Waiter) -> Refusal | None:
-        access = self.state.access
-        return rights.why_not(access, waiter.actor, waiter.question, "show", self.now_us)
+    def _why_not_asked(self, waiter: Waiter) -> Refusal | None:
+        asked = waiter.question
+        noun, verb = (asked, "show") if isinstance(asked, str) else QUESTIONS[type(asked)]
+        return rights.why_not(self.state.access, waiter.actor, noun, verb, self.now_us)
+
+    def _told(self, question: str | AnyQuestion) -> Answer:
+        if isinstance(question, str):
+            return views.view(question, self.state, self.now_us)
+        return views.answer(question, self.state)
 
     def _answer_when_durable(self, waiter: Waiter, index: int) -> None:
         group = self._group_at(index)
@@ -243,6 +252,12 @@ class TenantWriter:
         tally, self._tally = self._tally, flood.Tally()
         self._write("budget", [flood.summary(tally, now_us)])
 
+    def current_bundle(self) -> BundleView | None:
+        """Return which bundle is current, without its content; None when there never was one."""
+        if not self.state.bundle_revision:
+            return None
+        return bundle.notice(bundle.bundle_view(self.state, self.now_us))
+
     # -- grouping ---------------------------------------------------------------
 
     def _write(self, noun: str, events: list[AnyEvent]) -> Group:
@@ -263,6 +278,9 @@ class TenantWriter:
             gate.evolve(state, event)
         group.events += events
         group.bytes_guess += size
+        if noun in bundle.NOUNS and bundle.is_changed_by(events):
+            # Now, because the state goes on while this commit is on its way to the log.
+            group.bundle = bundle.bundle_view(state, self.now_us)
         return group
 
     @property
