@@ -15,7 +15,9 @@ from projections import (
     holds,
     policies,
     price_books,
+    prompts,
     tenants,
+    topics,
 )
 from projections.projection import Projection
 
@@ -26,5 +28,7 @@ ALL: tuple[Projection, ...] = (
     decisions,
     holds,
     billing_meters,
+    prompts,
+    topics,
     tenants,
 )
