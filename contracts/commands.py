@@ -40,7 +40,9 @@ from contracts.budget import (
 )
 from contracts.policy import PolicyCommand, SetPolicy
 from contracts.price_book import PriceBookCommand, SetPriceBook
+from contracts.prompt import ActivatePrompt, PromptCommand, RollBackPrompt, SavePrompt
 from contracts.tenant import ProvisionTenant, ResumeTenant, SuspendTenant, TenantCommand
+from contracts.topics import RollBackTopics, SetTopics, TopicsCommand
 
 AnyCommand: TypeAlias = (
     TenantCommand
@@ -49,6 +51,8 @@ AnyCommand: TypeAlias = (
     | BudgetCommand
     | AccessCommand
     | AccountCommand
+    | PromptCommand
+    | TopicsCommand
 )
 
 NOUN_AND_VERB: dict[type[AnyCommand], tuple[str, str]] = {
@@ -82,4 +86,9 @@ NOUN_AND_VERB: dict[type[AnyCommand], tuple[str, str]] = {
     WithdrawAdmin: ("account", "withdraw_admin"),
     LockAccount: ("account", "lock"),
     UnlockAccount: ("account", "unlock"),
+    SavePrompt: ("prompt", "save"),
+    ActivatePrompt: ("prompt", "activate"),
+    RollBackPrompt: ("prompt", "roll_back"),
+    SetTopics: ("topics", "set"),
+    RollBackTopics: ("topics", "roll_back"),
 }

@@ -22,10 +22,19 @@ from contracts.account import AccountEvent
 from contracts.budget import BudgetEvent
 from contracts.policy import PolicyEvent
 from contracts.price_book import PriceBookEvent
+from contracts.prompt import PromptEvent
 from contracts.tenant import TenantEvent
+from contracts.topics import TopicsEvent
 
 AnyEvent: TypeAlias = (
-    TenantEvent | PolicyEvent | PriceBookEvent | BudgetEvent | AccessEvent | AccountEvent
+    TenantEvent
+    | PolicyEvent
+    | PriceBookEvent
+    | BudgetEvent
+    | AccessEvent
+    | AccountEvent
+    | PromptEvent
+    | TopicsEvent
 )
 
 TOPIC = "vito-commit/1"

@@ -83,6 +83,78 @@ def refuse_spelling(message: msgspec.Struct) -> NoReturn:
     raise AssertionError("called for a message whose names are spelled right")
 
 
+# -- Prose ---------------------------------------------------------------------
+
+# What no text for people may contain: it moves cursors, hides or turns round what stands beside it,
+# or is no character at all. Everything else is kept exactly as it came.
+_CONTROLS: Final = r"\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069"
+_LINE_BREAKS: Final = r"\u0009\u000a\u2028\u2029"
+_SURROGATES: Final = r"\ud800-\udfff"
+_not_prose = re.compile(f"[{_CONTROLS}{_SURROGATES}]").search
+_not_line = re.compile(f"[{_CONTROLS}{_LINE_BREAKS}{_SURROGATES}]").search
+
+
+def prose(max_length: int, *, min_length: int = 0) -> msgspec.Meta:
+    """Bound a text of several lines, in characters; `check_prose` checks what is in it."""
+    return _written(max_length, min_length, _CONTROLS)
+
+
+def line(max_length: int, *, min_length: int = 1) -> msgspec.Meta:
+    """Bound a text of one line, in characters; `check_lines` checks what is in it."""
+    return _written(max_length, min_length, _CONTROLS + _LINE_BREAKS)
+
+
+def _written(max_length: int, min_length: int, refused: str) -> msgspec.Meta:
+    # The schema lets a client find out before it sends. It says nothing of lone surrogates, which
+    # JSON cannot carry, and which validators that count in UTF-16 find in every emoji.
+    schema = {"not": {"pattern": f"[{refused}]"}}
+    return msgspec.Meta(min_length=min_length, max_length=max_length, extra_json_schema=schema)
+
+
+Note: TypeAlias = Annotated[str, prose(500)]
+
+
+def fault_in_prose(text: str) -> str | None:
+    """Say which character a text of several lines may not have, and where; None when it is fine."""
+    found = _not_prose(text)
+    return found and _told(
+        found,
+        "control characters other than line feed and tab, bidi overrides and lone surrogates are"
+        " refused",
+    )
+
+
+def fault_in_line(text: str) -> str | None:
+    """Say which character a text of one line may not have, and where; None when it is fine."""
+    found = _not_line(text)
+    return found and _told(
+        found,
+        "line breaks, tabs, control characters, bidi overrides and lone surrogates are refused",
+    )
+
+
+def _told(found: re.Match[str], rule: str) -> str:
+    return f"has U+{ord(found[0]):04X} at character {found.start() + 1}: {rule}"
+
+
+def check_prose(**fields: str) -> None:
+    """Raise ValueError that names the field, for a message's `__post_init__`."""
+    for field, text in fields.items():
+        fault = fault_in_prose(text)
+        if fault is not None:
+            raise ValueError(f"`{field}` {fault}")
+
+
+def check_lines(**fields: str) -> None:
+    """Raise ValueError that names the field, for a message's `__post_init__`."""
+    for field, text in fields.items():
+        fault = fault_in_line(text)
+        if fault is not None:
+            raise ValueError(f"`{field}` {fault}")
+
+
+# -- Kinds of messages ---------------------------------------------------------
+
 # gc=False here and below: messages are trees, so there is no cycle for the collector to find, and
 # a worker makes millions of them.
 

@@ -14,7 +14,7 @@ from typing import Any, Final, get_args
 
 import msgspec
 
-from contracts import budget, commands, commit, replies, subjects, views
+from contracts import budget, bundle, commands, commit, questions, replies, subjects, views
 
 ASYNCAPI_PATH: Final = Path(__file__).with_name("asyncapi.json")
 SCHEMAS_PATH: Final = Path(__file__).with_name("schemas.json")
@@ -25,7 +25,16 @@ _COMMANDS: Final[list[type[msgspec.Struct]]] = list(commands.NOUN_AND_VERB)
 _EVENTS: Final[tuple[type[msgspec.Struct], ...]] = get_args(commit.AnyEvent)
 _REPLIES: Final[list[type[msgspec.Struct]]] = [replies.Decision, replies.Receipt, replies.Problem]
 _VIEWS: Final[list[type[msgspec.Struct]]] = list(views.VIEWS.values())
-MESSAGES: Final[list[type[msgspec.Struct]]] = [*_COMMANDS, *_EVENTS, *_REPLIES, *_VIEWS]
+_QUESTIONS: Final[list[type[msgspec.Struct]]] = list(questions.QUESTIONS)
+_ANSWERS: Final[list[type[msgspec.Struct]]] = list(questions.ANSWERS.values())
+MESSAGES: Final[list[type[msgspec.Struct]]] = [
+    *_COMMANDS,
+    *_EVENTS,
+    *_REPLIES,
+    *_VIEWS,
+    *_QUESTIONS,
+    *_ANSWERS,
+]
 _DECIDED_AS_DECISION: Final = (budget.AuthorizeCall, budget.ExtendCall)
 
 _TENANT: Final = {
@@ -71,8 +80,18 @@ def asyncapi() -> dict[str, Any]:
         },
         "defaultContentType": _JSON,
         "servers": {"nats": {"host": "{address}", "protocol": "nats", "variables": _ADDRESS}},
-        "channels": {**_command_channels(), **_query_channels(), **_event_channels()},
-        "operations": {**_command_operations(), **_query_operations(), **_event_operations()},
+        "channels": {
+            **_command_channels(),
+            **_query_channels(),
+            **_event_channels(),
+            **_push_channels(),
+        },
+        "operations": {
+            **_command_operations(),
+            **_query_operations(),
+            **_event_operations(),
+            **_push_operations(),
+        },
         "components": {
             "messages": {
                 **{name: _message(name, described[name]) for name in names},
@@ -160,30 +179,49 @@ def _command_operations() -> dict[str, Any]:
 
 def _query_channels() -> dict[str, Any]:
     channels: dict[str, Any] = {}
-    for noun, shown in views.VIEWS.items():
-        channels[f"qry.{noun}.show"] = {
-            "address": subjects.query("{tenant}", noun),
+    empty = {"Question": {"payload": {"description": "empty"}}}
+    for viewed, shown in views.VIEWS.items():
+        channels |= _query_channel(viewed, "show", empty, shown)
+    for question, (noun, verb) in questions.QUESTIONS.items():
+        asked = _refs(question.__name__)
+        channels |= _query_channel(noun, verb, asked, questions.ANSWERS[question])
+    return channels
+
+
+def _query_channel(
+    noun: str, verb: str, asked: dict[str, Any], answer: type[msgspec.Struct]
+) -> dict[str, Any]:
+    address = subjects.query("{tenant}", noun, verb=verb)
+    return {
+        f"qry.{noun}.{verb}": {
+            "address": address,
             "parameters": {"tenant": _TENANT},
-            "messages": {"Question": {"payload": {"description": "empty"}}},
+            "messages": asked,
             "x-nats": {
-                "mapped-to": "shard.{shard}." + subjects.query("{tenant}", noun),
+                "mapped-to": "shard.{shard}." + address,
                 "service": "vito-gate",
                 "queue": "one of each worker's own; only the owner of the shard answers",
                 "content-types": [_JSON, _MSGPACK],
             },
-        }
-        channels[f"qry.{noun}.show.reply"] = {
+        },
+        # Who may not ask, or asks too much at once, is told so with a Decision that denies.
+        f"qry.{noun}.{verb}.reply": {
             "address": None,
-            "messages": _refs(shown.__name__, "Problem"),
-        }
-    return channels
+            "messages": _refs(answer.__name__, "Decision", "Problem"),
+        },
+    }
 
 
 def _query_operations() -> dict[str, Any]:
-    return {
-        f"{noun}.show": _request(f"qry.{noun}.show", shown.__doc__)
-        for noun, shown in views.VIEWS.items()
+    shown = {
+        f"{noun}.show": _request(f"qry.{noun}.show", view.__doc__)
+        for noun, view in views.VIEWS.items()
     }
+    asked = {
+        f"{noun}.{verb}": _request(f"qry.{noun}.{verb}", question.__doc__)
+        for question, (noun, verb) in questions.QUESTIONS.items()
+    }
+    return {**shown, **asked}
 
 
 def _request(channel: str, doc: str | None) -> dict[str, Any]:
@@ -255,6 +293,33 @@ def _commit_message() -> dict[str, Any]:
                 "oneOf": [{"$ref": f"#/components/schemas/{e.__name__}"} for e in _EVENTS],
             },
         },
+    }
+
+
+# -- pushes ---------------------------------------------------------------------
+
+
+def _push_channels() -> dict[str, Any]:
+    return {
+        "push.bundle": {
+            "address": subjects.push("{tenant}"),
+            "parameters": {"tenant": _TENANT},
+            "messages": _refs(bundle.BundleView.__name__),
+            "x-nats": {
+                "kept": "nowhere: subscribe, then ask for the bundle, then go by `revision`",
+                "content-types": [_JSON],
+            },
+        }
+    }
+
+
+def _push_operations() -> dict[str, Any]:
+    return {
+        "bundle.push": {
+            "action": "send",
+            "summary": "The bundle of a twin has changed, or a worker has taken the twin over.",
+            "channel": {"$ref": "#/channels/push.bundle"},
+        }
     }
 
 

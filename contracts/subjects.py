@@ -2,10 +2,11 @@
 The only place that spells a NATS subject.
 
     cmd.<tenant>.<noun>.<verb>.<principal>  what a client publishes (request/reply)
-    qry.<tenant>.<noun>.show.<principal>    a question about the live state
+    qry.<tenant>.<noun>.<verb>.<principal>  a question about the live state; `show` asks for all
     shard.<k>.cmd.<tenant>.<noun>.<verb>.<principal>
                                         where the server maps it to; the shard's owner listens
     evt.<k>.<tenant>.<noun>             one commit of a tenant's log, in stream EVT_<k>
+    push.<tenant>.bundle                what the gate tells running agents when it has changed
 
 The shard stands in the subject of a commit because the streams of one server may not overlap, and
 a stream per shard is what lets shards be written in parallel and placed apart.
@@ -36,9 +37,19 @@ def command(tenant: str, noun: str, verb: str, principal: str = OPERATOR) -> str
     return f"cmd.{tenant}.{noun}.{verb}{_as(principal)}"
 
 
-def query(tenant: str, noun: str, principal: str = OPERATOR) -> str:
+def query(tenant: str, noun: str, principal: str = OPERATOR, *, verb: str = "show") -> str:
     """Where a client asks about the live state."""
-    return f"qry.{tenant}.{noun}.show{_as(principal)}"
+    return f"qry.{tenant}.{noun}.{verb}{_as(principal)}"
+
+
+def push(tenant: str) -> str:
+    """Where running agents hear that their bundle has changed. Nothing is kept there."""
+    return f"push.{tenant}.bundle"
+
+
+def pushes(tenant: str) -> str:
+    """All that is pushed about a tenant, or with `*` about every tenant."""
+    return f"push.{tenant}.>"
 
 
 def _as(principal: str) -> str:

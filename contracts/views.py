@@ -12,10 +12,13 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from contracts.access import Role, Scope
+from contracts.bundle import BundleView
 from contracts.message import Reply
 from contracts.policy import Policy
 from contracts.price_book import PriceBook
+from contracts.prompt import Variable
 from contracts.tenant import TenantStatus
+from contracts.topics import Topic
 
 MeterName: TypeAlias = Literal[
     "money",
@@ -187,11 +190,75 @@ class AccountView(Reply, frozen=True, kw_only=True):
     accounts: list[AccountShown]
 
 
+class PromptVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of the system prompt, as its author saved it."""
+
+    version: int
+    base_version: int
+    text: str
+    variables: list[Variable]
+    note: str
+    author: str
+    saved_at_us: int
+
+
+class PromptView(Reply, frozen=True, kw_only=True):
+    """
+    The live version of the system prompt and the latest one, which may be the same.
+
+    *kept_from* is the oldest version that can be made live at once, 0 when there is none.
+    *active_by* approved what is live, at *active_since_us*.
+    """
+
+    tenant: str
+    position: int
+    active: PromptVersion | None
+    active_by: str
+    active_since_us: int | None
+    latest: PromptVersion | None
+    kept_from: int
+
+
+class TopicsView(Reply, frozen=True, kw_only=True):
+    """
+    The prohibited topics in force; version 0: none were ever set.
+
+    *latest_version* is another one after a rollback. For the rest see PromptView.
+    """
+
+    tenant: str
+    position: int
+    version: int
+    topics: list[Topic]
+    latest_version: int
+    active_by: str
+    active_since_us: int | None
+    kept_from: int
+
+
 View: TypeAlias = (
-    TenantView | PolicyView | PriceBookView | BudgetView | RateView | AccessView | AccountView
+    TenantView
+    | PolicyView
+    | PriceBookView
+    | BudgetView
+    | RateView
+    | AccessView
+    | AccountView
+    | PromptView
+    | TopicsView
+    | BundleView
 )
 ViewNoun: TypeAlias = Literal[
-    "tenant", "policy", "price_book", "budget", "rate", "access", "account"
+    "tenant",
+    "policy",
+    "price_book",
+    "budget",
+    "rate",
+    "access",
+    "account",
+    "prompt",
+    "topics",
+    "bundle",
 ]
 
 VIEWS: dict[ViewNoun, type[View]] = {
@@ -202,4 +269,7 @@ VIEWS: dict[ViewNoun, type[View]] = {
     "rate": RateView,
     "access": AccessView,
     "account": AccountView,
+    "prompt": PromptView,
+    "topics": TopicsView,
+    "bundle": BundleView,
 }

@@ -22,12 +22,23 @@ from contracts.budget import (
 )
 from contracts.policy import PolicySet
 from contracts.price_book import PriceBookSet
+from contracts.prompt import PromptActivated, PromptRolledBack, PromptSaved
 from contracts.replies import Decision, Receipt, Verdict
 from contracts.tenant import TenantProvisioned, TenantResumed, TenantSuspended
+from contracts.topics import TopicsRolledBack, TopicsSet
 from domain.memory import Decided
 from domain.refusals import BY_CODE, Refusal
 
 _MS = 1_000
+_VERSIONED = (
+    PolicySet
+    | PriceBookSet
+    | PromptSaved
+    | PromptActivated
+    | PromptRolledBack
+    | TopicsSet
+    | TopicsRolledBack
+)
 
 
 def answer(
@@ -196,7 +207,7 @@ def _receipt(tenant: str, event: Decided, position: int | None) -> Receipt:
         reservation_id=(
             f"{tenant}.{event.reservation}" if isinstance(event, HoldReleased) else None
         ),
-        version=event.version if isinstance(event, PolicySet | PriceBookSet) else None,
+        version=event.version if isinstance(event, _VERSIONED) else None,
         committed_nanos=standing.committed_nanos,
         held_nanos=standing.held_nanos,
         limit_nanos=standing.limit_nanos,
@@ -222,6 +233,10 @@ def _facts(event: Decided) -> dict[str, int | str]:
             return {"until_us": event.until_us}
         case account.SignInFailed():
             return {"failures": event.failures, "blocked_until_us": event.blocked_until_us}
+        case PromptActivated() | PromptRolledBack() | TopicsRolledBack():
+            return {"previous_version": event.previous_version}
+        case PromptSaved() | TopicsSet():
+            return {"base_version": event.base_version}
         case _:
             return {}
 
@@ -260,4 +275,9 @@ _DONE: dict[type[Decided], str] = {
     account.AdminWithdrawn: "admin_withdrawn",
     account.AccountLocked: "locked",
     account.AccountUnlocked: "unlocked",
+    PromptSaved: "prompt_saved",
+    PromptActivated: "prompt_activated",
+    PromptRolledBack: "prompt_rolled_back",
+    TopicsSet: "topics_set",
+    TopicsRolledBack: "topics_rolled_back",
 }

@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, get_args
 
+import msgspec
+
 from contracts.access import AccessDecision, CallerRefused
 from contracts.account import PLATFORM, AccountEvent, FoundPlatform, PlatformFounded
 from contracts.budget import (
@@ -38,6 +40,14 @@ from contracts.commands import NOUN_AND_VERB, AnyCommand
 from contracts.commit import AnyEvent
 from contracts.policy import PolicySet, SetPolicy
 from contracts.price_book import PriceBookSet, SetPriceBook
+from contracts.prompt import (
+    ActivatePrompt,
+    PromptActivated,
+    PromptRolledBack,
+    PromptSaved,
+    RollBackPrompt,
+    SavePrompt,
+)
 from contracts.tenant import (
     ProvisionTenant,
     ResumeTenant,
@@ -46,6 +56,7 @@ from contracts.tenant import (
     TenantResumed,
     TenantSuspended,
 )
+from contracts.topics import RollBackTopics, SetTopics, TopicsRolledBack, TopicsSet
 from contracts.usage import NO_UNITS
 from domain import (
     access,
@@ -61,11 +72,13 @@ from domain import (
     memory,
     policy,
     price_book,
+    prompt,
     rate,
     rights,
     session,
     sign_in,
     tenant,
+    topics,
 )
 from domain.refusal import Refusal
 from domain.refusals import COMMAND_ID_REUSED, NOT_THE_PLATFORM, RESERVED_NAME
@@ -164,6 +177,11 @@ _GRANTS: dict[type[AnyCommand], type[AnyEvent]] = {
     **api_keys.GRANTS,
     **accounts.GRANTS,
     **sign_in.GRANTS,
+    SavePrompt: PromptSaved,
+    ActivatePrompt: PromptActivated,
+    RollBackPrompt: PromptRolledBack,
+    SetTopics: TopicsSet,
+    RollBackTopics: TopicsRolledBack,
 }
 
 
@@ -195,6 +213,11 @@ _DECIDE: dict[type[AnyCommand], Callable[[State, Any, Envelope], list[AnyEvent]]
     **api_keys.DECIDE,
     **accounts.DECIDE,
     **sign_in.DECIDE,
+    SavePrompt: prompt.save,
+    ActivatePrompt: prompt.activate,
+    RollBackPrompt: prompt.roll_back,
+    SetTopics: topics.set_topics,
+    RollBackTopics: topics.roll_back,
 }
 _OF_THE_PLATFORM = frozenset((*accounts.DECIDE, *sign_in.DECIDE))
 
@@ -310,6 +333,30 @@ def _decided_unless_part(state: State, event: memory.Decided) -> None:
         _decided(state, event)
 
 
+def _prompt_saved(state: State, event: PromptSaved) -> None:
+    prompt.evolve(state, event)
+    # What is remembered for a repetition needs no second copy of the text.
+    _decided(state, msgspec.structs.replace(event, text="", variables=[]))
+
+
+def _prompt_in_force(state: State, event: PromptActivated | PromptRolledBack) -> None:
+    prompt.evolve(state, event)
+    state.bundle_revision = event.decision
+    _decided(state, event)
+
+
+def _topics_set(state: State, event: TopicsSet) -> None:
+    topics.evolve(state, event)
+    state.bundle_revision = event.decision
+    _decided(state, msgspec.structs.replace(event, topics=[]))
+
+
+def _topics_rolled_back(state: State, event: TopicsRolledBack) -> None:
+    topics.evolve(state, event)
+    state.bundle_revision = event.decision
+    _decided(state, event)
+
+
 def _period_opened(state: State, event: PeriodOpened) -> None:
     budget.period_opened(state.budget, event)
 
@@ -333,6 +380,11 @@ _EVOLVE: dict[type[AnyEvent], Callable[[State, Any], None]] = {
     TenantResumed: _tenant_changed,
     PolicySet: _policy_set,
     PriceBookSet: _price_book_set,
+    PromptSaved: _prompt_saved,
+    PromptActivated: _prompt_in_force,
+    PromptRolledBack: _prompt_in_force,
+    TopicsSet: _topics_set,
+    TopicsRolledBack: _topics_rolled_back,
     PeriodOpened: _period_opened,
     MeterLimitsSet: _changes_nothing,
     RefusalsCounted: _changes_nothing,

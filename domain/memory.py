@@ -31,7 +31,9 @@ from contracts.budget import (
 )
 from contracts.policy import PolicySet
 from contracts.price_book import PriceBookSet
+from contracts.prompt import PromptActivated, PromptRolledBack, PromptSaved
 from contracts.tenant import TenantProvisioned, TenantResumed, TenantSuspended
+from contracts.topics import TopicsRolledBack, TopicsSet
 
 HORIZON_US = 300_000_000
 COMMANDS_PER_GENERATION = 32_768
@@ -51,6 +53,11 @@ Decided: TypeAlias = (
     | TenantSuspended
     | AccessDecision
     | AccountEvent
+    | PromptSaved
+    | PromptActivated
+    | PromptRolledBack
+    | TopicsSet
+    | TopicsRolledBack
 )
 
 

@@ -158,6 +158,33 @@ VERSION_CONFLICT: Final = Refusal(
     "Somebody else changed it since you read it.",
     "Read the current version, repeat your change on it, and send that version.",
 )
+VERSION_UNKNOWN: Final = Refusal(
+    "version_unknown",
+    404,
+    "There is no such version.",
+    "List the versions and name one of them; facts.latest_version is the latest.",
+)
+VERSION_NOT_KEPT: Final = Refusal(
+    "version_not_kept",
+    409,
+    "The version is too old to be put in force at once: the gate keeps as many as fit.",
+    "Save its content again, as a new version: the list of versions still has it.",
+)
+ALREADY_IN_FORCE: Final = Refusal(
+    "already_in_force", 409, "The version is in force already.", "Nothing needs to be done."
+)
+PROMPT_INVALID: Final = Refusal(
+    "prompt_invalid",
+    422,
+    "The prompt contradicts itself or its variables.",
+    "Correct the field named in facts.field: facts.rule says how.",
+)
+TOPICS_INVALID: Final = Refusal(
+    "topics_invalid",
+    422,
+    "The list of topics contradicts itself or is too long.",
+    "Correct the field named in facts.field: facts.rule says how.",
+)
 CREDITS_TOO_LARGE: Final = Refusal(
     "credits_too_large",
     422,

@@ -49,8 +49,9 @@ class Right(NamedTuple):
 _CALLS: Final = frozenset[Scope](["calls", "agent"])
 _READS: Final = frozenset[Scope](["read"])
 _SEES: Final = frozenset[Scope](["read", "calls", "agent"])
+_AGENTS: Final = frozenset[Scope](["agent"])
 
-# (noun, verb), as in the subject; the verb of a question is `show`.
+# (noun, verb), as in the subject; the verb of a question without parameters is `show`.
 RIGHTS: Final[dict[tuple[str, str], Right]] = {
     ("tenant", "provision"): Right(admin=True),
     ("tenant", "suspend"): Right("owner", admin=True),
@@ -92,6 +93,20 @@ RIGHTS: Final[dict[tuple[str, str], Right]] = {
     ("account", "lock"): Right(admin=True),
     ("account", "unlock"): Right(admin=True),
     ("account", "show"): Right(admin=True),
+    # The matrix has one column for prompts, "Edit Prompts?", and an Editor may; what is an
+    # Approver's has a column of its own. So an Editor also activates and rolls back: on match
+    # night a bad prompt must not stay live until an Approver is found. Each event says who did it.
+    # No admin: what a twin is told is its own content, which the platform does not read.
+    ("prompt", "save"): Right("editor"),
+    ("prompt", "activate"): Right("editor"),
+    ("prompt", "roll_back"): Right("editor"),
+    ("prompt", "show"): Right("viewer", _READS),
+    ("prompt", "preview"): Right("viewer", _READS | _AGENTS),
+    ("topics", "set"): Right("editor"),
+    ("topics", "roll_back"): Right("editor"),
+    ("topics", "show"): Right("viewer", _READS),
+    ("topics", "check"): Right("viewer", _CALLS),
+    ("bundle", "show"): Right("viewer", _AGENTS),
 }
 
 
@@ -135,13 +150,15 @@ def why_not_asked(state: State, command: AnyCommand, envelope: Envelope) -> Refu
     return _why_not(state.access, principal, noun, verb, envelope.now_us)
 
 
-def why_not_shown(state: State, principal: str, noun: str, now_us: int) -> Refusal | None:
-    """Say why the caller may not see this view, or None when they may. See `why_not_asked`."""
+def why_not_shown(
+    state: State, principal: str, noun: str, verb: str, now_us: int
+) -> Refusal | None:
+    """Say why the caller may not ask this question, or None when they may. See `why_not_asked`."""
     if principal == OPERATOR:
         return None
     if state.name == PLATFORM:
-        return _why_not_on_platform(state.account, principal, noun, QUESTION, "")
-    return _why_not(state.access, principal, noun, QUESTION, now_us)
+        return _why_not_on_platform(state.account, principal, noun, verb, "")
+    return _why_not(state.access, principal, noun, verb, now_us)
 
 
 def _why_not(

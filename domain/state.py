@@ -14,7 +14,21 @@ import msgspec
 
 from contracts.budget import NO_STANDING, Standing
 from contracts.commands import AnyCommand
-from domain import access, account, budget, flood, memory, policy, price_book, rate, session, tenant
+from contracts.prompt import PromptSaved
+from contracts.topics import TopicsSet
+from domain import (
+    access,
+    account,
+    budget,
+    flood,
+    memory,
+    policy,
+    price_book,
+    rate,
+    session,
+    tenant,
+    versions,
+)
 
 # To be raised when the same shape of State comes to mean something else.
 MEANING: Final = 1
@@ -26,6 +40,7 @@ class State(msgspec.Struct, array_like=True):
 
     *position* is the commit being folded or, after it, the last one. *decisions* counts recorded
     decisions; *clock_us* is the latest time that an event has: decisions never go before it.
+    *bundle_revision* is the decision that last changed what agents get.
     """
 
     name: str
@@ -42,6 +57,11 @@ class State(msgspec.Struct, array_like=True):
     flood: flood.State = msgspec.field(default_factory=flood.State)
     access: access.State = msgspec.field(default_factory=access.State)
     account: account.State = msgspec.field(default_factory=account.State)
+    prompts: versions.State[PromptSaved] = msgspec.field(
+        default_factory=versions.State[PromptSaved]
+    )
+    topics: versions.State[TopicsSet] = msgspec.field(default_factory=versions.State[TopicsSet])
+    bundle_revision: int = 0
 
 
 class Envelope(NamedTuple):

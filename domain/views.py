@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from contracts.policy import Policy
+from contracts.questions import AnyAnswer, AnyQuestion, PreviewPrompt
 from contracts.views import (
     AccessView,
     AccountShown,
@@ -23,7 +24,8 @@ from contracts.views import (
     TenantView,
     View,
 )
-from domain import budget, policy, rate
+from domain import budget, policy, prompt, rate, topics
+from domain.bundle import bundle_view
 from domain.state import State, standing_now
 from domain.units import MODALITIES
 
@@ -50,6 +52,13 @@ def view(noun: str, state: State, now_us: int) -> View:
     The caller has applied what is `due` at *now_us*.
     """
     return _VIEWS[noun](state, now_us)
+
+
+def answer(question: AnyQuestion, state: State) -> AnyAnswer:
+    """Answer a question with parameters."""
+    if isinstance(question, PreviewPrompt):
+        return prompt.preview(state, question)
+    return topics.answer(state, question)
 
 
 def tenant_view(state: State, _now_us: int) -> TenantView:
@@ -249,4 +258,7 @@ _VIEWS: dict[str, Callable[[State, int], View]] = {
     "rate": rate_view,
     "access": access_view,
     "account": account_view,
+    "prompt": prompt.prompt_view,
+    "topics": topics.topics_view,
+    "bundle": bundle_view,
 }

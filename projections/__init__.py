@@ -17,7 +17,9 @@ from projections import (
     holds,
     policies,
     price_books,
+    prompts,
     tenants,
+    topics,
 )
 from projections.projection import Projection
 
@@ -30,5 +32,7 @@ ALL: tuple[Projection, ...] = (
     billing_meters,
     access,
     account,
+    prompts,
+    topics,
     tenants,
 )

@@ -26,8 +26,10 @@ from contracts.budget import (
 )
 from contracts.policy import PolicySet
 from contracts.price_book import PriceBookSet
+from contracts.prompt import PromptActivated, PromptRolledBack, PromptSaved
 from contracts.replies import Verdict
 from contracts.tenant import TenantProvisioned, TenantResumed, TenantSuspended
+from contracts.topics import TopicsRolledBack, TopicsSet
 from projections.cells import (
     NULL,
     NUMBER,
@@ -363,6 +365,24 @@ def _caller_refused(commit: Commit, ordinal: int, event: CallerRefused) -> _Deci
     return row._replace(status=event.status, actor=copied(event.principal))
 
 
+# Changes of what the twin says: noun, verb and code. The content itself is in tables of its own.
+_WRITTEN: Mapping[type, tuple[str, str, str]] = {
+    PromptSaved: ("prompt", "save", "prompt_saved"),
+    PromptActivated: ("prompt", "activate", "prompt_activated"),
+    PromptRolledBack: ("prompt", "roll_back", "prompt_rolled_back"),
+    TopicsSet: ("topics", "set", "topics_set"),
+    TopicsRolledBack: ("topics", "roll_back", "topics_rolled_back"),
+}
+_TOLD = ("version", "base_version", "previous_version", "note", "reason")
+
+
+def _written(commit: Commit, ordinal: int, event: Any) -> _Decision:
+    facts = {field: getattr(event, field) for field in _TOLD if hasattr(event, field)}
+    return _row(commit, ordinal, event, *_WRITTEN[type(event)])._replace(
+        actor=copied(event.actor), facts=copied_json(facts)
+    )
+
+
 def _row(commit: Commit, ordinal: int, event: Any, noun: str, verb: str, code: str) -> _Decision:
     return _Decision(
         commit.tenant,
@@ -402,4 +422,5 @@ _VALUES_OF: Mapping[type, Callable[[Commit, int, Any], _Values]] = {
     TenantSuspended: _suspended,
     CallerRefused: _caller_refused,
     **dict.fromkeys(DECIDED, _decided),
+    **dict.fromkeys(_WRITTEN, _written),
 }

@@ -36,6 +36,7 @@ PURE_STDLIB = {
     "math",
     "re",
     "typing",
+    "unicodedata",
     "zoneinfo",
 }
 # contracts.schema is a program that writes files; the rest of the core is pure.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import tzinfo
 from typing import Any
 
@@ -10,6 +10,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from contracts.bundle import BundleView
 from contracts.policy import Policy
 from contracts.views import (
     AccessView,
@@ -18,8 +19,11 @@ from contracts.views import (
     Meter,
     PolicyView,
     PriceBookView,
+    PromptVersion,
+    PromptView,
     RateView,
     TenantView,
+    TopicsView,
     View,
     ViewNoun,
 )
@@ -32,25 +36,7 @@ _NANOS = ("money", "credits")
 
 def screen(views: Mapping[ViewNoun, View], zone: tzinfo | None) -> Group:
     """Lay views out, one below the other, times on the clock of *zone*."""
-    return Group(*(_table(view, zone) for view in views.values()))
-
-
-def _table(view: View, zone: tzinfo | None) -> Group:
-    match view:
-        case TenantView():
-            return _tenant(view, zone)
-        case BudgetView():
-            return _budget(view, zone)
-        case RateView():
-            return _rate(view, zone)
-        case PolicyView():
-            return _facts("policy", _policy(view))
-        case PriceBookView():
-            return _price_book(view)
-        case AccessView():
-            return _access(view, zone)
-        case AccountView():
-            return _accounts(view, zone)
+    return Group(*(_TABLES[type(view)](view, zone) for view in views.values()))
 
 
 def _facts(title: str, facts: Mapping[str, Any]) -> Group:
@@ -210,3 +196,60 @@ def _accounts(view: AccountView, zone: tzinfo | None) -> Group:
         for one in view.accounts
     }
     return _facts(f"account: {view.total} on the platform", facts)
+
+
+def _prompt(view: PromptView, zone: tzinfo | None) -> Group:
+    live, latest = view.active, view.latest
+    facts = {
+        "live": _version(live),
+        "since": f"{_when(view.active_since_us, zone)}, by {view.active_by or 'nobody'}",
+        "latest": _version(latest),
+        "kept": f"from version {view.kept_from} on" if view.kept_from else "none",
+    }
+    return Group(_facts("prompt", facts), *(_paragraphs(live.text) if live else ()))
+
+
+def _version(saved: PromptVersion | None) -> str:
+    if saved is None:
+        return "none"
+    note = f" ({saved.note})" if saved.note else ""
+    return f"version {saved.version} by {saved.author}, from version {saved.base_version}{note}"
+
+
+def _paragraphs(text: str) -> list[Text]:
+    return [*(Text(f"    {printable(row)}") for row in text.expandtabs(4).split("\n")), Text()]
+
+
+def _topics(view: TopicsView, zone: tzinfo | None) -> Group:
+    facts = {
+        "version": f"{view.version} of {view.latest_version}",
+        "since": f"{_when(view.active_since_us, zone)}, by {view.active_by or 'nobody'}",
+        **{topic.name: ", ".join(topic.phrases) for topic in view.topics},
+    }
+    return _facts("topics", facts if view.latest_version else {"version": "none"})
+
+
+def _bundle(view: BundleView) -> Group:
+    content = view.content
+    prompt = content.prompt if content else None
+    facts = {
+        "revision": view.revision,
+        "hash": view.hash,
+        "prompt": f"version {prompt.version}" if prompt else "none",
+        "topics": f"version {content.topics.version}" if content else "not shown",
+    }
+    return _facts("bundle", facts)
+
+
+_TABLES: Mapping[type[View], Callable[[Any, tzinfo | None], Group]] = {
+    TenantView: _tenant,
+    BudgetView: _budget,
+    RateView: _rate,
+    PolicyView: lambda view, _zone: _facts("policy", _policy(view)),
+    PriceBookView: lambda view, _zone: _price_book(view),
+    AccessView: _access,
+    AccountView: _accounts,
+    PromptView: _prompt,
+    TopicsView: _topics,
+    BundleView: lambda view, _zone: _bundle(view),
+}

@@ -26,7 +26,9 @@ from contracts.budget import (
 from contracts.commit import AnyEvent
 from contracts.policy import PolicySet
 from contracts.price_book import PriceBookSet
+from contracts.prompt import PromptActivated, PromptRolledBack, PromptSaved
 from contracts.tenant import TenantProvisioned, TenantResumed, TenantSuspended
+from contracts.topics import TopicsRolledBack, TopicsSet
 from contracts.usage import Usage
 from domain.refusals import BY_CODE
 from domain.views import SCALES
@@ -60,7 +62,7 @@ def mood(event: AnyEvent) -> Mood:
             return "careful"
         case CallSettled() if event.overrun_nanos or event.late:
             return "careful"
-        case HoldsExpired():
+        case HoldsExpired() | PromptRolledBack() | TopicsRolledBack():
             return "careful"
         case _ if isinstance(event, identity_words.CAREFUL):
             return "careful"
@@ -127,6 +129,39 @@ def _prices_set(event: PriceBookSet, _tell: _Teller) -> str:
     return (
         f"price book {event.version} in force: {len(book.entries)} products, in {book.currency}"
         f"{_because(event.note)}"
+    )
+
+
+def _prompt_saved(event: PromptSaved, _tell: _Teller) -> str:
+    made_of = f", made from version {event.base_version}" if event.base_version else ""
+    return (
+        f"prompt {event.version} saved by {event.actor}: {len(event.text)} characters,"
+        f" {len(event.variables)} variables{made_of}{_because(event.note)}"
+    )
+
+
+def _prompt_live(event: PromptActivated, _tell: _Teller) -> str:
+    before = f" in place of {event.previous_version}" if event.previous_version else ""
+    return f"prompt {event.version} live{before}, by {event.actor}{_because(event.reason)}"
+
+
+def _prompt_back(event: PromptRolledBack, _tell: _Teller) -> str:
+    return (
+        f"prompt rolled back from {event.previous_version} to {event.version}, by {event.actor}"
+        f"{_because(event.reason)}"
+    )
+
+
+def _topics_set(event: TopicsSet, _tell: _Teller) -> str:
+    names = ", ".join(topic.name for topic in event.topics) or "none"
+    told = f"prohibited topics {event.version} in force, by {event.actor}: {names}"
+    return f"{told}{_because(event.note)}"
+
+
+def _topics_back(event: TopicsRolledBack, _tell: _Teller) -> str:
+    return (
+        f"prohibited topics rolled back from {event.previous_version} to {event.version},"
+        f" by {event.actor}{_because(event.reason)}"
     )
 
 
@@ -275,4 +310,9 @@ _WORDS: dict[type[AnyEvent], Callable[[Any, _Teller], str]] = {
     CreditsAdded: _topped_up,
     CommandRefused: _command_refused,
     **identity_words.WORDS,
+    PromptSaved: _prompt_saved,
+    PromptActivated: _prompt_live,
+    PromptRolledBack: _prompt_back,
+    TopicsSet: _topics_set,
+    TopicsRolledBack: _topics_back,
 }

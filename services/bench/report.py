@@ -13,10 +13,12 @@ from services.bench.failover_bench import FailoverFigures
 from services.bench.gate_bench import Comparison, GateFigures
 from services.bench.projector_bench import TARGET_RATIO, ProjectorFigures
 from services.bench.replay_bench import ReplayFigures
+from services.bench.rollback_bench import RollbackFigures
 
 UNLOADED_RATIO_MAX = 1.3
 REPLAY_EVENTS_PER_S_MIN = 300_000
 SILENCE_S_MAX = 3.0
+ROLLBACK_P99_MS_MAX = 20.0
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -49,6 +51,7 @@ class Report(msgspec.Struct, frozen=True):
     replay: ReplayFigures
     projector: ProjectorFigures
     failover: FailoverFigures
+    rollback: RollbackFigures
 
 
 def machine() -> Machine:
@@ -69,6 +72,7 @@ def lines(
     replay: ReplayFigures,
     projector: ProjectorFigures,
     failover: FailoverFigures,
+    rollback: RollbackFigures,
 ) -> list[Line]:
     """Put figures beside what the design asks for."""
     return [
@@ -102,7 +106,17 @@ def lines(
             f" of {failover.acknowledged} acknowledged",
             failover.silence_s <= SILENCE_S_MAX and not failover.lost and not failover.doubled,
         ),
-        Line("prompt rollback to every agent", "p99 <= 20 ms", "prompts do not exist yet", None),
+        Line(
+            "prompt rollback to every agent",
+            "p99 <= 20 ms, 0 missed, 0 out of order",
+            f"p99 {rollback.last_agent.p99_ms:.1f} ms, p50 {rollback.last_agent.p50_ms:.1f} ms to"
+            f" the last of {rollback.agents} agents (answered: p99 {rollback.answered.p99_ms:.1f}"
+            f" ms); {rollback.missed} missed, {rollback.out_of_order} out of order in"
+            f" {rollback.rollbacks} rollbacks",
+            rollback.last_agent.p99_ms <= ROLLBACK_P99_MS_MAX
+            and not rollback.missed
+            and not rollback.out_of_order,
+        ),
     ]
 
 

@@ -14,7 +14,14 @@ from rich.console import Console
 from rich.table import Table
 
 from services import logs
-from services.bench import failover_bench, gate_bench, projector_bench, replay_bench, report
+from services.bench import (
+    failover_bench,
+    gate_bench,
+    projector_bench,
+    replay_bench,
+    report,
+    rollback_bench,
+)
 from services.embedded.nats_server import new_password
 from services.embedded.postgres import Postgres
 
@@ -47,8 +54,10 @@ async def _measure(progress: Console) -> report.Report:
     projector = await _projector()
     progress.print("failover ...")
     failover = await failover_bench.measure()
-    lines = report.lines(gate, replay, projector, failover)
-    return report.Report(machine, lines, gate, replay, projector, failover)
+    progress.print("prompt rollback to every agent ...")
+    rollback = await rollback_bench.measure()
+    lines = report.lines(gate, replay, projector, failover, rollback)
+    return report.Report(machine, lines, gate, replay, projector, failover, rollback)
 
 
 async def _projector() -> projector_bench.ProjectorFigures:

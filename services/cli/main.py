@@ -2,7 +2,8 @@
 The command `vito`.
 
 To add a command, add a line to `COMMANDS` and a function with typer annotations to
-`services/cli/<command>.py`. `vito --help` imports none of them.
+`services/cli/<command>.py`, or a `typer.Typer` for one with commands of its own. `vito --help`
+imports none of them.
 """
 
 import importlib
@@ -29,6 +30,8 @@ COMMANDS: dict[str, Command] = {
     "demo": Command("services.cli.demo:demo", "Replay real traffic for both twins."),
     "evidence": Command("services.cli.evidence:evidence", "Measure the claims of the checklist."),
     "top-up": Command("services.cli.top_up:top_up", "Add prepaid credits to a twin."),
+    "prompt": Command("services.cli.prompt:app", "Write, try and roll back a system prompt."),
+    "topics": Command("services.cli.topics:app", "Say what a twin must not talk about."),
     "tail": Command("services.cli.tail:tail", "Show the log as it grows, in plain words."),
     "show": Command("services.cli.show:show", "Ask the gate what it has of a twin now."),
     "replay": Command("services.cli.replay:replay", "Show a twin as the gate saw it then."),
@@ -64,9 +67,12 @@ class LazyCommand(typer.core.TyperCommand):
         return self._load().make_context(info_name, args, parent, **extra)
 
     def _load(self) -> Any:
-        module, _, function = self._target.partition(":")
+        module, _, name = self._target.partition(":")
+        found = getattr(importlib.import_module(module), name)
+        if isinstance(found, typer.Typer):
+            return typer.main.get_command(found)
         app = typer.Typer(add_completion=False)
-        app.command(self.name)(getattr(importlib.import_module(module), function))
+        app.command(self.name)(found)
         return typer.main.get_command(app)
 
 

@@ -4,11 +4,13 @@ What a client raises. A refusal is not among these: it is an answer.
     CannotVerify      no answer before the deadline: do not call the vendor
     MalformedCommand  the gate could not read the command: correct it, do not repeat it
     NoGrant           a decision that entitles this client to nothing
+    Refused           a question that the gate does not answer to this client
 """
 
 from __future__ import annotations
 
-from contracts.replies import Problem
+from contracts.replies import Decision, Problem
+from services.failure import Failure
 
 
 class CannotVerify(Exception):
@@ -37,6 +39,14 @@ class MalformedCommand(ValueError):
     def __init__(self, problem: Problem) -> None:
         super().__init__(f"{problem.title}: {problem.detail} {problem.remedy}")
         self.problem = problem
+
+
+class Refused(Failure):
+    """A question was refused: who asks may not, or nobody can answer now. *decision* says why."""
+
+    def __init__(self, decision: Decision) -> None:
+        super().__init__(decision.message, decision.remedy)
+        self.decision = decision
 
 
 class NoGrant(Exception):

@@ -13,6 +13,7 @@ from typing import Self, TypeVar
 import aiohttp
 import msgspec
 
+from contracts.prompt import Variable
 from services.failure import Failure
 
 ANSWER_S = 5.0
@@ -73,6 +74,34 @@ class AuditPage(msgspec.Struct, frozen=True):
     next_cursor: str | None = None
 
 
+class SavedRow(msgspec.Struct, frozen=True):
+    """One version of a prompt or of the topics, without its content."""
+
+    version: int
+    base_version: int
+    active: bool
+    actor: str
+    note: str | None
+    occurred_at: str
+
+
+class VersionsPage(msgspec.Struct, frozen=True):
+    """Versions, newest first."""
+
+    position: int
+    items: list[SavedRow]
+
+
+class PromptRow(msgspec.Struct, frozen=True):
+    """One version of a prompt, and how it differs from *compared_with*."""
+
+    version: int
+    text: str
+    variables: list[Variable]
+    compared_with: int | None
+    diff: list[str] | None
+
+
 class ReadSide:
     """Asks the query API at *url* with its bearer key. Use it as a context manager."""
 
@@ -118,6 +147,26 @@ class ReadSide:
             "page through the query API yourself.",
         )
 
+    async def prompt_versions(self, tenant: str, limit: int, *, position: int) -> list[SavedRow]:
+        """Return the newest versions of a prompt, at most 500."""
+        path = f"/v1/tenants/{tenant}/prompt/versions"
+        page = await self._get(path, position, VersionsPage, {"limit": str(limit)})
+        return page.items
+
+    async def prompt_version(
+        self, tenant: str, version: int, *, position: int, against: int | None = None
+    ) -> PromptRow:
+        """Return a version of a prompt, compared with another one (or the one it was made from)."""
+        path = f"/v1/tenants/{tenant}/prompt/versions/{version}"
+        query = {} if against is None else {"against": str(against)}
+        return await self._get(path, position, PromptRow, query)
+
+    async def topics_versions(self, tenant: str, limit: int, *, position: int) -> list[SavedRow]:
+        """Return the newest versions of the prohibited topics, at most 500."""
+        path = f"/v1/tenants/{tenant}/topics/versions"
+        page = await self._get(path, position, VersionsPage, {"limit": str(limit)})
+        return page.items
+
     async def _get(
         self,
         path: str,
@@ -138,6 +187,8 @@ class ReadSide:
                     why = f"status {status}: {body[:300].decode(errors='replace')}"
                     # A twin that was provisioned just now is not known yet.
                     if status not in (HTTP_UNAVAILABLE, HTTP_NOT_FOUND, 0):
+                        break
+                    if b'"version_unknown"' in body:
                         break
                     await asyncio.sleep(AGAIN_S)
         except TimeoutError:

@@ -7,10 +7,12 @@ from typing import TypeVar
 
 from contracts import subjects
 from contracts.commands import NOUN_AND_VERB, AnyCommand
+from contracts.questions import QUESTIONS, AnyAnswer, AnyQuestion
 from contracts.replies import Decision, Receipt
 from contracts.views import VIEWS, View, ViewNoun
 from services.client.attempts import Attempts, Bus
 from services.client.errands import Errands
+from services.client.errors import Refused
 from services.client.patience import Patience, Timing
 from services.client.wire import Encoding, Wire
 
@@ -18,7 +20,7 @@ _NOUN_OF: dict[type, ViewNoun] = {view: noun for noun, view in VIEWS.items()}
 _ASK_AGAIN = ("cannot_verify", "overloaded")
 _UNAVAILABLE = 503
 Answer = TypeVar("Answer", Decision, Receipt)
-Shown = TypeVar("Shown", bound=View)
+Shown = TypeVar("Shown", bound=View | AnyAnswer)
 
 
 def new_id() -> str:
@@ -55,19 +57,36 @@ class Sender:
         self._wire = Wire(encoding)
 
     async def show(self, view: type[Shown]) -> Shown:
-        """Return the gate's live view: `await gate.show(BudgetView)`. See `contracts.views`."""
-        attempts = Attempts(
-            self._bus,
-            self._wire,
-            self.timing,
-            self.patience,
-            subject=subjects.query(self.tenant, _NOUN_OF[view]),
-        )
+        """
+        Return the gate's live view: `await gate.show(BudgetView)`. See `contracts.views`.
+
+        Raises:
+            CannotVerify: no answer in time.
+            Refused: this client may not ask.
+        """
+        subject = subjects.query(self.tenant, _NOUN_OF[view])
+        return await self._asked(subject, b"", view)
+
+    async def _ask(self, question: AnyQuestion, kind: type[Shown]) -> Shown:
+        """Ask a question with parameters. Raises what `show` raises, and MalformedCommand."""
+        noun, verb = QUESTIONS[type(question)]
+        subject = subjects.query(self.tenant, noun, verb=verb)
+        return await self._asked(subject, self._wire.encode(question), kind)
+
+    async def _asked(self, subject: str, payload: bytes, kind: type[Shown]) -> Shown:
+        attempts = Attempts(self._bus, self._wire, self.timing, self.patience, subject=subject)
         while True:
-            found = await attempts.send(b"", view)
-            if found is not None:
-                return found
-            await attempts.pause()
+            reason, again_ms = "", None
+            try:
+                found = await attempts.send(payload, kind)
+            except Refused as refused:
+                if not must_ask_again(refused.decision):
+                    raise
+                reason, again_ms = refused.decision.code, refused.decision.retry_after_ms
+            else:
+                if found is not None:
+                    return found
+            await attempts.pause(reason, again_ms)
 
     async def tell(self, command: AnyCommand) -> Receipt:
         """Send any command but `authorize` and `extend`, whose answer is a decision."""

@@ -7,8 +7,8 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 import msgspec
 
-from contracts.replies import Problem
-from services.client.errors import MalformedCommand
+from contracts.replies import Decision, Problem
+from services.client.errors import MalformedCommand, Refused
 
 Encoding: TypeAlias = Literal["json", "msgpack"]
 Reply = TypeVar("Reply")
@@ -35,6 +35,7 @@ class Wire:
 
         Raises:
             MalformedCommand: the gate could not read the command.
+            Refused: the reply is not of that kind, but says why there is none.
             msgspec.DecodeError: this is no reply of a gate.
         """
         if headers and ERROR_CODE_HEADER in headers:
@@ -44,5 +45,12 @@ class Wire:
         if decode is None:
             # Made once: a decoder compiles the type that it reads.
             decode = self._decoders[kind] = self._library.Decoder(kind).decode
-        reply: Reply = decode(data)
+        try:
+            reply: Reply = decode(data)
+        except msgspec.ValidationError:
+            raise self._refusal(data) from None
         return reply
+
+    def _refusal(self, data: bytes) -> Exception:
+        """Return the refusal that stands in place of a view; what is none either is an error."""
+        return Refused(self._library.decode(data, type=Decision))

@@ -10,8 +10,9 @@ tenant really belongs to its shard.
 
 Only the worker may publish under `evt.>`; the fence of every append relies on it. A
 requester chooses the subject of the reply, so the worker answers on a second connection,
-the `door`, which may publish to inboxes (`_INBOX...`) and nothing else: it cannot be talked
-into writing an event.
+the `door`, which may publish to inboxes (`_INBOX...`) and to `push.>`, where agents hear of a
+new prompt, and nothing else: it cannot be talked into writing an event. (Nor into a false push: it
+answers to inboxes only, and what is no bundle is ignored by who listens.)
 """
 
 from collections.abc import Iterable
@@ -77,7 +78,8 @@ def permissions(
         case "door":
             # `_INBOX.>` answers whoever did not choose a prefix; only an unrestricted user can.
             replies = ("_INBOX.>", *(f"{inbox_prefix(user)}.>" for user in users))
-            return Permissions((*replies, HEARTBEAT), ("shard.>", "$SRV.>", HEARTBEAT, inbox))
+            said = (*replies, subjects.pushes("*"), HEARTBEAT)
+            return Permissions(said, ("shard.>", "$SRV.>", HEARTBEAT, inbox))
         case "projector":
             reads = _read(*event_streams(shards), KEYS)
             return Permissions((*_JETSTREAM, *reads), (inbox,))
@@ -87,7 +89,7 @@ def permissions(
             return Permissions((*asks, *_DISCOVERY, *_stream_info(shards)), (inbox,))
         case "client":
             calls = (*_calls("cmd", tenant), *_calls("qry", tenant))
-            return Permissions(calls, (inbox,))
+            return Permissions(calls, (inbox, subjects.pushes(tenant)))
         case "auditor":
             reads = _read(*event_streams(shards), KEYS, LEASES, SNAPSHOTS)
             calls = _calls("qry", "*")

@@ -21,10 +21,13 @@ from nats.micro import add_service
 from nats.micro.request import Request
 from nats.micro.service import Endpoint, EndpointConfig, Service, ServiceConfig
 
-from contracts import subjects
+from contracts import questions, subjects
 from contracts.budget import AUTHORIZATIONS_PER_MESSAGE_MAX, AuthorizeCall
+from contracts.bundle import PUSH_BYTES_MAX, BundleView
 from contracts.commands import NOUN_AND_VERB, AnyCommand
+from contracts.questions import AnyQuestion
 from contracts.replies import Problem
+from domain.bundle import notice
 from services.eventstore.client import RawClient, RawHandler
 from services.eventstore.errors import LogProblem
 from services.gate.shard import ShardGate
@@ -33,7 +36,19 @@ from services.gate.writer import Answer, Waiter
 SERVICE: Final = "vito-gate"
 VERSION: Final = "1.0.0"
 MSGPACK: Final = "application/msgpack"
-QUESTIONS: Final = ("tenant", "policy", "price_book", "budget", "rate", "access", "account")
+# Those without parameters, which ask for a view.
+QUESTIONS: Final = (
+    "tenant",
+    "policy",
+    "price_book",
+    "budget",
+    "rate",
+    "access",
+    "account",
+    "prompt",
+    "topics",
+    "bundle",
+)
 _TENANT_TOKEN = 3
 _MALFORMED = "malformed_command"
 _BAD_REQUEST = 400
@@ -99,10 +114,26 @@ class Outbox:
             self._sender = None
 
 
-class Decoders:
-    """How the bytes of one command are read, in both encodings."""
+def pushed(outbox: Outbox) -> Callable[[BundleView], None]:
+    """
+    Return what tells running agents of a bundle, on the door's connection.
 
-    def __init__(self, command: type[AnyCommand]) -> None:
+    A push may be lost; who hears the next one, or asks again, has everything.
+    """
+
+    def push(bundle: BundleView) -> None:
+        data = _to_json(bundle)
+        if len(data) > PUSH_BYTES_MAX:
+            data = _to_json(notice(bundle))
+        outbox.put(subjects.push(bundle.tenant).encode(), data)
+
+    return push
+
+
+class Decoders:
+    """How the bytes of one command or question are read, in both encodings."""
+
+    def __init__(self, command: type[AnyCommand | AnyQuestion]) -> None:
         self._one_json = msgspec.json.Decoder(command).decode
         self._one_msgpack = msgspec.msgpack.Decoder(command).decode
         self._many_json: Callable[[bytes], list[Any]] | None = None
@@ -172,6 +203,8 @@ class ShardEndpoints:
             await self._listen("cmd", noun, verb, self._commands(command), command.__name__)
         for noun in QUESTIONS:
             await self._listen("qry", noun, "show", self._questions(noun), f"{noun} view")
+        for question, (noun, verb) in questions.QUESTIONS.items():
+            await self._listen("qry", noun, verb, self._asked(question), question.__name__)
 
     async def stop(self) -> None:
         """Stop listening. What was received and not decided yet is not answered any more."""
@@ -243,6 +276,20 @@ class ShardEndpoints:
 
         return take
 
+    def _asked(self, question: type[AnyQuestion]) -> Take:
+        decoders = Decoders(question)
+
+        def take(tenant: str, principal: str, reply: bytes, data: bytes, *, packed: bool) -> None:
+            try:
+                (asked,), _ = decoders.read(data, packed=packed)
+            except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+                self._refuse(reply, problem, question)
+                return
+            respond = self._responder(reply, packed=packed, is_list=False)
+            self._shard.receive(tenant, Waiter([], principal, respond, question=asked))
+
+        return take
+
     def _guarded(self, take: Take) -> RawHandler:
         """Answer even after a fault of our own, which must not end the read loop."""
 
@@ -276,10 +323,13 @@ class ShardEndpoints:
 
         return respond
 
-    def _refuse(self, reply: bytes, problem: Exception, command: type[AnyCommand]) -> None:
+    def _refuse(
+        self, reply: bytes, problem: Exception, command: type[AnyCommand | AnyQuestion]
+    ) -> None:
+        kind = "question" if issubclass(command, questions.Question) else "command"
         body = Problem(
             type="about:blank",
-            title="The message is not a valid command",
+            title=f"The message is not a valid {kind}",
             status=_BAD_REQUEST,
             code=_MALFORMED,
             detail=str(problem),

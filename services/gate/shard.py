@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 
 import structlog
 
+from contracts.bundle import BundleView
 from contracts.subjects import shard_of
 from domain import flood
 from domain.refusals import CANNOT_VERIFY, TWIN_UNKNOWN
@@ -47,7 +48,8 @@ class ShardGate:
     """
     The tenants of one shard. *is_owner* says whether the lease is valid at this moment.
 
-    *snapshot_due_us* is how much folding, in microseconds, makes a snapshot due.
+    *push* tells running agents of a bundle that is durable; it must not raise. *snapshot_due_us* is
+    how much folding, in microseconds, makes a snapshot due.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class ShardGate:
         shards: int,
         clock: Clock,
         is_owner: Callable[[], bool],
+        push: Callable[[BundleView], None] = lambda _bundle: None,
         snapshot_due_us: int = SNAPSHOT_DUE_US,
     ) -> None:
         self.shard = shard
@@ -66,6 +69,7 @@ class ShardGate:
         self._loader = loader
         self._clock = clock
         self._is_owner = is_owner
+        self._push = push
         self._snapshot_due_us = snapshot_due_us
         self._committer = Committer(log, self._on_stored, self._on_lost)
         self._loading = Loading(shard, loader, self._spawn, self._on_loaded)
@@ -158,6 +162,10 @@ class ShardGate:
         if tally is not None:
             writer.count_again(flood.summary(tally, writer.now_us))
         self._bound_absent(tenant, writer)
+        # The worker before this one may have died between a commit and its push.
+        current = writer.current_bundle()
+        if current is not None:
+            self._push(current)
         for waiter in waiting:
             if self._is_leaving:
                 refuse_all(waiter, CANNOT_VERIFY)
@@ -227,6 +235,8 @@ class ShardGate:
     # -- what became of a commit ---------------------------------------------------
 
     def _on_stored(self, writer: TenantWriter, group: Group) -> None:
+        if group.bundle is not None:
+            self._push(group.bundle)
         if group.frozen_state is not None:
             snapshot = writer.snapshot(group)
             self._spawn(self._loader.save_snapshot(writer.state.name, snapshot))

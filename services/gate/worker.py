@@ -25,7 +25,7 @@ from services.eventstore.connection import EventStoreConnection
 from services.eventstore.errors import OutcomeUnknown, Unavailable
 from services.eventstore.store import EventStore
 from services.gate import lease
-from services.gate.endpoints import Outbox, ShardEndpoints
+from services.gate.endpoints import Outbox, ShardEndpoints, pushed
 from services.gate.loader import TenantLoader
 from services.gate.shard import ShardGate
 from services.sealing.jetstream_keys import JetStreamKeyStore
@@ -101,6 +101,7 @@ class Worker:
             shards=len(self._stores),
             clock=now_us,
             is_owner=lambda: leases.is_valid(shard),
+            push=pushed(self._outbox),
         )
         endpoints = ShardEndpoints(self._door, self._outbox, gate, self.name)
         self._serving[shard] = (gate, endpoints)

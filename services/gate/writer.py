@@ -27,15 +27,16 @@ from contracts.budget import (
     CommandRefused,
     RefusalsCounted,
 )
+from contracts.bundle import BundleView
 from contracts.commands import NOUN_AND_VERB, AnyCommand
 from contracts.commit import COMMIT_BYTES_MAX, EVENTS_PER_COMMIT_MAX, TOPIC, AnyEvent, CommitLine
+from contracts.questions import QUESTIONS, AnyAnswer, AnyQuestion
 from contracts.replies import Decision, Receipt
 from contracts.views import View
-from domain import budget, flood, gate, rights
+from domain import budget, bundle, flood, gate, rights, views
 from domain.answer import answer, not_decided
 from domain.refusals import CALLER_UNKNOWN, OVERLOADED, TWIN_UNKNOWN, Refusal
 from domain.state import Envelope, State
-from domain.views import view
 from services.eventstore.appending import Append
 from services.tenant_log import snapshots
 from services.tenant_log.codec import Link, digest_of, hash_of, seal_commit
@@ -51,22 +52,22 @@ _HOT_EVENT_BYTES_MAX = 900
 
 _encode = msgspec.msgpack.Encoder().encode
 
-Answer: TypeAlias = Decision | Receipt | View
+Answer: TypeAlias = Decision | Receipt | View | AnyAnswer
 
 
 class Waiter(msgspec.Struct):
     """
     One message of a client: its commands, and how to answer it once all are durable.
 
-    With a *question* instead (the noun of a view) its one answer is that view. *losses* counts how
-    often its decision was undone because a commit was lost.
+    With a *question* instead (the noun of a view, or one with parameters) it has one answer.
+    *losses* counts how often its decision was undone because a commit was lost.
     """
 
     commands: list[AnyCommand]
     actor: str
     respond: Callable[[list[Answer]], None]
     answers: list[Answer] = []
-    question: str = ""
+    question: str | AnyQuestion = ""
     losses: int = 0
 
 
@@ -81,6 +82,8 @@ class Group(msgspec.Struct):
     bytes_guess: int = 0
     # The state just after this commit, encoded, when a snapshot is due.
     frozen_state: bytes | None = None
+    # What agents get just after this commit, when it changes that.
+    bundle: BundleView | None = None
 
 
 class Clock(Protocol):
@@ -143,7 +146,7 @@ class TenantWriter:
             return
         needed = self.acked.index
         if waiter.question:
-            stopped = self._why_not_shown(waiter.question, waiter.actor)
+            stopped = self._why_not_asked(waiter.question, waiter.actor)
             if stopped is not None:
                 told, needed = stopped
                 waiter.answers.append(told)
@@ -151,13 +154,18 @@ class TenantWriter:
                 return
             # Seen now, told when all that it shows is durable.
             self.pass_time(self.now_us)
-            waiter.answers.append(view(waiter.question, self.state, self.now_us))
+            waiter.answers.append(self._told(waiter.question))
             needed = self._last_index
         for command in waiter.commands:
             found, position = self._decide(command, waiter.actor)
             waiter.answers.append(found)
             needed = max(needed, position)
         self._answer_when_durable(waiter, needed)
+
+    def _told(self, question: str | AnyQuestion) -> Answer:
+        if isinstance(question, str):
+            return views.view(question, self.state, self.now_us)
+        return views.answer(question, self.state)
 
     def _answer_when_durable(self, waiter: Waiter, index: int) -> None:
         group = self._group_at(index)
@@ -201,14 +209,15 @@ class TenantWriter:
         barred = gate.barred(self.state, command, Envelope(b"", self.now_us, actor))
         return None if barred is None else self._deny(*barred)
 
-    def _why_not_shown(self, noun: str, actor: str) -> tuple[Answer, int] | None:
-        """Refuse a caller that may not see this."""
+    def _why_not_asked(self, asked: str | AnyQuestion, actor: str) -> tuple[Answer, int] | None:
+        """Refuse a caller that may not ask this."""
         state, now_us = self.state, self.now_us
-        refusal = rights.why_not_shown(state, actor, noun, now_us)
+        noun, verb = (asked, "show") if isinstance(asked, str) else QUESTIONS[type(asked)]
+        refusal = rights.why_not_shown(state, actor, noun, verb, now_us)
         if refusal is None:
             return None
         envelope = Envelope(b"", now_us, actor)
-        return self._deny(refusal, gate.denied(state, "", envelope, noun, "show", refusal))
+        return self._deny(refusal, gate.denied(state, "", envelope, noun, verb, refusal))
 
     def _deny(self, refusal: Refusal, event: CallerRefused) -> tuple[Answer, int]:
         """
@@ -255,6 +264,12 @@ class TenantWriter:
         tally, self._tally = self._tally, flood.Tally()
         self._write("budget", [flood.summary(tally, now_us)])
 
+    def current_bundle(self) -> BundleView | None:
+        """Return which bundle is current, without its content; None when there never was one."""
+        if not self.state.bundle_revision:
+            return None
+        return bundle.notice(bundle.bundle_view(self.state, self.now_us))
+
     # -- grouping ---------------------------------------------------------------
 
     def _write(self, noun: str, events: list[AnyEvent]) -> Group:
@@ -275,6 +290,9 @@ class TenantWriter:
             gate.evolve(state, event)
         group.events += events
         group.bytes_guess += size
+        if noun in bundle.NOUNS and bundle.is_changed_by(events):
+            # Now, because the state goes on while this commit is on its way to the log.
+            group.bundle = bundle.bundle_view(state, self.now_us)
         return group
 
     @property

@@ -33,7 +33,8 @@ CONFIGURE: Final = (
 BEGIN_SNAPSHOT: Final = (
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
     " LOCK TABLE tenants, billing_meters, audit_logs, decisions, refusal_counts, holds, policies,"
-    " price_books IN ACCESS SHARE MODE"
+    " price_books, twin_system_prompts, twin_prompt_activations, twin_prohibited_topics,"
+    " twin_topics_rollbacks IN ACCESS SHARE MODE"
 )
 
 _TENANT: Final = (
@@ -66,6 +67,11 @@ _HOLD: Final = (
     " position AS changed_position"
 )
 _CHANGE: Final = "version, actor, note, occurred_at, decision_id, position AS changed_position"
+_SAVED: Final = _CHANGE + ", base_version, active"
+_IN_FORCE: Final = (
+    "decision, decision_id, version, previous_version, reason, actor, occurred_at,"
+    " position AS changed_position"
+)
 # The types of the columns that pages are ordered by.
 KEY_TYPES: Final[Mapping[str, type]] = {"decision": int, "occurred_at": datetime}
 
@@ -173,6 +179,23 @@ class Reader:
             tenant,
         )
 
+    async def prompt(self, tenant: str, version: int | None) -> Row | None:
+        """A version of the system prompt, the live one without a number."""
+        return await self._one(
+            _SAVED + ", text, variables",
+            "twin_system_prompts WHERE tenant = %(tenant)s AND version = coalesce(%(number)s,"
+            " (SELECT version FROM twin_prompt_activations WHERE tenant = %(tenant)s"
+            " ORDER BY decision DESC LIMIT 1))",
+            tenant,
+            version,
+        )
+
+    async def topics(self, tenant: str, version: int | None) -> Row | None:
+        """A version of the prohibited topics, the one in force without a number."""
+        rest: LiteralString = "twin_prohibited_topics WHERE tenant = %(tenant)s AND "
+        which: LiteralString = "active" if version is None else "version = %(number)s"
+        return await self._one(_SAVED + ", topics", rest + which, tenant, version)
+
     # -- Many rows -------------------------------------------------------------
 
     async def meters(self, tenant: str, period: str | None) -> list[Row]:
@@ -240,6 +263,26 @@ class Reader:
     async def policies(self, tenant: str, after: Keys | None, limit: int) -> list[Row]:
         """Versions of the policy without the documents, newest first."""
         return await self._page(_Page(_CHANGE, "policies", ("version",)).of(tenant), after, limit)
+
+    async def prompts(self, tenant: str, after: Keys | None, limit: int) -> list[Row]:
+        """Versions of the system prompt without their texts, newest first."""
+        page = _Page(_SAVED, "twin_system_prompts", ("version",)).of(tenant)
+        return await self._page(page, after, limit)
+
+    async def prompt_activations(self, tenant: str, after: Keys | None, limit: int) -> list[Row]:
+        """Each time that a version went live, newest first."""
+        page = _Page(_IN_FORCE + ", rolled_back", "twin_prompt_activations", ("decision",))
+        return await self._page(page.of(tenant), after, limit)
+
+    async def topics_versions(self, tenant: str, after: Keys | None, limit: int) -> list[Row]:
+        """Versions of the prohibited topics without their content, newest first."""
+        page = _Page(_SAVED, "twin_prohibited_topics", ("version",)).of(tenant)
+        return await self._page(page, after, limit)
+
+    async def topics_rollbacks(self, tenant: str, after: Keys | None, limit: int) -> list[Row]:
+        """Each time that the topics were rolled back, newest first."""
+        page = _Page(_IN_FORCE, "twin_topics_rollbacks", ("decision",)).of(tenant)
+        return await self._page(page, after, limit)
 
     # -- How -------------------------------------------------------------------
 

@@ -107,7 +107,7 @@ def why_not(people: People, principal: str, noun: str, verb: str):
     if verb == "show":
         return unchanged(
             people.state,
-            lambda: rights.why_not_shown(people.state, principal, noun, people.now_us),
+            lambda: rights.why_not_shown(people.state, principal, noun, "show", people.now_us),
         )
     envelope = Envelope(b"", people.now_us, principal)
     barred = gate.barred(people.state, COMMANDS[noun, verb], envelope)

@@ -1,0 +1,107 @@
+"""
+Questions with parameters: `qry.<tenant>.<noun>.<verb>`, answered from the live state.
+
+What a noun is without parameters is a view, see `contracts.views`. Nothing is written down.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, TypeAlias
+
+import msgspec
+
+from contracts.message import Reply, Version, check_prose
+from contracts.prompt import VARIABLES_MAX, PromptText, VariableName, Variables, VariableValue
+
+CHECKED_CHARS_MAX: Final = 4_000
+FINDINGS_MAX: Final = 100
+
+
+class Question(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
+    """What is asked. JSON (or MessagePack) object; an unknown field is refused."""
+
+
+Values: TypeAlias = Annotated[
+    dict[VariableName, VariableValue], msgspec.Meta(max_length=2 * VARIABLES_MAX)
+]
+
+
+class PreviewPrompt(Question, frozen=True, kw_only=True):
+    """
+    Render a prompt with values, as an agent would.
+
+    A kept *version* (without one the latest), or a *text* with its *variables* before it is saved.
+    """
+
+    version: Version | None = None
+    text: PromptText | None = None
+    variables: Variables = []
+    values: Values = {}
+
+    def __post_init__(self) -> None:
+        if self.text is not None:
+            check_prose(text=self.text)
+            if self.version is not None:
+                raise ValueError("`version` or `text`, not both")
+        elif self.variables:
+            raise ValueError("`variables` belong to a `text`; a version has its own")
+
+
+class CheckTopics(Question, frozen=True, kw_only=True):
+    """Look for prohibited topics in what somebody said to the twin, or it is about to say."""
+
+    text: Annotated[str, msgspec.Meta(max_length=CHECKED_CHARS_MAX)]
+
+
+AnyQuestion: TypeAlias = PreviewPrompt | CheckTopics
+
+# -- Answers -----------------------------------------------------------------
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """What keeps a prompt from being rendered: *field* names it, *rule* is what it breaks."""
+
+    field: str
+    rule: str
+
+
+class PromptPreview(Reply, frozen=True, kw_only=True):
+    """The rendered *text*, or null and why not. *version* is null for a text not yet saved."""
+
+    tenant: str
+    position: int
+    version: int | None
+    text: str | None
+    faults: list[Fault]
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """A phrase of a topic, found in characters [start, end) of the text."""
+
+    topic: str
+    phrase: str
+    start: int
+    end: int
+
+
+class TopicsCheck(Reply, frozen=True, kw_only=True):
+    """What the topics of *version* find: the first 100, in the order of the text."""
+
+    tenant: str
+    position: int
+    version: int
+    findings: list[Finding]
+
+
+AnyAnswer: TypeAlias = PromptPreview | TopicsCheck
+
+QUESTIONS: dict[type[AnyQuestion], tuple[str, str]] = {
+    PreviewPrompt: ("prompt", "preview"),
+    CheckTopics: ("topics", "check"),
+}
+ANSWERS: dict[type[AnyQuestion], type[AnyAnswer]] = {
+    PreviewPrompt: PromptPreview,
+    CheckTopics: TopicsCheck,
+}
