@@ -84,8 +84,13 @@ class Refold:
 
     def _out_of_order(self, event: Any, number: int, command_ids: list[str]) -> None:
         decisions = self.state.decisions
-        # Provisioning brings the first policy and prices under its own decision.
-        is_part = command_ids[-1:] == [event.command_id] and event.decision == decisions
+        # Provisioning brings the first policy and prices under its own decision; what moves money
+        # is always one of its own.
+        is_part = (
+            type(event) not in _STANDING
+            and command_ids[-1:] == [event.command_id]
+            and event.decision == decisions
+        )
         if not is_part:
             self._differs("decision", number, decisions + 1, event.decision)
             command_ids.append(event.command_id)

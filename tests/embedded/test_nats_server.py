@@ -229,7 +229,9 @@ def test_the_door_answers_inboxes_only():
     """A requester chooses where the reply goes; the door's rights are what limits it."""
     rights = permissions("door", "door", shards=4, users=["client", "api"])
 
-    assert rights.publish == ("_INBOX.>", "_INBOX_client.>", "_INBOX_api.>", "gate.heartbeat")
+    replies = ("_INBOX.>", "_INBOX_client.>", "_INBOX_api.>")
+    # What it pushes to agents is no answer, and nobody but agents listens there.
+    assert rights.publish == (*replies, "push.*.>", "gate.heartbeat")
 
 
 def test_ports_are_below_the_ephemeral_range():

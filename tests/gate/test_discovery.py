@@ -7,6 +7,7 @@ import asyncio
 import msgspec
 
 from contracts.commands import NOUN_AND_VERB
+from contracts.questions import QUESTIONS as PARAMETERS
 from contracts.subjects import shard_of
 from services.gate.endpoints import QUESTIONS, SERVICE
 from tests.gate.served import AUTHORIZE, ask, authorize, connected, json_of
@@ -47,6 +48,7 @@ async def test_services_are_found_with_everything_a_caller_needs(served):
                 for noun, verb in NOUN_AND_VERB.values()
             ),
             *(f"qry.{{tenant}}.{noun}.show.{{principal}}" for noun in QUESTIONS),
+            *(f"qry.{{tenant}}.{noun}.{verb}.{{principal}}" for noun, verb in PARAMETERS.values()),
         }
         for endpoint in info["endpoints"]:
             assert endpoint["subject"].startswith(f"shard.{info['metadata']['shard']}.")
