@@ -19,6 +19,9 @@ the deployment's own credentials may be.
 from __future__ import annotations
 
 from contracts.access import OPERATOR
+from contracts.commands import NOUN_AND_VERB
+
+_COMMANDS = frozenset(NOUN_AND_VERB.values())
 
 FNV_OFFSET = 2_166_136_261
 FNV_PRIME = 16_777_619
@@ -50,6 +53,18 @@ def push(tenant: str) -> str:
 def pushes(tenant: str) -> str:
     """All that is pushed about a tenant, or with `*` about every tenant."""
     return f"push.{tenant}.>"
+
+
+def asked(tenant: str, noun: str, verb: str, principal: str) -> str:
+    """Where a caller sends a command; what is none is a question."""
+    if (noun, verb) in _COMMANDS:
+        return command(tenant, noun, verb, principal)
+    return query(tenant, noun, principal, verb=verb)
+
+
+def anywhere(subject: str) -> str:
+    """Return what `command` or `query` with a principal becomes, whatever the tenant's shard."""
+    return f"shard.*.{subject}"
 
 
 def _as(principal: str) -> str:

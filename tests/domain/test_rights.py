@@ -10,6 +10,7 @@ import pytest
 from contracts.access import ROLES, AcceptInvitation, BreakGlass
 from contracts.account import PLATFORM
 from contracts.commands import NOUN_AND_VERB
+from contracts.questions import QUESTIONS
 from contracts.tenant import SuspendTenant
 from contracts.views import VIEWS
 from domain import gate, rights
@@ -64,6 +65,16 @@ TWIN = {
     "access revoke_key": "o",
     "access break_glass": "S",
     "access show": "o S",
+    "prompt save": "eao",
+    "prompt activate": "eao",
+    "prompt roll_back": "eao",
+    "prompt show": "veao r",
+    "prompt preview": "veao gr",
+    "topics set": "eao",
+    "topics roll_back": "eao",
+    "topics show": "veao r",
+    "topics check": "veao cg",
+    "bundle show": "veao g",
     # What is about accounts is asked of the platform; its own table is below.
     "account found": "",
     "account register": "S",
@@ -104,10 +115,10 @@ def _of(noun: str, verb: str) -> type:
 
 def why_not(people: People, principal: str, noun: str, verb: str):
     """Why a principal may not, from the function that the gate asks."""
-    if verb == "show":
+    if (noun, verb) not in COMMANDS:
         return unchanged(
             people.state,
-            lambda: rights.why_not_shown(people.state, principal, noun, "show", people.now_us),
+            lambda: rights.why_not_shown(people.state, principal, noun, verb, people.now_us),
         )
     envelope = Envelope(b"", people.now_us, principal)
     barred = gate.barred(people.state, COMMANDS[noun, verb], envelope)
@@ -116,7 +127,11 @@ def why_not(people: People, principal: str, noun: str, verb: str):
 
 def test_every_command_and_every_question_has_a_right():
     """A command that nobody wrote a right for must not be open, nor closed by accident."""
-    asked = {*NOUN_AND_VERB.values(), *((noun, "show") for noun in VIEWS)}
+    asked = {
+        *NOUN_AND_VERB.values(),
+        *QUESTIONS.values(),
+        *((noun, "show") for noun in VIEWS),
+    }
 
     assert set(RIGHTS) == asked
     assert {tuple(line.split()) for line in TWIN} == asked
