@@ -15,8 +15,20 @@ from contracts.budget import (
 from contracts.policy import PolicyCommand, SetPolicy
 from contracts.price_book import PriceBookCommand, SetPriceBook
 from contracts.tenant import ProvisionTenant, ResumeTenant, SuspendTenant, TenantCommand
+from contracts.twin import (
+    BeginCalibration,
+    RecordSample,
+    RefineTwin,
+    RetireTwin,
+    SetIdentity,
+    SetPurpose,
+    SignOffTwin,
+    TwinCommand,
+)
 
-AnyCommand: TypeAlias = TenantCommand | PolicyCommand | PriceBookCommand | BudgetCommand
+AnyCommand: TypeAlias = (
+    TenantCommand | PolicyCommand | PriceBookCommand | BudgetCommand | TwinCommand
+)
 
 NOUN_AND_VERB: dict[type[AnyCommand], tuple[str, str]] = {
     ProvisionTenant: ("tenant", "provision"),
@@ -29,4 +41,11 @@ NOUN_AND_VERB: dict[type[AnyCommand], tuple[str, str]] = {
     ExtendCall: ("budget", "extend"),
     ReleaseCall: ("budget", "release"),
     TopUpCredits: ("budget", "top_up"),
+    SetIdentity: ("twin", "set_identity"),
+    SetPurpose: ("twin", "set_purpose"),
+    RefineTwin: ("twin", "refine"),
+    BeginCalibration: ("twin", "begin_calibration"),
+    RecordSample: ("twin", "record_sample"),
+    SignOffTwin: ("twin", "sign_off"),
+    RetireTwin: ("twin", "retire"),
 }

@@ -22,8 +22,11 @@ from contracts.budget import BudgetEvent
 from contracts.policy import PolicyEvent
 from contracts.price_book import PriceBookEvent
 from contracts.tenant import TenantEvent
+from contracts.twin import TwinEvent
 
-AnyEvent: TypeAlias = TenantEvent | PolicyEvent | PriceBookEvent | BudgetEvent | AccessEvent
+AnyEvent: TypeAlias = (
+    TenantEvent | PolicyEvent | PriceBookEvent | BudgetEvent | AccessEvent | TwinEvent
+)
 
 TOPIC = "vito-commit/1"
 FIRST_PREV = "0" * 64

@@ -64,6 +64,26 @@ Version: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
 
 Modality: TypeAlias = Literal["video", "voice", "text", "data"]
 
+# Text that people read is kept to the letter; these are what no text has, and what makes one read
+# differently from what it is: control characters but tab and newline, half a surrogate pair, and
+# the embeddings, overrides and isolates of bidirectional text.
+_find_odd = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+).search
+
+
+def prose(max_length: int, *, min_length: int = 1) -> msgspec.Meta:
+    """Bound a text that people read; `refuse_odd_text` checks what its characters are."""
+    return msgspec.Meta(
+        min_length=min_length,
+        max_length=max_length,
+        description="text as people write it; no control characters but tab and newline, no lone"
+        " surrogates, no bidi overrides",
+    )
+
+
+Prose: TypeAlias = Annotated[str, prose(2_000)]
+
 _is_id = re.compile(ID_PATTERN).fullmatch
 _PATTERNS: Final = {
     "command_id": ID_PATTERN,
@@ -81,6 +101,27 @@ def refuse_spelling(message: msgspec.Struct) -> NoReturn:
         if value is not None and re.fullmatch(pattern, value) is None:
             raise ValueError(f"`{field}` must match `{pattern}` and nothing else")
     raise AssertionError("called for a message whose names are spelled right")
+
+
+def refuse_odd_text(where: str, value: object) -> None:
+    """
+    Raise ValueError that names the text below *value* with a character that no prose has.
+
+    For commands only, in `__post_init__`: what is stored must be readable under any later rule.
+    """
+    if isinstance(value, str):
+        found = _find_odd(value)
+        if found is not None:
+            raise ValueError(
+                f"`{where}` has U+{ord(found[0]):04X} at character {found.start() + 1}: control"
+                " characters, lone surrogates and bidi overrides are not allowed"
+            )
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            refuse_odd_text(f"{where}[{index}]", item)
+    elif isinstance(value, msgspec.Struct):
+        for field in value.__struct_fields__:
+            refuse_odd_text(f"{where}.{field}", getattr(value, field))
 
 
 # gc=False here and below: messages are trees, so there is no cycle for the collector to find, and

@@ -23,6 +23,15 @@ from contracts.policy import PolicySet
 from contracts.price_book import PriceBookSet
 from contracts.replies import Decision, Receipt, Verdict
 from contracts.tenant import TenantProvisioned, TenantResumed, TenantSuspended
+from contracts.twin import (
+    CalibrationBegun,
+    IdentityDrafted,
+    IdentityRefined,
+    PurposeSet,
+    SampleRecorded,
+    TwinRetired,
+    TwinSignedOff,
+)
 from domain.memory import Decided
 from domain.refusals import BY_CODE, Refusal
 
@@ -193,9 +202,11 @@ def _receipt(tenant: str, event: Decided, position: int | None) -> Receipt:
         decision_id=f"{tenant}.{event.decision}" if position is not None else None,
         position=position,
         reservation_id=(
-            f"{tenant}.{event.reservation}" if isinstance(event, HoldReleased) else None
+            f"{tenant}.{event.reservation}"
+            if isinstance(event, HoldReleased | SampleRecorded)
+            else None
         ),
-        version=event.version if isinstance(event, PolicySet | PriceBookSet) else None,
+        version=getattr(event, "version", None),
         committed_nanos=standing.committed_nanos,
         held_nanos=standing.held_nanos,
         limit_nanos=standing.limit_nanos,
@@ -204,8 +215,20 @@ def _receipt(tenant: str, event: Decided, position: int | None) -> Receipt:
         resets_at_us=standing.resets_at_us or None,
         message=refusal.message if refusal else "",
         remedy=refusal.remedy if refusal else "",
-        facts=event.facts if isinstance(event, CommandRefused) else {},
+        facts=_facts(event),
     )
+
+
+def _facts(event: Decided) -> dict[str, int | str]:
+    match event:
+        case CommandRefused():
+            return event.facts
+        case CalibrationBegun():
+            return {"calibration": event.calibration, "modality": event.modality}
+        case SampleRecorded():
+            return {"calibration": event.calibration, "sample": event.number}
+        case _:
+            return {}
 
 
 def _standing(event: Decided) -> Standing:
@@ -222,4 +245,11 @@ _DONE: dict[type[Decided], str] = {
     TenantResumed: "resumed",
     PolicySet: "policy_set",
     PriceBookSet: "price_book_set",
+    IdentityDrafted: "identity_drafted",
+    IdentityRefined: "identity_refined",
+    PurposeSet: "purpose_set",
+    CalibrationBegun: "calibration_begun",
+    SampleRecorded: "sample_recorded",
+    TwinSignedOff: "signed_off",
+    TwinRetired: "retired",
 }

@@ -30,6 +30,7 @@ from contracts.budget import (
 from contracts.policy import PolicySet
 from contracts.price_book import PriceBookSet
 from contracts.tenant import TenantProvisioned, TenantResumed, TenantSuspended
+from contracts.twin import TwinEvent
 
 HORIZON_US = 300_000_000
 COMMANDS_PER_GENERATION = 32_768
@@ -47,6 +48,7 @@ Decided: TypeAlias = (
     | TenantProvisioned
     | TenantResumed
     | TenantSuspended
+    | TwinEvent
 )
 
 

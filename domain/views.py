@@ -8,15 +8,21 @@ from typing import Final
 from contracts.policy import Policy
 from contracts.views import (
     BudgetView,
+    Calibration,
+    IdentityVersion,
     Meter,
     MeterName,
     PolicyView,
     PriceBookView,
+    PurposeVersion,
     RateView,
+    Sample,
+    Step,
     TenantView,
+    TwinView,
     View,
 )
-from domain import budget, policy, rate
+from domain import budget, policy, rate, twin
 from domain.state import State, standing_now
 from domain.units import MODALITIES
 
@@ -118,6 +124,76 @@ def rate_view(state: State, now_us: int) -> RateView:
     )
 
 
+def twin_view(state: State, _now_us: int) -> TwinView:
+    """Show who the twin is, what it is for, and what its draft still needs."""
+    dna = state.twin
+    return TwinView(
+        tenant=state.name,
+        position=state.position,
+        status=state.tenant.status,
+        live=_identity(dna.live),
+        draft=_identity(dna.draft),
+        purpose=None
+        if dna.purpose is None
+        else PurposeVersion(
+            version=dna.purposes,
+            purpose=dna.purpose,
+            set_by=dna.purpose_by,
+            set_at_us=dna.purpose_at_us,
+        ),
+        calibration=None if dna.calibration is None else _calibration(state.name, dna.calibration),
+        missing=_missing(state),
+    )
+
+
+def _identity(draft: twin.Draft) -> IdentityVersion | None:
+    if draft.identity is None:
+        return None
+    return IdentityVersion(
+        version=draft.version,
+        identity=draft.identity,
+        refinement=draft.refinement,
+        drafted_by=draft.drafted_by,
+        drafted_at_us=draft.drafted_at_us,
+        signed_off_by=draft.signed_off_by,
+        signed_off_at_us=draft.signed_off_at_us or None,
+    )
+
+
+def _calibration(tenant: str, calibration: twin.Calibration) -> Calibration:
+    numbers = {reservation: n for n, reservation in enumerate(calibration.samples, 1)}
+    return Calibration(
+        number=calibration.number,
+        version=calibration.version,
+        modality=calibration.modality,
+        provider_id=calibration.provider_id,
+        sku=calibration.sku,
+        calls_left=twin.calls_left(calibration),
+        samples=[
+            Sample(
+                reservation_id=f"{tenant}.{reservation}",
+                state=outcome,
+                number=numbers.get(reservation, 0),
+                reference=calibration.samples.get(reservation, ""),
+            )
+            for reservation, outcome in calibration.calls.items()
+        ],
+    )
+
+
+def _missing(state: State) -> list[Step]:
+    """What a twin that is there and not at its end needs; one made for tests needs nothing."""
+    status, dna = state.tenant.status, state.twin
+    steps: list[tuple[str, str]] = []
+    if status in ("absent", "retired"):
+        return []
+    if not state.tenant.is_activated or dna.draft.version:
+        steps = twin.missing(dna)
+    if status in ("suspended", "asleep"):
+        steps.append(("tenant.resume", f"The twin is {status}."))
+    return [Step(command=command, why=why) for command, why in steps]
+
+
 def _meters(money: budget.State, totals: budget.Totals, rules: Policy) -> list[Meter]:
     video, voice, text, data = (totals.units[m] for m in MODALITIES)
     all_four = (video, voice, text, data)
@@ -184,4 +260,5 @@ _VIEWS: dict[str, Callable[[State, int], View]] = {
     "price_book": price_book_view,
     "budget": budget_view,
     "rate": rate_view,
+    "twin": twin_view,
 }

@@ -16,6 +16,7 @@ from contracts.views import (
     PriceBookView,
     RateView,
     TenantView,
+    TwinView,
     View,
     ViewNoun,
 )
@@ -35,12 +36,13 @@ async def ask(access: Access, tenant: str, patience: Patience = PATIENCE) -> dic
     """Ask the gate for every view of a tenant; raises LiveDown."""
     gate = access.gate(tenant, patience)
     try:
-        tenant_view, policy, price_book, budget, rate = await asyncio.gather(
+        tenant_view, policy, price_book, budget, rate, twin = await asyncio.gather(
             gate.show(TenantView),
             gate.show(PolicyView),
             gate.show(PriceBookView),
             gate.show(BudgetView),
             gate.show(RateView),
+            gate.show(TwinView),
         )
     except CannotVerify as problem:
         raise LiveDown(problem.reason) from problem
@@ -50,6 +52,7 @@ async def ask(access: Access, tenant: str, patience: Patience = PATIENCE) -> dic
         "price_book": price_book,
         "budget": budget,
         "rate": rate,
+        "twin": twin,
     }
 
 

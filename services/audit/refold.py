@@ -16,6 +16,7 @@ from contracts.commit import AnyEvent, CommitLine
 from contracts.policy import PolicySet
 from contracts.price_book import PriceBookSet
 from contracts.tenant import TenantEvent
+from contracts.twin import TwinEvent
 from domain import budget, gate
 from domain.state import State, standing_now
 from services.audit.findings import Findings, differences
@@ -29,7 +30,7 @@ def _kinds(*unions: Any) -> list[type[AnyEvent]]:
     return [kind for union in unions for kind in getattr(union, "__args__", (union,))]
 
 
-_ALL = _kinds(BudgetEvent, TenantEvent, PolicySet, PriceBookSet)
+_ALL = _kinds(BudgetEvent, TenantEvent, PolicySet, PriceBookSet, TwinEvent)
 _NUMBERED = frozenset(kind for kind in _ALL if "decision" in kind.__struct_fields__)
 _STANDING = frozenset(kind for kind in _ALL if "standing" in kind.__struct_fields__)
 # Provisioning brings the first policy and prices under its own decision.

@@ -13,11 +13,14 @@ from rich.text import Text
 from contracts.policy import Policy
 from contracts.views import (
     BudgetView,
+    Calibration,
+    IdentityVersion,
     Meter,
     PolicyView,
     PriceBookView,
     RateView,
     TenantView,
+    TwinView,
     View,
     ViewNoun,
 )
@@ -45,6 +48,49 @@ def _table(view: View, zone: tzinfo | None) -> Group:
             return _facts("policy", _policy(view))
         case PriceBookView():
             return _price_book(view)
+        case TwinView():
+            return twin_facts(view, zone)
+
+
+def twin_facts(view: TwinView, zone: tzinfo | None) -> Group:
+    """Lay out who a twin is, what it is for and what it still needs."""
+    facts: dict[str, Any] = {"status": view.status}
+    for name, version in (("live", view.live), ("draft", view.draft)):
+        facts[name] = "none" if version is None else _identity(version, zone)
+    purpose = view.purpose
+    if purpose is not None:
+        said = purpose.purpose
+        goal = said.conversion_goal + (f" ({said.goal_note})" if said.goal_note else "")
+        facts["purpose"] = (
+            f"version {purpose.version}: for {said.audience}; {goal}; “{said.call_to_action}”"
+        )
+    if view.calibration is not None:
+        facts["calibration"] = _calibration(view.calibration)
+    for number, step in enumerate(view.missing, 1):
+        facts[f"missing {number}"] = f"{step.command}: {step.why}"
+    return _facts(f"twin {view.tenant}", facts)
+
+
+def _identity(version: IdentityVersion, zone: tzinfo | None) -> str:
+    who, voice = version.identity, version.refinement
+    phrases = ", ".join(f"“{phrase}”" for phrase in who.signature_phrases) or "no phrases"
+    accent = f" ({who.accent})" if who.accent else ""
+    told = (
+        f"version {version.version}: {who.tone}; {who.pacing}; {who.language}{accent}; {phrases};"
+        f" pitch {voice.pitch_permille} ‰, speed {voice.speed_permille} ‰"
+    )
+    if version.signed_off_by:
+        told += f"; signed off by {version.signed_off_by}, {_when(version.signed_off_at_us, zone)}"
+    return told
+
+
+def _calibration(calibration: Calibration) -> str:
+    recorded = [sample.reservation_id for sample in calibration.samples if sample.number]
+    return (
+        f"round {calibration.number} of version {calibration.version}:"
+        f" {calibration.provider_id}/{calibration.sku} ({calibration.modality}),"
+        f" {len(recorded)} samples recorded, {calibration.calls_left} more may be granted"
+    )
 
 
 def _facts(title: str, facts: Mapping[str, Any]) -> Group:

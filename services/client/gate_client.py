@@ -21,6 +21,7 @@ from contracts.budget import (
     AuthorizeCall,
     CallOption,
     CallOutcome,
+    CallPurpose,
     ExtendCall,
     ReleaseCall,
     SettleCall,
@@ -34,12 +35,13 @@ from services.client.governance import Governance
 from services.client.grant import Grant, GrantDesk, limits_of
 from services.client.patience import Patience
 from services.client.sender import must_ask_again, new_id
+from services.client.shaping import Shaping
 from services.client.wire import Encoding
 
 TTL_MS = 120_000
 
 
-class GateClient(Governance):
+class GateClient(Governance, Shaping):
     """Asks the gate for one tenant over a connection that may be shared. See `Sender`."""
 
     @cached_property
@@ -104,6 +106,7 @@ class GateClient(Governance):
         ttl_ms: int = TTL_MS,
         session_id: str | None = None,
         max_delay_ms: int | None = None,
+        purpose: CallPurpose = "live",
         command_id: str | None = None,
     ) -> Decision:
         """
@@ -124,6 +127,7 @@ class GateClient(Governance):
                 ttl_ms=ttl_ms,
                 session_id=session_id,
                 max_delay_ms=max_delay_ms,
+                purpose=purpose,
             )
         )
 

@@ -15,6 +15,7 @@ from contracts.views import (
     PriceBookView,
     RateView,
     TenantView,
+    TwinView,
     View,
     ViewNoun,
 )
@@ -27,7 +28,7 @@ _NOUN_OF: dict[type[View], ViewNoun] = {view: noun for noun, view in VIEWS.items
 _ASK_AGAIN = ("cannot_verify", "overloaded")
 _UNAVAILABLE = 503
 Answer = TypeVar("Answer", Decision, Receipt)
-Shown = TypeVar("Shown", TenantView, PolicyView, PriceBookView, BudgetView, RateView)
+Shown = TypeVar("Shown", TenantView, PolicyView, PriceBookView, BudgetView, RateView, TwinView)
 
 
 def new_id() -> str:

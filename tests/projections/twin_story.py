@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
+from contracts.access import OPERATOR
 from contracts.budget import AuthorizeCall, ExtendCall, ReleaseCall, SettleCall, TopUpCredits
 from contracts.commit import AnyEvent
 from contracts.policy import BudgetPolicy, Policy, Quotas, RatePolicy
@@ -67,6 +68,7 @@ class TwinStory:
                 organisation="Test",
                 policy=rules or policy(),
                 price_book=price_book(),
+                activation="immediate",
             )
         )
 
@@ -79,7 +81,7 @@ class TwinStory:
         events: list[AnyEvent] = []
         for command in commands:
             self._fold(events, gate.due(self.state, self.now_us))
-            envelope = Envelope(b"f", self.now_us, "test")
+            envelope = Envelope(b"f", self.now_us, OPERATOR)
             decided = gate.decide(self.state, command, envelope)
             self._fold(events, decided)
             if isinstance(command, AuthorizeCall) and decided[0].__class__.__name__ == (
