@@ -250,8 +250,9 @@ def _why_not_sign(state: State, command: SignOffTwin, actor: str) -> _Why | None
         return VERSION_CONFLICT, {"current_version": draft}
     calibration = state.twin.calibration
     if calibration is None or len(calibration.samples) < SAMPLES:
-        steps = [step for step, _ in twin.missing(state.twin) if step != "twin.sign_off"]
-        return DNA_INCOMPLETE, {"missing": ", ".join(steps)}
+        made = twin.progress(state.twin, is_activated=state.tenant.is_activated)
+        steps = [command for command, _ in twin.steps(made, "active")]
+        return DNA_INCOMPLETE, {"missing": ", ".join(steps[: steps.index("twin.sign_off")])}
     return None
 
 

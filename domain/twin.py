@@ -13,7 +13,7 @@ expired) may be tried again, but a round never grants more than `CALLS_MAX` call
 
 from __future__ import annotations
 
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -168,26 +168,51 @@ def _blank(name: str, texts: dict[str, str]) -> tuple[str, str] | None:
     )
 
 
-def missing(state: State) -> list[tuple[str, str]]:
+class Progress(NamedTuple):
+    """How far a draft is on its way. *is_live*: the twin is activated, by whatever way."""
+
+    is_live: bool
+    has_draft: bool
+    has_purpose: bool
+    is_calibrating: bool
+    samples: int
+
+
+def progress(state: State, *, is_activated: bool) -> Progress:
+    """Return how far the draft is on its way."""
+    under_way = state.calibration
+    return Progress(
+        is_activated,
+        bool(state.draft.version),
+        state.purpose is not None,
+        under_way is not None,
+        0 if under_way is None else len(under_way.samples),
+    )
+
+
+def steps(made: Progress, status: str) -> list[tuple[str, str]]:
     """
     Return what is missing, in order, until the draft can go live: each command and why.
 
-    Empty when a version is live and nothing is being changed.
+    Empty when nothing is being changed, and for a twin that is not there or at its end.
     """
-    if state.live.version and not state.draft.version:
+    if status in ("absent", "retired", "erased"):
         return []
-    steps: list[tuple[str, str]] = []
-    if not state.draft.version:
-        steps.append(("twin.set_identity", "The twin has no identity yet."))
-    if state.purpose is None:
-        steps.append(("twin.set_purpose", "The twin has no purpose yet."))
-    if state.calibration is None:
-        steps.append(("twin.begin_calibration", "No samples of the draft are being made."))
-    recorded = 0 if state.calibration is None else len(state.calibration.samples)
-    if recorded < SAMPLES:
-        steps.append(("twin.record_sample", f"{recorded} of {SAMPLES} samples are recorded."))
-    steps.append(("twin.sign_off", "The Owner has not signed the draft off."))
-    return steps
+    found: list[tuple[str, str]] = []
+    if made.has_draft or not made.is_live:
+        if not made.has_draft:
+            found.append(("twin.set_identity", "The twin has no identity yet."))
+        if not made.has_purpose:
+            found.append(("twin.set_purpose", "The twin has no purpose yet."))
+        if not made.is_calibrating:
+            found.append(("twin.begin_calibration", "No samples of the draft are being made."))
+        if made.samples < SAMPLES:
+            told = f"{made.samples} of {SAMPLES} samples are recorded."
+            found.append(("twin.record_sample", told))
+        found.append(("twin.sign_off", "The Owner has not signed the draft off."))
+    if status in ("suspended", "asleep"):
+        found.append(("tenant.resume", f"The twin is {status}."))
+    return found
 
 
 # -- evolve -------------------------------------------------------------------

@@ -142,7 +142,12 @@ def twin_view(state: State, _now_us: int) -> TwinView:
             set_at_us=dna.purpose_at_us,
         ),
         calibration=None if dna.calibration is None else _calibration(state.name, dna.calibration),
-        missing=_missing(state),
+        missing=[
+            Step(command=command, why=why)
+            for command, why in twin.steps(
+                twin.progress(dna, is_activated=state.tenant.is_activated), state.tenant.status
+            )
+        ],
     )
 
 
@@ -179,19 +184,6 @@ def _calibration(tenant: str, calibration: twin.Calibration) -> Calibration:
             for reservation, outcome in calibration.calls.items()
         ],
     )
-
-
-def _missing(state: State) -> list[Step]:
-    """What a twin that is there and not at its end needs; one made for tests needs nothing."""
-    status, dna = state.tenant.status, state.twin
-    steps: list[tuple[str, str]] = []
-    if status in ("absent", "retired"):
-        return []
-    if not state.tenant.is_activated or dna.draft.version:
-        steps = twin.missing(dna)
-    if status in ("suspended", "asleep"):
-        steps.append(("tenant.resume", f"The twin is {status}."))
-    return [Step(command=command, why=why) for command, why in steps]
 
 
 def _meters(money: budget.State, totals: budget.Totals, rules: Policy) -> list[Meter]:

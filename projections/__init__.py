@@ -16,6 +16,7 @@ from projections import (
     policies,
     price_books,
     tenants,
+    twins,
 )
 from projections.projection import Projection
 
@@ -26,5 +27,6 @@ ALL: tuple[Projection, ...] = (
     decisions,
     holds,
     billing_meters,
+    twins,
     tenants,
 )

@@ -27,6 +27,16 @@ from contracts.policy import PolicySet
 from contracts.price_book import PriceBookSet
 from contracts.replies import Verdict
 from contracts.tenant import TenantProvisioned, TenantResumed, TenantSuspended
+from contracts.twin import (
+    CalibrationBegun,
+    IdentityDrafted,
+    IdentityRefined,
+    PurposeSet,
+    SampleRecorded,
+    TwinEvent,
+    TwinRetired,
+    TwinSignedOff,
+)
 from projections.cells import (
     NULL,
     NUMBER,
@@ -43,7 +53,7 @@ from projections.cells import (
 from projections.projection import Append, Change, Commit, Write
 
 NAME = "decisions"
-DEFINITION = 1
+DEFINITION = 2
 CHANGED: tuple[str, ...] = ("refusal_counts",)
 
 GRANTED = 200
@@ -212,6 +222,8 @@ class Fold:
 def _authorized(commit: Commit, ordinal: int, event: CallAuthorized) -> _Values:
     standing = event.standing
     facts = {"stepped_down_for": event.stepped_down_for} if event.stepped_down_for else {}
+    if event.purpose != "live":
+        facts["purpose"] = event.purpose
     # A plain tuple in the order of the columns: a named one takes twice as long to make.
     return (
         commit.tenant,
@@ -315,7 +327,11 @@ def _command_refused(commit: Commit, ordinal: int, event: CommandRefused) -> _De
 
 
 def _provisioned(commit: Commit, ordinal: int, event: TenantProvisioned) -> _Decision:
-    facts = {"display_name": event.display_name, "organisation": event.organisation}
+    facts = {
+        "display_name": event.display_name,
+        "organisation": event.organisation,
+        "activation": event.activation,
+    }
     return _row(commit, ordinal, event, "tenant", "provision", "provisioned")._replace(
         actor=copied(event.actor), facts=copied_json(facts)
     )
@@ -348,6 +364,32 @@ def _prices_set(commit: Commit, ordinal: int, event: PriceBookSet) -> _Decision:
         actor=copied(event.actor),
         facts=copied_json({"note": event.note}) if event.note else "{}",
     )
+
+
+def _shaped(commit: Commit, ordinal: int, event: TwinEvent) -> _Decision:
+    """A step of a twin's life; its documents are in `twin_dna`."""
+    verb, code = _SHAPED[type(event)]
+    named = ("version", "calibration", "number", "modality", "provider_id", "sku", "samples")
+    facts = {name: getattr(event, name) for name in named if hasattr(event, name)}
+    for name in ("note", "reference", "reason"):
+        if getattr(event, name, ""):
+            facts[name] = getattr(event, name)
+    return _row(commit, ordinal, event, "twin", verb, code)._replace(
+        reservation=event.reservation if isinstance(event, SampleRecorded) else NULL,
+        actor=copied(event.actor),
+        facts=copied_json(facts),
+    )
+
+
+_SHAPED: Mapping[type, tuple[str, str]] = {
+    IdentityDrafted: ("set_identity", "identity_drafted"),
+    IdentityRefined: ("refine", "identity_refined"),
+    PurposeSet: ("set_purpose", "purpose_set"),
+    CalibrationBegun: ("begin_calibration", "calibration_begun"),
+    SampleRecorded: ("record_sample", "sample_recorded"),
+    TwinSignedOff: ("sign_off", "signed_off"),
+    TwinRetired: ("retire", "retired"),
+}
 
 
 def _row(commit: Commit, ordinal: int, event: Any, noun: str, verb: str, code: str) -> _Decision:
@@ -387,4 +429,5 @@ _VALUES_OF: Mapping[type, Callable[[Commit, int, Any], _Values]] = {
     TenantProvisioned: _provisioned,
     TenantResumed: _resumed,
     TenantSuspended: _suspended,
+    **dict.fromkeys(_SHAPED, _shaped),
 }

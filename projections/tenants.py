@@ -16,11 +16,12 @@ import msgspec
 from contracts.policy import PolicySet
 from contracts.price_book import PriceBookSet
 from contracts.tenant import TenantProvisioned, TenantResumed, TenantSuspended
+from contracts.twin import TwinRetired, TwinSignedOff
 from projections.cells import moment, text
 from projections.projection import Change, Commit, Write
 
 NAME = "tenants"
-DEFINITION = 1
+DEFINITION = 2
 CHANGED: tuple[str, ...] = ("tenants",)
 
 TABLES = """
@@ -28,7 +29,8 @@ CREATE TABLE {schema}.tenants (
     tenant         text        PRIMARY KEY,
     shard          integer     NOT NULL,
     status         text        NOT NULL
-        CHECK (status IN ('absent', 'active', 'suspended', 'asleep', 'erased')),
+        CHECK (status IN ('absent', 'provisioned', 'active', 'suspended', 'asleep', 'retired',
+            'erased')),
     reason         text        NOT NULL,
     display_name   text        NOT NULL,
     organisation   text        NOT NULL,
@@ -123,7 +125,8 @@ class Fold:
 
 
 def _provisioned(twin: _Tenant, event: TenantProvisioned) -> None:
-    twin.status, twin.reason = "active", ""
+    twin.status = "active" if event.activation == "immediate" else "provisioned"
+    twin.reason = ""
     twin.display_name = text(event.display_name)
     twin.organisation = text(event.organisation)
     twin.provisioned_at = moment(event.at_us)
@@ -134,7 +137,16 @@ def _suspended(twin: _Tenant, event: TenantSuspended) -> None:
 
 
 def _resumed(twin: _Tenant, event: TenantResumed) -> None:
-    twin.status, twin.reason = "active", text(event.reason)
+    twin.status, twin.reason = event.status, text(event.reason)
+
+
+def _signed_off(twin: _Tenant, event: TwinSignedOff) -> None:
+    # Of a suspended twin the reason stays, with the suspension.
+    twin.status = event.status
+
+
+def _retired(twin: _Tenant, event: TwinRetired) -> None:
+    twin.status, twin.reason = "retired", text(event.reason)
 
 
 def _policy_set(twin: _Tenant, event: PolicySet) -> None:
@@ -154,4 +166,6 @@ _APPLY: Mapping[type, Callable[[_Tenant, Any], None]] = {
     TenantProvisioned: _provisioned,
     TenantResumed: _resumed,
     TenantSuspended: _suspended,
+    TwinRetired: _retired,
+    TwinSignedOff: _signed_off,
 }

@@ -14,6 +14,7 @@ from services.query_api import (
     price_book,
     refusals,
     tenants,
+    twin,
 )
 from services.query_api.call import AnyRoute, Route
 from services.query_api.problems import DECISION_UNKNOWN, INVALID_CURSOR, VERSION_UNKNOWN
@@ -126,5 +127,41 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         price_book.PriceBookVersion,
         price_book.show,
         (VERSION_UNKNOWN,),
+    ),
+    Route(
+        f"{TENANT}/twin",
+        "readTwin",
+        "Who a twin is and what it is for, and what its draft still needs to go live.",
+        parameters.PositionQuery,
+        twin.Twin,
+        twin.show,
+        (VERSION_UNKNOWN,),
+    ),
+    Route(
+        f"{TENANT}/twin/identities",
+        "listIdentities",
+        "Every version of the identity, and who signed it off when, newest first.",
+        parameters.PageQuery,
+        twin.IdentitiesPage,
+        twin.identities,
+        (INVALID_CURSOR,),
+    ),
+    Route(
+        f"{TENANT}/twin/purposes",
+        "listPurposes",
+        "Every version of the purpose, newest first.",
+        parameters.PageQuery,
+        twin.PurposesPage,
+        twin.purposes,
+        (INVALID_CURSOR,),
+    ),
+    Route(
+        f"{TENANT}/twin/samples",
+        "listSamples",
+        "The calibration calls that the Owner was shown, newest first.",
+        parameters.PageQuery,
+        twin.SamplesPage,
+        twin.samples,
+        (INVALID_CURSOR,),
     ),
 )

@@ -154,7 +154,8 @@ class Life(RuleBasedStateMachine):
         """What the wizard lists as missing, by those who may; others come in between."""
         state = self.twin.state
         for _ in range(steps):
-            missing = [step for step, _ in twin.missing(state.twin)]
+            made = twin.progress(state.twin, is_activated=state.tenant.is_activated)
+            missing = [step for step, _ in twin.steps(made._replace(is_live=False), "active")]
             if missing[:1] == ["twin.set_identity"]:
                 self.set_identity("person_editor", "Euphoric")
             elif missing[:1] == ["twin.set_purpose"]:
