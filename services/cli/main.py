@@ -2,7 +2,8 @@
 The command `vito`.
 
 To add a command, add a line to `COMMANDS` and a function with typer annotations to
-`services/cli/<command>.py`. `vito --help` imports none of them.
+`services/cli/<command>.py`. A command with commands of its own is a `typer.Typer` there. `vito
+--help` imports none of them.
 """
 
 import importlib
@@ -18,7 +19,7 @@ from typer import Context
 
 
 class Command(msgspec.Struct, frozen=True):
-    """Where a command is ("module:function") and what it does, in one line."""
+    """Where a command is ("module:function", or ":app") and what it does, in one line."""
 
     target: str
     summary: str
@@ -29,6 +30,7 @@ COMMANDS: dict[str, Command] = {
     "demo": Command("services.cli.demo:demo", "Replay real traffic for both twins."),
     "evidence": Command("services.cli.evidence:evidence", "Measure the claims of the checklist."),
     "top-up": Command("services.cli.top_up:top_up", "Add prepaid credits to a twin."),
+    "twin": Command("services.cli.twin:app", "Shape a twin, from its draft to its sign-off."),
     "tail": Command("services.cli.tail:tail", "Show the log as it grows, in plain words."),
     "show": Command("services.cli.show:show", "Ask the gate what it has of a twin now."),
     "replay": Command("services.cli.replay:replay", "Show a twin as the gate saw it then."),
@@ -64,9 +66,12 @@ class LazyCommand(typer.core.TyperCommand):
         return self._load().make_context(info_name, args, parent, **extra)
 
     def _load(self) -> Any:
-        module, _, function = self._target.partition(":")
+        module, _, name = self._target.partition(":")
+        found = getattr(importlib.import_module(module), name)
+        if isinstance(found, typer.Typer):
+            return typer.main.get_group(found)
         app = typer.Typer(add_completion=False)
-        app.command(self.name)(getattr(importlib.import_module(module), function))
+        app.command(self.name)(found)
         return typer.main.get_command(app)
 
 
