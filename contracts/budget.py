@@ -34,6 +34,7 @@ TtlMs: TypeAlias = Annotated[
     int, msgspec.Meta(ge=1_000, le=86_400_000, description="how long the hold lasts unsettled")
 ]
 CallOutcome: TypeAlias = Literal["completed", "cut_off", "failed"]
+CallPurpose: TypeAlias = Literal["live", "calibration"]
 AUTHORIZATIONS_PER_MESSAGE_MAX = 256
 
 # All names of a message in one match; a space is in none of them. See `contracts.message`.
@@ -62,7 +63,8 @@ class AuthorizeCall(Command, frozen=True, kw_only=True):
     May this vendor call be made?
 
     *fallbacks* are cheaper ways to make it, best first; the gate grants the first that fits.
-    *max_delay_ms* is the caller's patience: a longer throttle is refused with 429 instead.
+    *max_delay_ms* is the caller's patience: a longer throttle is refused with 429 instead. A
+    `calibration` is a sample of the twin's draft, before anybody hears it (`contracts.twin`).
     """
 
     modality: Modality
@@ -73,6 +75,7 @@ class AuthorizeCall(Command, frozen=True, kw_only=True):
     ttl_ms: TtlMs = 120_000
     session_id: Id | None = None
     max_delay_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] | None = None
+    purpose: CallPurpose = "live"
 
     def __post_init__(self) -> None:
         session = "-" if self.session_id is None else self.session_id
@@ -175,6 +178,7 @@ class CallAuthorized(Event, frozen=True):
 
     *credit_nanos* is the part of the amount held on credits. *stepped_down_for* says why
     *modality* is not the *requested* one. *tat_us* is the leaky bucket after this call.
+    *identity_version* is the live identity, or for a calibration the draft; 0: there is none.
     """
 
     decision: int
@@ -198,6 +202,8 @@ class CallAuthorized(Event, frozen=True):
     policy_version: int
     price_version: int
     standing: Standing
+    purpose: CallPurpose = "live"
+    identity_version: int = 0
 
 
 class CallRefused(Event, frozen=True):

@@ -43,6 +43,16 @@ from contracts.price_book import PriceBookCommand, SetPriceBook
 from contracts.prompt import ActivatePrompt, PromptCommand, RollBackPrompt, SavePrompt
 from contracts.tenant import ProvisionTenant, ResumeTenant, SuspendTenant, TenantCommand
 from contracts.topics import RollBackTopics, SetTopics, TopicsCommand
+from contracts.twin import (
+    BeginCalibration,
+    RecordSample,
+    RefineTwin,
+    RetireTwin,
+    SetIdentity,
+    SetPurpose,
+    SignOffTwin,
+    TwinCommand,
+)
 
 AnyCommand: TypeAlias = (
     TenantCommand
@@ -53,6 +63,7 @@ AnyCommand: TypeAlias = (
     | AccountCommand
     | PromptCommand
     | TopicsCommand
+    | TwinCommand
 )
 
 NOUN_AND_VERB: dict[type[AnyCommand], tuple[str, str]] = {
@@ -91,4 +102,11 @@ NOUN_AND_VERB: dict[type[AnyCommand], tuple[str, str]] = {
     RollBackPrompt: ("prompt", "roll_back"),
     SetTopics: ("topics", "set"),
     RollBackTopics: ("topics", "roll_back"),
+    SetIdentity: ("twin", "set_identity"),
+    SetPurpose: ("twin", "set_purpose"),
+    RefineTwin: ("twin", "refine"),
+    BeginCalibration: ("twin", "begin_calibration"),
+    RecordSample: ("twin", "record_sample"),
+    SignOffTwin: ("twin", "sign_off"),
+    RetireTwin: ("twin", "retire"),
 }

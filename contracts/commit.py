@@ -25,6 +25,7 @@ from contracts.price_book import PriceBookEvent
 from contracts.prompt import PromptEvent
 from contracts.tenant import TenantEvent
 from contracts.topics import TopicsEvent
+from contracts.twin import TwinEvent
 
 AnyEvent: TypeAlias = (
     TenantEvent
@@ -35,6 +36,7 @@ AnyEvent: TypeAlias = (
     | AccountEvent
     | PromptEvent
     | TopicsEvent
+    | TwinEvent
 )
 
 TOPIC = "vito-commit/1"

@@ -155,6 +155,25 @@ def check_lines(**fields: str) -> None:
 
 # -- Kinds of messages ---------------------------------------------------------
 
+
+def refuse_odd_text(where: str, value: object) -> None:
+    """
+    Raise ValueError that names the text below *value* with a character that no prose has.
+
+    For commands only, in `__post_init__`: what is stored must be readable under any later rule.
+    """
+    if isinstance(value, str):
+        fault = fault_in_prose(value)
+        if fault is not None:
+            raise ValueError(f"`{where}` {fault}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            refuse_odd_text(f"{where}[{index}]", item)
+    elif isinstance(value, msgspec.Struct):
+        for field in value.__struct_fields__:
+            refuse_odd_text(f"{where}.{field}", getattr(value, field))
+
+
 # gc=False here and below: messages are trees, so there is no cycle for the collector to find, and
 # a worker makes millions of them.
 

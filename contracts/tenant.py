@@ -1,4 +1,11 @@
-"""A twin as a whole: it exists, it is asked to stop, it goes on."""
+"""
+A twin as a whole: it exists, it is activated, it is asked to stop, it goes on, it is retired.
+
+    absent -> provisioned -> active <-> suspended, asleep      and from each of them -> retired
+
+A suspended twin goes back to where it was: `provisioned` if nobody has signed it off yet. Signing
+off and retiring are commands of the noun `twin` (`contracts.twin`).
+"""
 
 from __future__ import annotations
 
@@ -14,19 +21,28 @@ from contracts.price_book import PriceBook
 RESERVED_NAMES: Final = frozenset(("operator", "system", "vito"))
 # What the platform, which is no twin, is called where twins are listed.
 PLATFORM_NAME: Final = "Platform"
-TenantStatus: TypeAlias = Literal["absent", "active", "suspended", "asleep"]
+TenantStatus: TypeAlias = Literal[
+    "absent", "active", "suspended", "asleep", "provisioned", "retired"
+]
+Activation: TypeAlias = Literal["after_sign_off", "immediate"]
 DisplayName: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
 # -- Commands ----------------------------------------------------------------
 
 
 class ProvisionTenant(Command, frozen=True, kw_only=True):
-    """Create a twin together with its first policy and price book."""
+    """
+    Create a twin together with its first policy and price book.
+
+    No call is granted before the Owner has signed its identity off. `immediate` does without, for
+    the synthetic twins of tests and measurements; only the deployment's own credentials may say it.
+    """
 
     display_name: DisplayName
     organisation: DisplayName
     policy: Policy
     price_book: PriceBook
+    activation: Activation = "after_sign_off"
 
 
 class SuspendTenant(Command, frozen=True, kw_only=True):
@@ -52,7 +68,11 @@ TenantCommand: TypeAlias = ProvisionTenant | SuspendTenant | ResumeTenant
 
 
 class TenantProvisioned(Event, frozen=True):
-    """The twin exists and is active. Its policy and price book follow in the same commit."""
+    """
+    The twin exists. Its policy and price book follow in the same commit.
+
+    It is active at once if *activation* says so; logs from before there was a sign-off mean that.
+    """
 
     decision: int
     command_id: str
@@ -61,6 +81,7 @@ class TenantProvisioned(Event, frozen=True):
     display_name: str
     organisation: str
     actor: str
+    activation: Activation = "immediate"
 
 
 class TenantSuspended(Event, frozen=True):
@@ -76,7 +97,7 @@ class TenantSuspended(Event, frozen=True):
 
 
 class TenantResumed(Event, frozen=True):
-    """New calls are decided again."""
+    """The twin is again what it was before it was suspended: *status*."""
 
     decision: int
     command_id: str
@@ -84,6 +105,7 @@ class TenantResumed(Event, frozen=True):
     at_us: UnixUs
     reason: str
     actor: str
+    status: Literal["active", "provisioned"] = "active"
 
 
 TenantEvent: TypeAlias = TenantProvisioned | TenantSuspended | TenantResumed

@@ -13,12 +13,13 @@ import msgspec
 
 from contracts.access import Role, Scope
 from contracts.bundle import BundleView
-from contracts.message import Reply
+from contracts.message import Modality, Reply
 from contracts.policy import Policy
 from contracts.price_book import PriceBook
 from contracts.prompt import Variable
 from contracts.tenant import TenantStatus
 from contracts.topics import Topic
+from contracts.twin import Identity, Purpose, Refinement
 
 MeterName: TypeAlias = Literal[
     "money",
@@ -236,6 +237,72 @@ class TopicsView(Reply, frozen=True, kw_only=True):
     kept_from: int
 
 
+class IdentityVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of the identity. *signed_off_by* is empty for a draft."""
+
+    version: int
+    identity: Identity
+    refinement: Refinement
+    drafted_by: str
+    drafted_at_us: int
+    signed_off_by: str = ""
+    signed_off_at_us: int | None = None
+
+
+class PurposeVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """The version of the purpose that is in force."""
+
+    version: int
+    purpose: Purpose
+    set_by: str
+    set_at_us: int
+
+
+class Sample(msgspec.Struct, frozen=True, kw_only=True):
+    """A calibration call. *number* is 0 until it is recorded as a sample."""
+
+    reservation_id: str
+    state: Literal["open", "settled", "recorded", "lost"]
+    number: int = 0
+    reference: str = ""
+
+
+class Calibration(msgspec.Struct, frozen=True, kw_only=True):
+    """The round that is under way. *calls_left*: calls that may still be granted in it."""
+
+    number: int
+    version: int
+    modality: Modality
+    provider_id: str
+    sku: str
+    calls_left: int
+    samples: list[Sample]
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that is missing: the *command* that would do it, and *why*."""
+
+    command: str
+    why: str
+
+
+class TwinView(Reply, frozen=True, kw_only=True):
+    """
+    Who the twin is and what it is for. *missing*, in order: what its draft needs to go live.
+
+    *live* is what agents play; *draft* is what waits for its sign-off.
+    """
+
+    tenant: str
+    position: int
+    status: TenantStatus
+    live: IdentityVersion | None
+    draft: IdentityVersion | None
+    purpose: PurposeVersion | None
+    calibration: Calibration | None
+    missing: list[Step]
+
+
 View: TypeAlias = (
     TenantView
     | PolicyView
@@ -247,6 +314,7 @@ View: TypeAlias = (
     | PromptView
     | TopicsView
     | BundleView
+    | TwinView
 )
 ViewNoun: TypeAlias = Literal[
     "tenant",
@@ -259,6 +327,7 @@ ViewNoun: TypeAlias = Literal[
     "prompt",
     "topics",
     "bundle",
+    "twin",
 ]
 
 VIEWS: dict[ViewNoun, type[View]] = {
@@ -272,4 +341,5 @@ VIEWS: dict[ViewNoun, type[View]] = {
     "prompt": PromptView,
     "topics": TopicsView,
     "bundle": BundleView,
+    "twin": TwinView,
 }

@@ -3,8 +3,8 @@ Authorise: may this vendor call be made, in which modality, when, and for how mu
 
 The order in which a call is checked, each with its own named refusal:
 
-    twin active? -> modality allowed? -> priced? -> rate -> open calls -> session -> quota
-                 -> soft cap -> money
+    twin active, or this a sample of its draft? -> modality allowed? -> priced? -> rate
+                 -> open calls -> session -> quota -> soft cap -> money
 
 The last four are tried for the call itself and then for each of its fallbacks down the ladder; the
 first that fits is granted. The refusal names what stopped the last one tried, and lists all.
@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 from contracts.budget import AuthorizeCall, CallAuthorized, CallOption, Standing
 from contracts.commit import AnyEvent
-from domain import budget, policy, price_book, rate, session, tenant, units
+from domain import budget, onboarding, policy, price_book, rate, session, tenant, units
 from domain.refusals import (
     HARD_LIMIT_REACHED,
     MODALITY_NOT_ALLOWED,
@@ -38,9 +38,11 @@ _Option: TypeAlias = AuthorizeCall | CallOption
 
 def authorize(state: State, command: AuthorizeCall, envelope: Envelope) -> list[AnyEvent]:
     terms = state.policy.terms
-    if terms is None or state.tenant.status != "active":
-        refusal = tenant.why_not_active(state.tenant) or TWIN_UNKNOWN
-        return [refuse_call(state, command, envelope, refusal)]
+    if terms is None or state.tenant.status != "active" or command.purpose != "live":
+        why = _why_not_now(state, command)
+        if why is not None or terms is None:
+            refusal, facts = why or (TWIN_UNKNOWN, {})
+            return [refuse_call(state, command, envelope, refusal, facts=facts)]
     allowed = terms.modalities.get(command.modality)
     if allowed is None:
         return [refuse_call(state, command, envelope, MODALITY_NOT_ALLOWED)]
@@ -57,6 +59,16 @@ def authorize(state: State, command: AuthorizeCall, envelope: Envelope) -> list[
     if isinstance(found, int):
         return [_grant(state, terms, command, envelope, command, offer, slot, found, "")]
     return [_step_down(state, terms, command, envelope, offer, slot, found)]
+
+
+def _why_not_now(
+    state: State, command: AuthorizeCall
+) -> tuple[Refusal, dict[str, int | str]] | None:
+    """Say why the twin may not make such a call at all."""
+    if command.purpose == "calibration":
+        return onboarding.why_no_sample(state, command)
+    refusal = tenant.why_not_active(state.tenant)
+    return None if refusal is None else (refusal, {})
 
 
 def _step_down(
@@ -183,4 +195,6 @@ def _grant(
             budget.credits_free_nanos(money) - credit_nanos,
             totals.ends_us,
         ),
+        command.purpose,
+        (state.twin.live if command.purpose == "live" else state.twin.draft).version,
     )

@@ -12,7 +12,7 @@ Rules that span two aggregates read the sibling's state, because one writer hold
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, get_args
+from typing import Any, TypeAlias, get_args
 
 import msgspec
 
@@ -57,6 +57,22 @@ from contracts.tenant import (
     TenantSuspended,
 )
 from contracts.topics import RollBackTopics, SetTopics, TopicsRolledBack, TopicsSet
+from contracts.twin import (
+    BeginCalibration,
+    CalibrationBegun,
+    IdentityDrafted,
+    IdentityRefined,
+    PurposeSet,
+    RecordSample,
+    RefineTwin,
+    RetireTwin,
+    SampleRecorded,
+    SetIdentity,
+    SetPurpose,
+    SignOffTwin,
+    TwinRetired,
+    TwinSignedOff,
+)
 from contracts.usage import NO_UNITS
 from domain import (
     access,
@@ -70,6 +86,7 @@ from domain import (
     holds,
     membership,
     memory,
+    onboarding,
     policy,
     price_book,
     prompt,
@@ -79,9 +96,10 @@ from domain import (
     sign_in,
     tenant,
     topics,
+    twin,
 )
 from domain.refusal import Refusal
-from domain.refusals import COMMAND_ID_REUSED, NOT_THE_PLATFORM, RESERVED_NAME
+from domain.refusals import COMMAND_ID_REUSED, NOT_THE_PLATFORM, RESERVED_NAME, TWIN_RETIRED
 from domain.refusing import refuse
 from domain.state import Envelope, State
 
@@ -182,7 +200,16 @@ _GRANTS: dict[type[AnyCommand], type[AnyEvent]] = {
     RollBackPrompt: PromptRolledBack,
     SetTopics: TopicsSet,
     RollBackTopics: TopicsRolledBack,
+    SetIdentity: IdentityDrafted,
+    SetPurpose: PurposeSet,
+    RefineTwin: IdentityRefined,
+    BeginCalibration: CalibrationBegun,
+    RecordSample: SampleRecorded,
+    SignOffTwin: TwinSignedOff,
+    RetireTwin: TwinRetired,
 }
+
+_Decide: TypeAlias = Callable[[State, Any, Envelope], list[AnyEvent]]
 
 
 def decide(state: State, command: AnyCommand, envelope: Envelope) -> list[AnyEvent]:
@@ -198,26 +225,44 @@ def decide(state: State, command: AnyCommand, envelope: Envelope) -> list[AnyEve
     return _DECIDE[type(command)](state, command, envelope)
 
 
-_DECIDE: dict[type[AnyCommand], Callable[[State, Any, Envelope], list[AnyEvent]]] = {
+def _until_retired(decides: _Decide) -> _Decide:
+    """Refuse what would still change a retired twin; what its open calls cost is not of these."""
+
+    def decide_or_refuse(state: State, command: Any, envelope: Envelope) -> list[AnyEvent]:
+        if state.tenant.status == "retired":
+            return [refuse(state, command, envelope, TWIN_RETIRED)]
+        return decides(state, command, envelope)
+
+    return decide_or_refuse
+
+
+_DECIDE: dict[type[AnyCommand], _Decide] = {
     AuthorizeCall: authorize.authorize,
     SettleCall: holds.settle,
     ExtendCall: holds.extend,
     ReleaseCall: holds.release,
-    TopUpCredits: governance.top_up,
+    TopUpCredits: _until_retired(governance.top_up),
     ProvisionTenant: governance.provision,
-    SuspendTenant: governance.suspend,
-    ResumeTenant: governance.resume,
-    SetPolicy: governance.set_policy,
-    SetPriceBook: governance.set_price_book,
     **membership.DECIDE,
     **api_keys.DECIDE,
     **accounts.DECIDE,
     **sign_in.DECIDE,
-    SavePrompt: prompt.save,
-    ActivatePrompt: prompt.activate,
-    RollBackPrompt: prompt.roll_back,
-    SetTopics: topics.set_topics,
-    RollBackTopics: topics.roll_back,
+    SavePrompt: _until_retired(prompt.save),
+    ActivatePrompt: _until_retired(prompt.activate),
+    RollBackPrompt: _until_retired(prompt.roll_back),
+    SetTopics: _until_retired(topics.set_topics),
+    RollBackTopics: _until_retired(topics.roll_back),
+    SuspendTenant: _until_retired(governance.suspend),
+    ResumeTenant: _until_retired(governance.resume),
+    SetPolicy: _until_retired(governance.set_policy),
+    SetPriceBook: _until_retired(governance.set_price_book),
+    SetIdentity: _until_retired(onboarding.set_identity),
+    SetPurpose: _until_retired(onboarding.set_purpose),
+    RefineTwin: _until_retired(onboarding.refine),
+    BeginCalibration: _until_retired(onboarding.begin_calibration),
+    RecordSample: _until_retired(onboarding.record_sample),
+    SignOffTwin: _until_retired(onboarding.sign_off),
+    RetireTwin: _until_retired(onboarding.retire),
 }
 _OF_THE_PLATFORM = frozenset((*accounts.DECIDE, *sign_in.DECIDE))
 
@@ -244,6 +289,8 @@ def _call_authorized(state: State, event: CallAuthorized) -> None:
     state.rate.tat_us = event.tat_us
     if event.session_id:
         session.hold(state.sessions, event.session_id, event.units)
+    if event.purpose != "live" and state.twin.calibration is not None:
+        twin.call_authorized(state.twin.calibration, event)
     state.decisions = event.decision
     memory.remember(state.memory, event, state.position)
 
@@ -272,6 +319,8 @@ def _call_settled(state: State, event: CallSettled) -> None:
             session.extend(state.sessions, event.session_id, event.units)
         else:
             session.close(state.sessions, event.session_id, event.held_units, event.units)
+    if state.twin.calibration is not None:
+        twin.call_settled(state.twin.calibration, event)
     state.decisions = event.decision
     memory.remember(state.memory, event, state.position)
 
@@ -280,6 +329,8 @@ def _hold_released(state: State, event: HoldReleased) -> None:
     budget.hold_released(state.budget, event)
     if event.session_id:
         session.close(state.sessions, event.session_id, event.held_units, NO_UNITS)
+    if state.twin.calibration is not None:
+        twin.hold_released(state.twin.calibration, event)
     _decided(state, event)
 
 
@@ -288,6 +339,8 @@ def _holds_expired(state: State, event: HoldsExpired) -> None:
     for hold in event.holds:
         if hold.session_id:
             session.close(state.sessions, hold.session_id, hold.held_units, NO_UNITS)
+    if state.twin.calibration is not None:
+        twin.holds_expired(state.twin.calibration, event)
 
 
 def _credits_added(state: State, event: CreditsAdded) -> None:
@@ -296,8 +349,34 @@ def _credits_added(state: State, event: CreditsAdded) -> None:
 
 
 def _tenant_changed(
-    state: State, event: TenantProvisioned | TenantSuspended | TenantResumed
+    state: State, event: TenantProvisioned | TenantSuspended | TenantResumed | TwinRetired
 ) -> None:
+    tenant.evolve(state.tenant, event)
+    _decided(state, event)
+
+
+def _drafted(state: State, event: IdentityDrafted | IdentityRefined) -> None:
+    twin.drafted(state.twin, event)
+    _decided(state, event)
+
+
+def _purpose_set(state: State, event: PurposeSet) -> None:
+    twin.purpose_set(state.twin, event)
+    _decided(state, event)
+
+
+def _calibration_begun(state: State, event: CalibrationBegun) -> None:
+    twin.calibration_begun(state.twin, event)
+    _decided(state, event)
+
+
+def _sample_recorded(state: State, event: SampleRecorded) -> None:
+    twin.sample_recorded(state.twin, event)
+    _decided(state, event)
+
+
+def _signed_off(state: State, event: TwinSignedOff) -> None:
+    twin.signed_off(state.twin, event)
     tenant.evolve(state.tenant, event)
     _decided(state, event)
 
@@ -385,6 +464,13 @@ _EVOLVE: dict[type[AnyEvent], Callable[[State, Any], None]] = {
     PromptRolledBack: _prompt_in_force,
     TopicsSet: _topics_set,
     TopicsRolledBack: _topics_rolled_back,
+    IdentityDrafted: _drafted,
+    IdentityRefined: _drafted,
+    PurposeSet: _purpose_set,
+    CalibrationBegun: _calibration_begun,
+    SampleRecorded: _sample_recorded,
+    TwinSignedOff: _signed_off,
+    TwinRetired: _tenant_changed,
     PeriodOpened: _period_opened,
     MeterLimitsSet: _changes_nothing,
     RefusalsCounted: _changes_nothing,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contracts.access import OPERATOR
 from contracts.budget import CreditsAdded, PeriodOpened, TopUpCredits
 from contracts.commit import AnyEvent
 from contracts.policy import Policy, PolicySet, SetPolicy
@@ -15,10 +16,11 @@ from contracts.tenant import (
     TenantResumed,
     TenantSuspended,
 )
-from domain import budget, policy, price_book
+from domain import budget, policy, price_book, tenant
 from domain.period import month_after, month_at
 from domain.refusals import (
     CREDITS_TOO_LARGE,
+    IMMEDIATE_NOT_ALLOWED,
     NOT_SUSPENDED,
     POLICY_INVALID,
     PRICE_BOOK_INVALID,
@@ -84,12 +86,19 @@ def provision(state: State, command: ProvisionTenant, envelope: Envelope) -> lis
         return [refuse(state, command, envelope, TWIN_EXISTS)]
     if state.name in RESERVED_NAMES:
         return [refuse(state, command, envelope, RESERVED_NAME)]
+    if command.activation == "immediate" and envelope.actor != OPERATOR:
+        return [refuse(state, command, envelope, IMMEDIATE_NOT_ALLOWED)]
     broken = _contradiction(command.policy, command.price_book)
     if broken is not None:
         return [refuse(state, command, envelope, *broken)]
     head = (command.command_id, envelope.fingerprint, envelope.now_us)
     created = TenantProvisioned(
-        state.decisions + 1, *head, command.display_name, command.organisation, envelope.actor
+        state.decisions + 1,
+        *head,
+        command.display_name,
+        command.organisation,
+        envelope.actor,
+        command.activation,
     )
     return [
         created,
@@ -171,7 +180,7 @@ def suspend(state: State, command: SuspendTenant, envelope: Envelope) -> list[An
 def resume(state: State, command: ResumeTenant, envelope: Envelope) -> list[AnyEvent]:
     if state.tenant.status == "absent":
         return [refuse(state, command, envelope, TWIN_UNKNOWN)]
-    if state.tenant.status == "active":
+    if state.tenant.status not in ("suspended", "asleep"):
         return [refuse(state, command, envelope, NOT_SUSPENDED)]
     return [
         TenantResumed(
@@ -181,6 +190,7 @@ def resume(state: State, command: ResumeTenant, envelope: Envelope) -> list[AnyE
             envelope.now_us,
             command.reason,
             envelope.actor,
+            tenant.after_resume(state.tenant),
         )
     ]
 

@@ -24,6 +24,7 @@ from domain import budget, policy, price_book, tenant, units
 from domain.authorize import stops_or_credit
 from domain.refusals import (
     BOOKING_TOO_LARGE,
+    CALL_IS_NO_SAMPLE,
     HOLD_CLOSED,
     HOLD_EXPIRED,
     HOLD_OF_ANOTHER_TENANT,
@@ -139,6 +140,9 @@ def extend(state: State, command: ExtendCall, envelope: Envelope) -> list[AnyEve
     hold = _find_hold(state, command.reservation_id)
     if isinstance(hold, Refusal):
         return [refuse_call(state, command, envelope, hold)]
+    if hold.purpose == "calibration":
+        rule = {"field": "reservation_id", "rule": "a live call: a sample does not go on"}
+        return [refuse_call(state, command, envelope, CALL_IS_NO_SAMPLE, facts=dict(rule))]
     allowed = terms.modalities.get(hold.modality)
     if allowed is None:
         return [refuse_call(state, command, envelope, MODALITY_NOT_ALLOWED)]

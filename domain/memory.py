@@ -34,6 +34,7 @@ from contracts.price_book import PriceBookSet
 from contracts.prompt import PromptActivated, PromptRolledBack, PromptSaved
 from contracts.tenant import TenantProvisioned, TenantResumed, TenantSuspended
 from contracts.topics import TopicsRolledBack, TopicsSet
+from contracts.twin import TwinEvent
 
 HORIZON_US = 300_000_000
 COMMANDS_PER_GENERATION = 32_768
@@ -58,6 +59,7 @@ Decided: TypeAlias = (
     | PromptRolledBack
     | TopicsSet
     | TopicsRolledBack
+    | TwinEvent
 )
 
 

@@ -58,8 +58,71 @@ TWIN_SLEEPING: Final = Refusal(
     "Twin is sleeping: it was put to sleep to stop its cost.",
     "Resume it: cmd.<tenant>.tenant.resume.",
 )
+TWIN_NOT_ACTIVATED: Final = Refusal(
+    "twin_not_activated",
+    403,
+    "The twin is not activated: its Owner has not signed its identity off.",
+    "Do the steps that qry.<tenant>.twin.show lists as missing.",
+)
+TWIN_RETIRED: Final = Refusal(
+    "twin_retired",
+    403,
+    "The twin is retired, for ever. Open calls can still be settled or released.",
+    "Provision a new twin under another name.",
+)
+IMMEDIATE_NOT_ALLOWED: Final = Refusal(
+    "immediate_not_allowed",
+    403,
+    "Only the deployment's own credentials may activate a twin without a sign-off.",
+    "Leave activation out, and have the Owner sign the twin off.",
+)
+NOT_CALIBRATING: Final = Refusal(
+    "not_calibrating",
+    409,
+    "No calibration of a draft is under way.",
+    "Begin one: cmd.<tenant>.twin.begin_calibration.",
+)
+CALL_IS_NO_SAMPLE: Final = Refusal(
+    "call_is_no_sample",
+    403,
+    "A calibration call must be the sample that the round is for.",
+    "Correct the field named in facts.field: facts.rule says how.",
+)
+SAMPLES_EXHAUSTED: Final = Refusal(
+    "samples_exhausted",
+    403,
+    "The round has its three samples, or has tried too often.",
+    "Record the samples and sign off, or begin a new round.",
+)
+SAMPLE_INVALID: Final = Refusal(
+    "sample_invalid",
+    409,
+    "The call is no finished sample of the round that is under way.",
+    "Record a settled calibration call of this round: facts.rule says what is wrong.",
+)
+DNA_INVALID: Final = Refusal(
+    "dna_invalid",
+    422,
+    "The identity or the purpose contradicts itself.",
+    "Correct the field named in facts.field: facts.rule says how.",
+)
+DNA_INCOMPLETE: Final = Refusal(
+    "dna_incomplete",
+    409,
+    "Something else has to be done first.",
+    "Do what facts.missing names, in that order.",
+)
+SIGN_OFF_IS_THE_OWNERS: Final = Refusal(
+    "sign_off_is_the_owners",
+    403,
+    "Only an Owner of the twin can say that this looks and sounds like them.",
+    "Have an Owner sign off: cmd.<tenant>.twin.sign_off.",
+)
 NOT_SUSPENDED: Final = Refusal(
-    "not_suspended", 409, "The twin is active already.", "Nothing needs to be done."
+    "not_suspended",
+    409,
+    "The twin is not suspended.",
+    "Nothing needs to be done; qry.<tenant>.twin.show says what a new twin still needs.",
 )
 MODALITY_NOT_ALLOWED: Final = Refusal(
     "modality_not_allowed",

@@ -107,6 +107,15 @@ RIGHTS: Final[dict[tuple[str, str], Right]] = {
     ("topics", "show"): Right("viewer", _READS),
     ("topics", "check"): Right("viewer", _CALLS),
     ("bundle", "show"): Right("viewer", _AGENTS),
+    ("twin", "set_identity"): Right("editor"),
+    ("twin", "refine"): Right("editor"),
+    # In force at once, so it takes somebody who may approve; samples cost money.
+    ("twin", "set_purpose"): Right("approver"),
+    ("twin", "begin_calibration"): Right("approver"),
+    ("twin", "record_sample"): Right("editor", _CALLS),
+    ("twin", "sign_off"): Right("owner"),
+    ("twin", "retire"): Right("owner", admin=True),
+    ("twin", "show"): Right("viewer", _SEES),
 }
 
 

@@ -27,6 +27,7 @@ from domain import (
     rate,
     session,
     tenant,
+    twin,
     versions,
 )
 
@@ -62,6 +63,7 @@ class State(msgspec.Struct, array_like=True):
     )
     topics: versions.State[TopicsSet] = msgspec.field(default_factory=versions.State[TopicsSet])
     bundle_revision: int = 0
+    twin: twin.State = msgspec.field(default_factory=twin.State)
 
 
 class Envelope(NamedTuple):

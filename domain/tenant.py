@@ -1,6 +1,14 @@
-"""Tenant: a twin exists, is suspended or put to sleep, and goes on."""
+"""
+Tenant: the life of a twin as a whole.
+
+    absent -> provisioned -> active <-> suspended, asleep      and from each of them -> retired
+
+*is_activated* survives a suspension: a twin goes back to where it was, never past its sign-off.
+"""
 
 from __future__ import annotations
+
+from typing import Literal
 
 import msgspec
 
@@ -11,7 +19,15 @@ from contracts.tenant import (
     TenantStatus,
     TenantSuspended,
 )
-from domain.refusals import TWIN_SLEEPING, TWIN_SUSPENDED, TWIN_UNKNOWN, Refusal
+from contracts.twin import TwinRetired, TwinSignedOff
+from domain.refusals import (
+    TWIN_NOT_ACTIVATED,
+    TWIN_RETIRED,
+    TWIN_SLEEPING,
+    TWIN_SUSPENDED,
+    TWIN_UNKNOWN,
+    Refusal,
+)
 
 
 class State(msgspec.Struct, array_like=True):
@@ -20,6 +36,7 @@ class State(msgspec.Struct, array_like=True):
     status: TenantStatus = "absent"
     display_name: str = ""
     organisation: str = ""
+    is_activated: bool = False
 
 
 def why_not_active(state: State) -> Refusal | None:
@@ -27,11 +44,15 @@ def why_not_active(state: State) -> Refusal | None:
     match state.status:
         case "active":
             return None
+        case "provisioned":
+            return TWIN_NOT_ACTIVATED
         case "suspended":
             return TWIN_SUSPENDED
         case "asleep":
             return TWIN_SLEEPING
-        case _:
+        case "retired":
+            return TWIN_RETIRED
+        case "absent":
             return TWIN_UNKNOWN
 
 
@@ -40,14 +61,33 @@ def founded(state: State) -> None:
     state.status, state.display_name = "active", PLATFORM_NAME
 
 
-def evolve(state: State, event: TenantProvisioned | TenantSuspended | TenantResumed) -> None:
+def why_no_sample(state: State) -> Refusal | None:
+    """Say why the twin may not make samples of a draft; it need not be activated for that."""
+    return None if state.status == "provisioned" else why_not_active(state)
+
+
+def after_resume(state: State) -> Literal["active", "provisioned"]:
+    """Return what a suspended twin goes back to."""
+    return "active" if state.is_activated else "provisioned"
+
+
+def evolve(
+    state: State,
+    event: TenantProvisioned | TenantSuspended | TenantResumed | TwinSignedOff | TwinRetired,
+) -> None:
     """Apply one fact about the twin as a whole."""
     match event:
         case TenantProvisioned():
-            state.status = "active"
+            state.is_activated = event.activation == "immediate"
+            state.status = after_resume(state)
             state.display_name = event.display_name
             state.organisation = event.organisation
         case TenantSuspended():
             state.status = event.mode
         case TenantResumed():
-            state.status = "active"
+            state.status = event.status
+        case TwinSignedOff():
+            state.is_activated = True
+            state.status = event.status
+        case TwinRetired():
+            state.status = "retired"

@@ -12,7 +12,9 @@ from contracts.views import (
     AccountShown,
     AccountView,
     BudgetView,
+    Calibration,
     GlassShown,
+    IdentityVersion,
     InvitationShown,
     KeyShown,
     MemberShown,
@@ -20,11 +22,15 @@ from contracts.views import (
     MeterName,
     PolicyView,
     PriceBookView,
+    PurposeVersion,
     RateView,
+    Sample,
+    Step,
     TenantView,
+    TwinView,
     View,
 )
-from domain import budget, policy, prompt, rate, topics
+from domain import budget, policy, prompt, rate, topics, twin
 from domain.bundle import bundle_view
 from domain.state import State, standing_now
 from domain.units import MODALITIES
@@ -190,6 +196,68 @@ def account_view(state: State, _now_us: int) -> AccountView:
     )
 
 
+def twin_view(state: State, _now_us: int) -> TwinView:
+    """Show who the twin is, what it is for, and what its draft still needs."""
+    dna = state.twin
+    return TwinView(
+        tenant=state.name,
+        position=state.position,
+        status=state.tenant.status,
+        live=_identity(dna.live),
+        draft=_identity(dna.draft),
+        purpose=None
+        if dna.purpose is None
+        else PurposeVersion(
+            version=dna.purposes,
+            purpose=dna.purpose,
+            set_by=dna.purpose_by,
+            set_at_us=dna.purpose_at_us,
+        ),
+        calibration=None if dna.calibration is None else _calibration(state.name, dna.calibration),
+        missing=[
+            Step(command=command, why=why)
+            for command, why in twin.steps(
+                twin.progress(dna, is_activated=state.tenant.is_activated), state.tenant.status
+            )
+        ],
+    )
+
+
+def _identity(draft: twin.Draft) -> IdentityVersion | None:
+    if draft.identity is None:
+        return None
+    return IdentityVersion(
+        version=draft.version,
+        identity=draft.identity,
+        refinement=draft.refinement,
+        drafted_by=draft.drafted_by,
+        drafted_at_us=draft.drafted_at_us,
+        signed_off_by=draft.signed_off_by,
+        signed_off_at_us=draft.signed_off_at_us or None,
+    )
+
+
+def _calibration(tenant: str, calibration: twin.Calibration) -> Calibration:
+    numbers = {reservation: n for n, reservation in enumerate(calibration.samples, 1)}
+    return Calibration(
+        number=calibration.number,
+        version=calibration.version,
+        modality=calibration.modality,
+        provider_id=calibration.provider_id,
+        sku=calibration.sku,
+        calls_left=twin.calls_left(calibration),
+        samples=[
+            Sample(
+                reservation_id=f"{tenant}.{reservation}",
+                state=outcome,
+                number=numbers.get(reservation, 0),
+                reference=calibration.samples.get(reservation, ""),
+            )
+            for reservation, outcome in calibration.calls.items()
+        ],
+    )
+
+
 def _meters(money: budget.State, totals: budget.Totals, rules: Policy) -> list[Meter]:
     video, voice, text, data = (totals.units[m] for m in MODALITIES)
     all_four = (video, voice, text, data)
@@ -261,4 +329,5 @@ _VIEWS: dict[str, Callable[[State, int], View]] = {
     "prompt": prompt.prompt_view,
     "topics": topics.topics_view,
     "bundle": bundle_view,
+    "twin": twin_view,
 }

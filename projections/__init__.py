@@ -20,6 +20,7 @@ from projections import (
     prompts,
     tenants,
     topics,
+    twins,
 )
 from projections.projection import Projection
 
@@ -34,5 +35,6 @@ ALL: tuple[Projection, ...] = (
     account,
     prompts,
     topics,
+    twins,
     tenants,
 )

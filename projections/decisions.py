@@ -30,6 +30,16 @@ from contracts.prompt import PromptActivated, PromptRolledBack, PromptSaved
 from contracts.replies import Verdict
 from contracts.tenant import TenantProvisioned, TenantResumed, TenantSuspended
 from contracts.topics import TopicsRolledBack, TopicsSet
+from contracts.twin import (
+    CalibrationBegun,
+    IdentityDrafted,
+    IdentityRefined,
+    PurposeSet,
+    SampleRecorded,
+    TwinEvent,
+    TwinRetired,
+    TwinSignedOff,
+)
 from projections.cells import (
     NULL,
     NUMBER,
@@ -216,6 +226,8 @@ class Fold:
 def _authorized(commit: Commit, ordinal: int, event: CallAuthorized) -> _Values:
     standing = event.standing
     facts = {"stepped_down_for": event.stepped_down_for} if event.stepped_down_for else {}
+    if event.purpose != "live":
+        facts["purpose"] = event.purpose
     # A plain tuple in the order of the columns: a named one takes twice as long to make.
     return (
         commit.tenant,
@@ -319,7 +331,11 @@ def _command_refused(commit: Commit, ordinal: int, event: CommandRefused) -> _De
 
 
 def _provisioned(commit: Commit, ordinal: int, event: TenantProvisioned) -> _Decision:
-    facts = {"display_name": event.display_name, "organisation": event.organisation}
+    facts = {
+        "display_name": event.display_name,
+        "organisation": event.organisation,
+        "activation": event.activation,
+    }
     return _row(commit, ordinal, event, "tenant", "provision", "provisioned")._replace(
         actor=copied(event.actor), facts=copied_json(facts)
     )
@@ -383,6 +399,32 @@ def _written(commit: Commit, ordinal: int, event: Any) -> _Decision:
     )
 
 
+def _shaped(commit: Commit, ordinal: int, event: TwinEvent) -> _Decision:
+    """A step of a twin's life; its documents are in `twin_dna`."""
+    verb, code = _SHAPED[type(event)]
+    named = ("version", "calibration", "number", "modality", "provider_id", "sku", "samples")
+    facts = {name: getattr(event, name) for name in named if hasattr(event, name)}
+    for name in ("note", "reference", "reason"):
+        if getattr(event, name, ""):
+            facts[name] = getattr(event, name)
+    return _row(commit, ordinal, event, "twin", verb, code)._replace(
+        reservation=event.reservation if isinstance(event, SampleRecorded) else NULL,
+        actor=copied(event.actor),
+        facts=copied_json(facts),
+    )
+
+
+_SHAPED: Mapping[type, tuple[str, str]] = {
+    IdentityDrafted: ("set_identity", "identity_drafted"),
+    IdentityRefined: ("refine", "identity_refined"),
+    PurposeSet: ("set_purpose", "purpose_set"),
+    CalibrationBegun: ("begin_calibration", "calibration_begun"),
+    SampleRecorded: ("record_sample", "sample_recorded"),
+    TwinSignedOff: ("sign_off", "signed_off"),
+    TwinRetired: ("retire", "retired"),
+}
+
+
 def _row(commit: Commit, ordinal: int, event: Any, noun: str, verb: str, code: str) -> _Decision:
     return _Decision(
         commit.tenant,
@@ -423,4 +465,5 @@ _VALUES_OF: Mapping[type, Callable[[Commit, int, Any], _Values]] = {
     CallerRefused: _caller_refused,
     **dict.fromkeys(DECIDED, _decided),
     **dict.fromkeys(_WRITTEN, _written),
+    **dict.fromkeys(_SHAPED, _shaped),
 }

@@ -17,6 +17,7 @@ from contracts.account import PlatformFounded
 from contracts.policy import PolicySet
 from contracts.price_book import PriceBookSet
 from contracts.tenant import PLATFORM_NAME, TenantProvisioned, TenantResumed, TenantSuspended
+from contracts.twin import TwinRetired, TwinSignedOff
 from projections.cells import moment, text
 from projections.projection import Change, Commit, Write
 
@@ -29,7 +30,8 @@ CREATE TABLE {schema}.tenants (
     tenant         text        PRIMARY KEY,
     shard          integer     NOT NULL,
     status         text        NOT NULL
-        CHECK (status IN ('absent', 'active', 'suspended', 'asleep', 'erased')),
+        CHECK (status IN ('absent', 'provisioned', 'active', 'suspended', 'asleep', 'retired',
+            'erased')),
     reason         text        NOT NULL,
     display_name   text        NOT NULL,
     organisation   text        NOT NULL,
@@ -124,7 +126,8 @@ class Fold:
 
 
 def _provisioned(twin: _Tenant, event: TenantProvisioned) -> None:
-    twin.status, twin.reason = "active", ""
+    twin.status = "active" if event.activation == "immediate" else "provisioned"
+    twin.reason = ""
     twin.display_name = text(event.display_name)
     twin.organisation = text(event.organisation)
     twin.provisioned_at = moment(event.at_us)
@@ -139,7 +142,16 @@ def _suspended(twin: _Tenant, event: TenantSuspended) -> None:
 
 
 def _resumed(twin: _Tenant, event: TenantResumed) -> None:
-    twin.status, twin.reason = "active", text(event.reason)
+    twin.status, twin.reason = event.status, text(event.reason)
+
+
+def _signed_off(twin: _Tenant, event: TwinSignedOff) -> None:
+    # Of a suspended twin the reason stays, with the suspension.
+    twin.status = event.status
+
+
+def _retired(twin: _Tenant, event: TwinRetired) -> None:
+    twin.status, twin.reason = "retired", text(event.reason)
 
 
 def _policy_set(twin: _Tenant, event: PolicySet) -> None:
@@ -160,4 +172,6 @@ _APPLY: Mapping[type, Callable[[_Tenant, Any], None]] = {
     TenantProvisioned: _provisioned,
     TenantResumed: _resumed,
     TenantSuspended: _suspended,
+    TwinRetired: _retired,
+    TwinSignedOff: _signed_off,
 }

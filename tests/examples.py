@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contracts import access, account, budget, policy, price_book, replies, tenant, views
+from contracts import access, account, budget, policy, price_book, replies, tenant, twin, views
 from contracts.usage import Units, Usage
 
 AT_US = 1_794_312_000_000_000
@@ -54,6 +54,20 @@ PERSON, KEY_ID, OTHER_KEY_ID, INVITATION_ID = (
     "k7f3a9c2d4e5",
     "k8f3a9c2d4e5",
     "i7f3a9c2d4e5",
+)
+IDENTITY = twin.Identity(
+    tone="Euphoric",
+    pacing="Fast, high energy",
+    language="es-AR",
+    accent="Rioplatense Spanish",
+    signature_phrases=["¡Goooool!", "¡Gol de mi vida! ⚽"],
+)
+REFINEMENT = twin.Refinement(pitch_permille=1_050, speed_permille=1_200)
+PURPOSE = twin.Purpose(
+    audience="Soccer fans aged 18-50",
+    conversion_goal="entertainment",
+    call_to_action="Download the app!",
+    goal_note="maximise watch time",
 )
 
 COMMANDS = [
@@ -143,6 +157,13 @@ COMMANDS = [
     account.WithdrawAdmin(command_id="c-9", person=PERSON),
     account.LockAccount(command_id="c-10", person=PERSON, reason="lost laptop"),
     account.UnlockAccount(command_id="c-11", person=PERSON),
+    twin.SetIdentity(command_id="i-1", identity=IDENTITY, expected_version=0, note="first"),
+    twin.SetPurpose(command_id="u-1", purpose=PURPOSE, expected_version=0, note="season"),
+    twin.RefineTwin(command_id="f-1", refinement=REFINEMENT, expected_version=1, note="higher"),
+    twin.BeginCalibration(command_id="c-1", version=2, provider_id="tavus", sku="cvi"),
+    twin.RecordSample(command_id="m-1", reservation_id="cantor.42", reference="call-7"),
+    twin.SignOffTwin(command_id="o-1", version=2, note="¡Soy yo!"),
+    twin.RetireTwin(command_id="e-1", reason="contract ended"),
 ]
 
 EVENTS = [
@@ -267,6 +288,13 @@ EVENTS = [
     account.AdminWithdrawn(*HEAD, PERSON, "admin_root"),
     account.AccountLocked(*HEAD, PERSON, "lost laptop", "admin_root"),
     account.AccountUnlocked(*HEAD, PERSON, "admin_root"),
+    twin.IdentityDrafted(*HEAD, 1, IDENTITY, twin.Refinement(), "first", "person_ana"),
+    twin.IdentityRefined(*HEAD, 2, IDENTITY, REFINEMENT, "higher", "person_ana"),
+    twin.PurposeSet(*HEAD, 1, PURPOSE, "season", "person_ana"),
+    twin.CalibrationBegun(*HEAD, 2, 1, "video", "tavus", "cvi", "person_ana"),
+    twin.SampleRecorded(*HEAD, 2, 1, 3, 42, "call-7", "key_k1"),
+    twin.TwinSignedOff(*HEAD, 2, 1, [40, 41, 42], "active", "¡Soy yo!", "person_andres"),
+    twin.TwinRetired(*HEAD, "contract ended", "person_andres"),
 ]
 
 REPLIES = [
@@ -401,6 +429,47 @@ VIEWS = [
                 sessions=2,
                 blocked_until_us=0,
             )
+        ],
+    ),
+    views.TwinView(
+        tenant="cantor",
+        position=17,
+        status="active",
+        live=views.IdentityVersion(
+            version=1,
+            identity=IDENTITY,
+            refinement=twin.Refinement(),
+            drafted_by="person_ana",
+            drafted_at_us=AT_US,
+            signed_off_by="person_andres",
+            signed_off_at_us=AT_US,
+        ),
+        draft=views.IdentityVersion(
+            version=2,
+            identity=IDENTITY,
+            refinement=REFINEMENT,
+            drafted_by="person_ana",
+            drafted_at_us=AT_US,
+        ),
+        purpose=views.PurposeVersion(
+            version=1, purpose=PURPOSE, set_by="person_ana", set_at_us=AT_US
+        ),
+        calibration=views.Calibration(
+            number=1,
+            version=2,
+            modality="video",
+            provider_id="tavus",
+            sku="cvi",
+            calls_left=2,
+            samples=[
+                views.Sample(
+                    reservation_id="cantor.42", state="recorded", number=1, reference="call-7"
+                )
+            ],
+        ),
+        missing=[
+            views.Step(command="twin.record_sample", why="1 of 3 samples are recorded."),
+            views.Step(command="twin.sign_off", why="The Owner has not signed the draft off."),
         ],
     ),
 ]

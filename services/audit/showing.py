@@ -16,6 +16,8 @@ from contracts.views import (
     AccessView,
     AccountView,
     BudgetView,
+    Calibration,
+    IdentityVersion,
     Meter,
     PolicyView,
     PriceBookView,
@@ -24,6 +26,7 @@ from contracts.views import (
     RateView,
     TenantView,
     TopicsView,
+    TwinView,
     View,
     ViewNoun,
 )
@@ -37,6 +40,47 @@ _NANOS = ("money", "credits")
 def screen(views: Mapping[ViewNoun, View], zone: tzinfo | None) -> Group:
     """Lay views out, one below the other, times on the clock of *zone*."""
     return Group(*(_TABLES[type(view)](view, zone) for view in views.values()))
+
+
+def twin_facts(view: TwinView, zone: tzinfo | None) -> Group:
+    """Lay out who a twin is, what it is for and what it still needs."""
+    facts: dict[str, Any] = {"status": view.status}
+    for name, version in (("live", view.live), ("draft", view.draft)):
+        facts[name] = "none" if version is None else _identity(version, zone)
+    purpose = view.purpose
+    if purpose is not None:
+        said = purpose.purpose
+        goal = said.conversion_goal + (f" ({said.goal_note})" if said.goal_note else "")
+        facts["purpose"] = (
+            f"version {purpose.version}: for {said.audience}; {goal}; “{said.call_to_action}”"
+        )
+    if view.calibration is not None:
+        facts["calibration"] = _calibration(view.calibration)
+    for number, step in enumerate(view.missing, 1):
+        facts[f"missing {number}"] = f"{step.command}: {step.why}"
+    return _facts(f"twin {view.tenant}", facts)
+
+
+def _identity(version: IdentityVersion, zone: tzinfo | None) -> str:
+    who, voice = version.identity, version.refinement
+    phrases = ", ".join(f"“{phrase}”" for phrase in who.signature_phrases) or "no phrases"
+    accent = f" ({who.accent})" if who.accent else ""
+    told = (
+        f"version {version.version}: {who.tone}; {who.pacing}; {who.language}{accent}; {phrases};"
+        f" pitch {voice.pitch_permille} ‰, speed {voice.speed_permille} ‰"
+    )
+    if version.signed_off_by:
+        told += f"; signed off by {version.signed_off_by}, {_when(version.signed_off_at_us, zone)}"
+    return told
+
+
+def _calibration(calibration: Calibration) -> str:
+    recorded = [sample.reservation_id for sample in calibration.samples if sample.number]
+    return (
+        f"round {calibration.number} of version {calibration.version}:"
+        f" {calibration.provider_id}/{calibration.sku} ({calibration.modality}),"
+        f" {len(recorded)} samples recorded, {calibration.calls_left} more may be granted"
+    )
 
 
 def _facts(title: str, facts: Mapping[str, Any]) -> Group:
@@ -252,4 +296,5 @@ _TABLES: Mapping[type[View], Callable[[Any, tzinfo | None], Group]] = {
     PromptView: _prompt,
     TopicsView: _topics,
     BundleView: lambda view, _zone: _bundle(view),
+    TwinView: twin_facts,
 }

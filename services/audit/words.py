@@ -29,6 +29,16 @@ from contracts.price_book import PriceBookSet
 from contracts.prompt import PromptActivated, PromptRolledBack, PromptSaved
 from contracts.tenant import TenantProvisioned, TenantResumed, TenantSuspended
 from contracts.topics import TopicsRolledBack, TopicsSet
+from contracts.twin import (
+    SAMPLES,
+    CalibrationBegun,
+    IdentityDrafted,
+    IdentityRefined,
+    PurposeSet,
+    SampleRecorded,
+    TwinRetired,
+    TwinSignedOff,
+)
 from contracts.usage import Usage
 from domain.refusals import BY_CODE
 from domain.views import SCALES
@@ -54,7 +64,9 @@ def sentence(event: AnyEvent, where: Where) -> str:
 def mood(event: AnyEvent) -> Mood:
     """Say how to colour it."""
     match event:
-        case CallRefused() | CommandRefused() | RefusalsCounted() | TenantSuspended():
+        case (
+            CallRefused() | CommandRefused() | RefusalsCounted() | TenantSuspended() | TwinRetired()
+        ):
             return "refused"
         case CallerRefused():
             return "refused"
@@ -66,7 +78,7 @@ def mood(event: AnyEvent) -> Mood:
             return "careful"
         case _ if isinstance(event, identity_words.CAREFUL):
             return "careful"
-        case CallAuthorized() | CallSettled() | HoldExtended() | CreditsAdded():
+        case CallAuthorized() | CallSettled() | HoldExtended() | CreditsAdded() | TwinSignedOff():
             return "good"
         case _:
             return "quiet"
@@ -99,7 +111,8 @@ class _Teller:
 
 
 def _provisioned(event: TenantProvisioned, _tell: _Teller) -> str:
-    return f"provisioned {event.display_name!r} of {event.organisation!r}"
+    told = f"provisioned {event.display_name!r} of {event.organisation!r}"
+    return told if event.activation == "immediate" else f"{told}, to be signed off"
 
 
 def _suspended(event: TenantSuspended, _tell: _Teller) -> str:
@@ -165,6 +178,56 @@ def _topics_back(event: TopicsRolledBack, _tell: _Teller) -> str:
     )
 
 
+def _drafted(event: IdentityDrafted, _tell: _Teller) -> str:
+    who = event.identity
+    return (
+        f"identity {event.version} drafted: {who.tone}; {who.pacing}; {who.language}"
+        f"{_because(who.accent)}, {len(who.signature_phrases)} phrases{_because(event.note)}"
+    )
+
+
+def _refined(event: IdentityRefined, _tell: _Teller) -> str:
+    voice = event.refinement
+    return (
+        f"identity {event.version} drafted: pitch {voice.pitch_permille / 10:g} %,"
+        f" speed {voice.speed_permille / 10:g} %{_because(event.note)}"
+    )
+
+
+def _purpose_set(event: PurposeSet, _tell: _Teller) -> str:
+    what = event.purpose
+    return (
+        f"purpose {event.version} in force: {what.conversion_goal} for {what.audience},"
+        f" “{what.call_to_action}”{_because(event.note)}"
+    )
+
+
+def _calibrating(event: CalibrationBegun, _tell: _Teller) -> str:
+    return (
+        f"calibration {event.calibration} of identity {event.version} begins: {SAMPLES}"
+        f" {event.modality} samples by {event.provider_id}/{event.sku}"
+    )
+
+
+def _sampled(event: SampleRecorded, _tell: _Teller) -> str:
+    return (
+        f"sample {event.number} of calibration {event.calibration} recorded: call"
+        f" {event.reservation}{_because(event.reference)}"
+    )
+
+
+def _signed_off(event: TwinSignedOff, _tell: _Teller) -> str:
+    shown = ", ".join(map(str, event.samples))
+    return (
+        f"identity {event.version} signed off by {event.actor} after samples {shown}; it is live"
+        f"{_because(event.note)}"
+    )
+
+
+def _retired(event: TwinRetired, _tell: _Teller) -> str:
+    return f"retired, for ever{_because(event.reason)}"
+
+
 def _month(event: PeriodOpened, tell: _Teller) -> str:
     return f"month {event.period} begins; it ends {tell.day(event.ends_us)}"
 
@@ -187,7 +250,8 @@ def _limits(event: MeterLimitsSet, tell: _Teller) -> str:
 
 
 def _authorized(event: CallAuthorized, tell: _Teller) -> str:
-    told = f"authorised {event.modality} call {event.decision} {event.provider_id}/{event.sku}"
+    what = "call" if event.purpose == "live" else event.purpose
+    told = f"authorised {event.modality} {what} {event.decision} {event.provider_id}/{event.sku}"
     if event.stepped_down_for:
         told += f" instead of {event.requested} ({event.stepped_down_for})"
     if event.delay_us:
@@ -298,6 +362,13 @@ _WORDS: dict[type[AnyEvent], Callable[[Any, _Teller], str]] = {
     TenantResumed: _resumed,
     PolicySet: _policy_set,
     PriceBookSet: _prices_set,
+    IdentityDrafted: _drafted,
+    IdentityRefined: _refined,
+    PurposeSet: _purpose_set,
+    CalibrationBegun: _calibrating,
+    SampleRecorded: _sampled,
+    TwinSignedOff: _signed_off,
+    TwinRetired: _retired,
     PeriodOpened: _month,
     MeterLimitsSet: _limits,
     CallAuthorized: _authorized,

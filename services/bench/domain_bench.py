@@ -221,4 +221,5 @@ def provision() -> ProvisionTenant:
             ladder=["video", "voice", "text"],
         ),
         price_book=PriceBook(entries=[entry]),
+        activation="immediate",
     )

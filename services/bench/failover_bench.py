@@ -50,6 +50,7 @@ async def _kill_in_turn(bus: Bus, client: GateClient, workers: list[Child]) -> F
         organisation=told.organisation,
         policy=told.policy,
         price_book=told.price_book,
+        activation="immediate",
     )
     answered_s: list[float] = []
     decisions: list[str] = []

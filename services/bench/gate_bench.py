@@ -93,6 +93,7 @@ async def _provision(bus: Bus, tenants: list[str]) -> None:
                         organisation=told.organisation,
                         policy=told.policy,
                         price_book=told.price_book,
+                        activation="immediate",
                     )
                     for tenant in tenants[start : start + 50]
                 )

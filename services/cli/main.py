@@ -4,6 +4,8 @@ The command `vito`.
 To add a command, add a line to `COMMANDS` and a function with typer annotations to
 `services/cli/<command>.py`, or a `typer.Typer` for one with commands of its own. `vito --help`
 imports none of them.
+`services/cli/<command>.py`. A command with commands of its own is a `typer.Typer` there. `vito
+--help` imports none of them.
 """
 
 import importlib
@@ -19,7 +21,7 @@ from typer import Context
 
 
 class Command(msgspec.Struct, frozen=True):
-    """Where a command is ("module:function") and what it does, in one line."""
+    """Where a command is ("module:function", or ":app") and what it does, in one line."""
 
     target: str
     summary: str
@@ -32,6 +34,7 @@ COMMANDS: dict[str, Command] = {
     "top-up": Command("services.cli.top_up:top_up", "Add prepaid credits to a twin."),
     "prompt": Command("services.cli.prompt:app", "Write, try and roll back a system prompt."),
     "topics": Command("services.cli.topics:app", "Say what a twin must not talk about."),
+    "twin": Command("services.cli.twin:app", "Shape a twin, from its draft to its sign-off."),
     "tail": Command("services.cli.tail:tail", "Show the log as it grows, in plain words."),
     "show": Command("services.cli.show:show", "Ask the gate what it has of a twin now."),
     "replay": Command("services.cli.replay:replay", "Show a twin as the gate saw it then."),
@@ -73,6 +76,7 @@ class LazyCommand(typer.core.TyperCommand):
         found = getattr(importlib.import_module(module), name)
         if isinstance(found, typer.Typer):
             return typer.main.get_command(found)
+            return typer.main.get_group(found)
         app = typer.Typer(add_completion=False)
         app.command(self.name)(found)
         return typer.main.get_command(app)

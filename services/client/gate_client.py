@@ -21,6 +21,7 @@ from contracts.budget import (
     AuthorizeCall,
     CallOption,
     CallOutcome,
+    CallPurpose,
     ExtendCall,
     ReleaseCall,
     SettleCall,
@@ -35,12 +36,13 @@ from services.client.grant import Grant, GrantDesk, limits_of
 from services.client.patience import Patience
 from services.client.prompts import Prompts
 from services.client.sender import must_ask_again, new_id
+from services.client.shaping import Shaping
 from services.client.wire import Encoding
 
 TTL_MS = 120_000
 
 
-class GateClient(Governance, Prompts):
+class GateClient(Governance, Prompts, Shaping):
     """Asks the gate for one tenant over a connection that may be shared. See `Sender`."""
 
     @cached_property
@@ -105,6 +107,7 @@ class GateClient(Governance, Prompts):
         ttl_ms: int = TTL_MS,
         session_id: str | None = None,
         max_delay_ms: int | None = None,
+        purpose: CallPurpose = "live",
         command_id: str | None = None,
     ) -> Decision:
         """
@@ -125,6 +128,7 @@ class GateClient(Governance, Prompts):
                 ttl_ms=ttl_ms,
                 session_id=session_id,
                 max_delay_ms=max_delay_ms,
+                purpose=purpose,
             )
         )
 

@@ -8,7 +8,7 @@ from contracts.budget import TopUpCredits
 from contracts.policy import Policy, SetPolicy
 from contracts.price_book import PriceBook, SetPriceBook
 from contracts.replies import Receipt
-from contracts.tenant import ProvisionTenant, ResumeTenant, SuspendTenant
+from contracts.tenant import Activation, ProvisionTenant, ResumeTenant, SuspendTenant
 from services.client.sender import Sender, new_id
 
 
@@ -22,9 +22,14 @@ class Governance(Sender):
         organisation: str,
         policy: Policy,
         price_book: PriceBook,
+        activation: Activation = "after_sign_off",
         command_id: str | None = None,
     ) -> Receipt:
-        """Create the twin with its first policy and price book."""
+        """
+        Create the twin with its first policy and price book.
+
+        It makes no calls before it is signed off; `immediate` is for synthetic twins of tests.
+        """
         return await self.tell(
             ProvisionTenant(
                 command_id=command_id or new_id(),
@@ -32,6 +37,7 @@ class Governance(Sender):
                 organisation=organisation,
                 policy=policy,
                 price_book=price_book,
+                activation=activation,
             )
         )
 

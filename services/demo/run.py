@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from contracts.views import BudgetView
+from services.client import GateClient
 from services.client.connection import of_login
 from services.client.read_side import Meters, ReadSide
 from services.demo import screen
@@ -51,8 +52,11 @@ class Demo:
             vendor_url = await enter(running_vendor())
             outbound = await enter(Outbound(vendor_url))
             login: dict[str, Any] = of_login(self._settings.nats("client"))
+            # The samples of a first start are no traffic, so they are not tallied.
+            await provision_demo_twins(
+                await enter(GateClient.connect(**login, tenant=TWINS[0].tenant))
+            )
             first = await enter(TalliedClient.connect(**login, tenant=TWINS[0].tenant))
-            await provision_demo_twins(first)
             clients = {tenant: first.for_tenant(tenant) for tenant in self._tallies}
             for tenant, client in clients.items():
                 client.tally = self._tallies[tenant]

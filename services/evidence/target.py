@@ -49,6 +49,7 @@ class Target(msgspec.Struct, frozen=True):
                 organisation="Auditor",
                 policy=policy,
                 price_book=book,
+                activation="immediate",
             )
             if receipt.status != DONE:
                 raise NotTried(

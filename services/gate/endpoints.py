@@ -27,6 +27,7 @@ from contracts.bundle import PUSH_BYTES_MAX, BundleView
 from contracts.commands import NOUN_AND_VERB, AnyCommand
 from contracts.questions import AnyQuestion
 from contracts.replies import Problem
+from contracts.views import VIEWS
 from domain.bundle import notice
 from services.eventstore.client import RawClient, RawHandler
 from services.eventstore.errors import LogProblem
@@ -37,18 +38,7 @@ SERVICE: Final = "vito-gate"
 VERSION: Final = "1.0.0"
 MSGPACK: Final = "application/msgpack"
 # Those without parameters, which ask for a view.
-QUESTIONS: Final = (
-    "tenant",
-    "policy",
-    "price_book",
-    "budget",
-    "rate",
-    "access",
-    "account",
-    "prompt",
-    "topics",
-    "bundle",
-)
+QUESTIONS: Final = tuple(VIEWS)
 _TENANT_TOKEN = 3
 _MALFORMED = "malformed_command"
 _BAD_REQUEST = 400

@@ -34,7 +34,7 @@ BEGIN_SNAPSHOT: Final = (
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
     " LOCK TABLE tenants, billing_meters, audit_logs, decisions, refusal_counts, holds, policies,"
     " price_books, twin_system_prompts, twin_prompt_activations, twin_prohibited_topics,"
-    " twin_topics_rollbacks IN ACCESS SHARE MODE"
+    " twin_topics_rollbacks, twins, twin_dna, twin_samples IN ACCESS SHARE MODE"
 )
 
 _TENANT: Final = (
@@ -65,6 +65,19 @@ _HOLD: Final = (
     " amount_nanos, credit_nanos, tokens_milli, stream_ms_milli, turns_milli, requests_milli,"
     " extensions, granted_at, expires_at, closed_at, settlement_id, late,"
     " position AS changed_position"
+)
+_TWIN: Final = (
+    "t.status, w.live_version, w.draft_version, w.purpose_version, w.calibration,"
+    " w.calibration_version, w.modality, w.provider_id, w.sku, w.samples, w.activated_at,"
+    " w.retired_at"
+)
+_DNA: Final = (
+    "version, document, pitch_permille, speed_permille, actor, note, occurred_at, decision_id,"
+    " position AS changed_position, signed_off_by, signed_off_at, sign_off_id, sign_off_note"
+)
+_SAMPLE: Final = (
+    "reservation, reservation_id, calibration, version, number, reference, actor, occurred_at,"
+    " decision_id, position AS changed_position"
 )
 _CHANGE: Final = "version, actor, note, occurred_at, decision_id, position AS changed_position"
 _SAVED: Final = _CHANGE + ", base_version, active"
@@ -196,6 +209,21 @@ class Reader:
         which: LiteralString = "active" if version is None else "version = %(number)s"
         return await self._one(_SAVED + ", topics", rest + which, tenant, version)
 
+    async def twin(self, tenant: str) -> Row | None:
+        """Which DNA a twin has, and how far its draft is; None before it is provisioned."""
+        return await self._one(
+            _TWIN, "twins w JOIN tenants t USING (tenant) WHERE w.tenant = %(tenant)s", tenant
+        )
+
+    async def dna(self, tenant: str, part: LiteralString, version: int) -> Row | None:
+        """One version of a part of the DNA."""
+        found = await self._all(
+            _DNA,
+            "twin_dna WHERE tenant = %(tenant)s AND part = %(part)s AND version = %(version)s",
+            {"tenant": tenant, "part": part, "version": version},
+        )
+        return found[0] if found else None
+
     # -- Many rows -------------------------------------------------------------
 
     async def meters(self, tenant: str, period: str | None) -> list[Row]:
@@ -282,6 +310,27 @@ class Reader:
     async def topics_rollbacks(self, tenant: str, after: Keys | None, limit: int) -> list[Row]:
         """Each time that the topics were rolled back, newest first."""
         page = _Page(_IN_FORCE, "twin_topics_rollbacks", ("decision",)).of(tenant)
+        return await self._page(page, after, limit)
+
+    async def dna_versions(
+        self, tenant: str, part: str, after: Keys | None, limit: int
+    ) -> list[Row]:
+        """Versions of a part of the DNA, newest first."""
+        page = _Page(_DNA, "twin_dna", ("version",)).of(tenant)
+        return await self._page(page.also("part = %(part)s", part=part), after, limit)
+
+    async def samples_of(self, tenant: str, calibration: int) -> list[Row]:
+        """Samples of one calibration, in their order."""
+        return await self._all(
+            _SAMPLE,
+            "twin_samples WHERE tenant = %(tenant)s AND calibration = %(calibration)s"
+            " ORDER BY number",
+            {"tenant": tenant, "calibration": calibration},
+        )
+
+    async def samples(self, tenant: str, after: Keys | None, limit: int) -> list[Row]:
+        """Samples of all calibrations, newest first."""
+        page = _Page(_SAMPLE, "twin_samples", ("reservation",)).of(tenant)
         return await self._page(page, after, limit)
 
     # -- How -------------------------------------------------------------------

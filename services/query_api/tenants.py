@@ -17,7 +17,7 @@ class Tenant(BaseModel):
 
     tenant: str
     position: int = Field(description="the position of the twin's log that the answer reflects")
-    status: Literal["absent", "active", "suspended", "asleep", "erased"]
+    status: Literal["absent", "provisioned", "active", "suspended", "asleep", "retired", "erased"]
     reason: str = Field(description="why it is in this state; may be empty")
     display_name: str
     organisation: str

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contracts.policy import BudgetPolicy, Policy, Quotas, RatePolicy, SessionLimits
 from contracts.price_book import PriceBook
+from contracts.twin import Identity, Purpose
 from services.twins import prices
 from services.twins.twin import USD, Twin
 
@@ -39,4 +40,19 @@ CANTOR = Twin(
             prices.SPORTRADAR_SOCCER,
         ]
     ),
+    # 5.4, to the letter.
+    identity=Identity(
+        tone="Euphoric",
+        pacing="Fast, high energy",
+        language="es-AR",
+        accent="Rioplatense Spanish",
+        signature_phrases=["¡Goooool!"],
+    ),
+    purpose=Purpose(
+        audience="Soccer fans aged 18-50",
+        conversion_goal="entertainment",
+        goal_note="maximise watch time",
+        call_to_action="Download the app!",
+    ),
+    avatar=(prices.TAVUS_VIDEO.provider_id, prices.TAVUS_VIDEO.sku),
 )

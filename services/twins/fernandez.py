@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contracts.policy import BudgetPolicy, Policy, Quotas, RatePolicy, SessionLimits
 from contracts.price_book import PriceBook
+from contracts.twin import Identity, Purpose
 from services.twins import prices
 from services.twins.twin import USD, Twin
 
@@ -40,4 +41,18 @@ FERNANDEZ = Twin(
             prices.NEWSAPI_EVERYTHING,
         ]
     ),
+    # 5.4; of his accent it says nothing.
+    identity=Identity(
+        tone="Analytical",
+        pacing="Measured, calm",
+        language="en",
+        signature_phrases=["Let's deep dive"],
+    ),
+    purpose=Purpose(
+        audience="C-level executives",
+        conversion_goal="lead_gen",
+        goal_note="get an e-mail address",
+        call_to_action="Book a strategy call.",
+    ),
+    avatar=(prices.TAVUS_VIDEO.provider_id, prices.TAVUS_VIDEO.sku),
 )

@@ -1,4 +1,4 @@
-"""What is needed to provision a twin."""
+"""What is needed to provision a twin and to take it to its sign-off."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ import msgspec
 
 from contracts.policy import Policy
 from contracts.price_book import PriceBook
+from contracts.twin import Identity, Purpose
 
 USD = 1_000_000_000
 
 
 class Twin(msgspec.Struct, frozen=True, kw_only=True):
-    """One avatar = one tenant."""
+    """One avatar = one tenant. *avatar*: the provider and product that show it."""
 
     tenant: str
     display_name: str
     organisation: str
     policy: Policy
     price_book: PriceBook
+    identity: Identity
+    purpose: Purpose
+    avatar: tuple[str, str]

@@ -18,7 +18,7 @@ from contextlib import suppress
 
 import msgspec
 
-from contracts.budget import AuthorizeCall
+from contracts.budget import AuthorizeCall, CallPurpose
 from contracts.replies import Decision, Receipt
 from services import logs
 from services.client.errors import CannotVerify, MalformedCommand, NoGrant
@@ -51,6 +51,7 @@ async def metered_call(
     ttl_ms: int = TTL_MS,
     session_id: str | None = None,
     max_delay_ms: int | None = None,
+    purpose: CallPurpose = "live",
     command_id: str | None = None,
 ) -> Metered:
     """
@@ -68,6 +69,7 @@ async def metered_call(
         ttl_ms=ttl_ms,
         session_id=session_id,
         max_delay_ms=max_delay_ms,
+        purpose=purpose,
         command_id=command_id,
     )
     decision = await ask(gate, command)
@@ -95,6 +97,7 @@ def command_for(
     session_id: str | None,
     max_delay_ms: int | None,
     command_id: str | None,
+    purpose: CallPurpose = "live",
 ) -> AuthorizeCall:
     """Spell the command that asks for the first of *ways*, with the others as fallbacks."""
     wanted, *fallbacks = (way.option for way in ways)
@@ -108,6 +111,7 @@ def command_for(
         ttl_ms=ttl_ms,
         session_id=session_id,
         max_delay_ms=max_delay_ms,
+        purpose=purpose,
     )
 
 

@@ -67,7 +67,11 @@ async def work(gate: GateClient) -> None:
     """Do what a twin does in a day."""
     rules = policy(limit_nanos=20_000_000)
     await gate.provision(
-        display_name="Twin", organisation="Test", policy=rules, price_book=price_book()
+        display_name="Twin",
+        organisation="Test",
+        policy=rules,
+        price_book=price_book(),
+        activation="immediate",
     )
 
     async def call(amount: int) -> str:

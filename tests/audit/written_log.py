@@ -55,6 +55,7 @@ class WrittenLog:
                 organisation="Test",
                 policy=policy(**rules),
                 price_book=price_book(),
+                activation="immediate",
             )
         )
 

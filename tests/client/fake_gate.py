@@ -12,6 +12,7 @@ from hashlib import blake2b
 import msgspec
 import nats
 
+from contracts.access import OPERATOR
 from contracts.budget import AuthorizeCall
 from contracts.commands import NOUN_AND_VERB
 from contracts.replies import Problem
@@ -91,7 +92,7 @@ class FakeGate:
         if state.tenant.status == "absent" and type(command).__name__ != "ProvisionTenant":
             return not_decided(command.command_id, TWIN_UNKNOWN, retry_after_ms=None)
         digest = blake2b(msgspec.msgpack.encode(command), digest_size=8).digest()
-        envelope = Envelope(digest, max(self.now_us(), state.clock_us), "test")
+        envelope = Envelope(digest, max(self.now_us(), state.clock_us), OPERATOR)
         known = gate.known(state, command, envelope)
         if isinstance(known, Refusal):
             return not_decided(command.command_id, known, retry_after_ms=None)

@@ -19,6 +19,7 @@ class TestTenLines:
                 organisation="Tests",
                 policy=CANTOR.policy,
                 price_book=CANTOR.price_book,
+                activation="immediate",
             )
         example = textwrap.dedent(package.__doc__.split("\n\n")[1])
         program = "async def example():\n" + textwrap.indent(example, "    ")

@@ -29,7 +29,11 @@ def policy(*, limit_cents=1_000, rate=FAST):
 
 async def provision(gate, **rules):
     receipt = await gate.provision(
-        display_name="A twin", organisation="Tests", policy=policy(**rules), price_book=BOOK
+        display_name="A twin",
+        organisation="Tests",
+        policy=policy(**rules),
+        price_book=BOOK,
+        activation="immediate",
     )
     assert receipt.status == 200
 

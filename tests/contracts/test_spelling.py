@@ -70,6 +70,7 @@ def test_cases_cover_every_kind_of_name():
         "secret",
         "link",
         "password_hash",
+        "language",
     }
     assert len(CASES) > 25
 

@@ -201,6 +201,7 @@ async def _call(deployment: Deployment) -> int:
             organisation=CANTOR.organisation,
             policy=CANTOR.policy,
             price_book=CANTOR.price_book,
+            activation="immediate",
         )
         usage = Usage(**dict.fromkeys(BOUGHT.prices, 1))
         decision = await gate.authorize(

@@ -6,7 +6,9 @@ import random
 
 from contracts.policy import BudgetPolicy, Quotas, RatePolicy, SessionLimits
 from contracts.tenant import ResumeTenant, SuspendTenant
+from contracts.twin import SAMPLES, RetireTwin
 from domain import flood
+from tests.domain import dna
 from tests.domain.world import DAY, SECOND, Twin, book, entry, option, policy
 
 # A rate that lets most calls through, delays some and refuses a few.
@@ -39,7 +41,11 @@ class History:
 
     def __init__(self, seed: int, steps: int) -> None:
         self.random = random.Random(seed)
-        self.twin = Twin(POLICIES[0], PRICES[0])
+        # One in three is what a customer gets; the others are there for calls from the first.
+        activation = "immediate" if seed % 3 else "after_sign_off"
+        self.twin = Twin(POLICIES[0], PRICES[0], activation=activation)
+        if activation == "after_sign_off":
+            dna.activated(self.twin)
         self.grants: list = []
         self.tally = flood.Tally()
         for _ in range(steps):
@@ -52,9 +58,12 @@ class History:
                     self._release,
                     self._govern,
                     self._count_refusals,
+                    self._shape,
                 ),
-                weights=(12, 8, 3, 2, 1, 1),
+                weights=(12, 8, 3, 2, 1, 1, 3),
             )[0]()
+        self.twin.decide(RetireTwin(command_id="retire", reason="contract ended"))
+        self._authorize()
 
     def _pass_time(self) -> None:
         choices = (0, 3_000, 40_000, 2 * SECOND, -SECOND, 9 * DAY)
@@ -106,6 +115,35 @@ class History:
                 lambda: twin.decide(ResumeTenant(command_id=twin.new_id())),
             )
         )()
+
+    def _shape(self) -> None:
+        """Mostly the next step of the mirror test, all three samples at once; else any."""
+        twin = self.twin
+        if self.random.random() < 0.2:
+            self.random.choice(
+                (dna.refine, dna.begin, dna.sign, lambda twin: dna.record(twin, self._some_hold()))
+            )(twin)
+            return
+        state = twin.state.twin
+        if not state.draft.version:
+            dna.draft(twin, tone=self.random.choice(("Euphoric", "Calm")))
+        elif state.purpose is None or self.random.random() < 0.1:
+            dna.aim(twin)
+        elif state.calibration is None:
+            dna.begin(twin)
+        elif len(state.calibration.samples) < SAMPLES:
+            for _ in range(SAMPLES - len(state.calibration.samples)):
+                self._sample()
+        else:
+            dna.sign(twin)
+
+    def _sample(self) -> None:
+        """Refused as well, where the month is used up or the twin put to sleep."""
+        grant = dna.ask(self.twin)
+        if type(grant).__name__ == "CallAuthorized":
+            ended = self.random.choice(("completed", "completed", "completed", "failed"))
+            self.twin.settle(grant, dna.SAMPLE_NANOS, outcome=ended)
+            dna.record(self.twin, grant)
 
     def _count_refusals(self) -> None:
         refusals = [e for e in self.twin.log[-10:] if type(e).__name__ == "CallRefused"]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from contracts.access import OPERATOR
 from contracts.budget import CreditsAdded, MeterLimitsSet, PeriodOpened, TopUpCredits
 from contracts.policy import BudgetPolicy, PolicySet, Quotas, SetPolicy
 from contracts.price_book import PriceBookSet, SetPriceBook
@@ -24,6 +25,7 @@ def provision(**fields) -> ProvisionTenant:
             "organisation": "Salesfy",
             "policy": policy(),
             "price_book": PRICES,
+            "activation": "immediate",
             **fields,
         }
     )
@@ -282,6 +284,6 @@ def test_events_carry_the_decision_its_time_and_who_made_it():
     assert (event.decision, event.at_us, event.actor, event.note) == (
         2,
         NOON,
-        "tests",
+        OPERATOR,
         "quieter nights",
     )

@@ -73,7 +73,11 @@ class TestKnown:
         """It brings a policy and prices with it; those are parts of it, not its decision."""
         twin = Twin()
         command = provision(
-            display_name="Andrés Cantor", organisation="Studio", policy=policy(), price_book=PRICES
+            display_name="Andrés Cantor",
+            organisation="Studio",
+            policy=policy(),
+            price_book=PRICES,
+            activation="immediate",
         )
 
         known = twin.again(command)

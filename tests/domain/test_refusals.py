@@ -4,6 +4,7 @@ import pytest
 
 from contracts.policy import BudgetPolicy, Quotas, RatePolicy, SessionLimits
 from contracts.tenant import ResumeTenant, SuspendTenant
+from contracts.twin import RetireTwin
 from contracts.usage import Usage
 from domain.answer import answer, not_decided
 from domain.refusals import (
@@ -13,7 +14,7 @@ from domain.refusals import (
     CANNOT_VERIFY,
     OVERLOADED,
 )
-from tests.domain import identity_refusals_reached
+from tests.domain import dna, identity_refusals_reached
 from tests.domain.test_governance import provision
 from tests.domain.world import SECOND, Twin, book, entry, option, policy
 
@@ -50,6 +51,32 @@ def too_large():
     return twin.settle(twin.authorize(0), usage=Usage(2))
 
 
+def immediate_for_an_admin():
+    twin = Twin(provisioned=False)
+    twin.actor = "admin_ana"
+    return twin.decide(provision())
+
+
+def signed_by_an_admin():
+    twin = dna.calibrated()
+    twin.actor = "admin_ana"
+    return dna.sign(twin)
+
+
+def calibrating() -> Twin:
+    twin = dna.fresh()
+    dna.draft(twin)
+    dna.aim(twin)
+    dna.begin(twin)
+    return twin
+
+
+def retired() -> Twin:
+    twin = Twin()
+    twin.decide(RetireTwin(command_id="retire"))
+    return twin
+
+
 CAPPED = BudgetPolicy(monthly_hard_limit_nanos=1_000, soft_cap_permille=1)
 NO_VIDEO = Quotas(video_minute_units=0)
 
@@ -59,6 +86,16 @@ REACHED = {
     "twin_exists": provisioned_again,
     "twin_suspended": lambda: stopped(Twin(), "suspended"),
     "twin_sleeping": lambda: stopped(Twin(), "asleep"),
+    "twin_not_activated": lambda: dna.fresh().authorize(1),
+    "twin_retired": lambda: retired().authorize(1),
+    "immediate_not_allowed": immediate_for_an_admin,
+    "not_calibrating": lambda: dna.ask(dna.fresh()),
+    "call_is_no_sample": lambda: calibrating().authorize(1, purpose="calibration"),
+    "samples_exhausted": lambda: dna.ask(dna.calibrated()),
+    "sample_invalid": lambda: dna.record(calibrating(), "cantor.1"),
+    "dna_invalid": lambda: dna.draft(Twin(), tone=" "),
+    "dna_incomplete": lambda: dna.sign(Twin()),
+    "sign_off_is_the_owners": signed_by_an_admin,
     "not_suspended": lambda: Twin().decide(ResumeTenant(command_id="r")),
     "modality_not_allowed": lambda: Twin(policy(modalities=["text"], ladder=[])).authorize(
         10, "voice"

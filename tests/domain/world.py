@@ -12,6 +12,7 @@ from hashlib import blake2b
 
 import msgspec
 
+from contracts.access import OPERATOR
 from contracts.budget import (
     AuthorizeCall,
     CallAuthorized,
@@ -98,8 +99,10 @@ class Twin:
         now_us: int = NOON,
         name: str = "cantor",
         provisioned: bool = True,
+        activation: str = "immediate",
     ) -> None:
         self.state = State(name)
+        self.actor = OPERATOR
         self.now_us = now_us
         self.log: list[AnyEvent] = []
         self._ids = 0
@@ -113,6 +116,7 @@ class Twin:
                     organisation="Studio",
                     policy=rules or policy(),
                     price_book=prices,
+                    activation=activation,
                 )
             )
 
@@ -156,7 +160,7 @@ class Twin:
         )
 
     def envelope(self, command: AnyCommand) -> Envelope:
-        return Envelope(fingerprint(command), self._time(), "tests")
+        return Envelope(fingerprint(command), self._time(), self.actor)
 
     def _time(self) -> int:
         return max(self.now_us, self.state.clock_us)

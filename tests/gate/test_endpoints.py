@@ -42,7 +42,7 @@ async def test_every_command_and_question_in_both_encodings(served, encoding):
         said = [
             await gate.provision(
                 display_name="A", organisation="B",
-                policy=template.policy, price_book=template.price_book,
+                policy=template.policy, price_book=template.price_book, activation="immediate",
             ),
             await gate.set_policy(template.policy, expected_version=1),
             await gate.set_price_book(template.price_book, expected_version=1),

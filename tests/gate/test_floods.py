@@ -135,4 +135,5 @@ def dear() -> ProvisionTenant:
             modalities=["text"],
         ),
         price_book=PriceBook([PriceEntry("p", "s", "text", {"requests": Price(DEAR)}, source)]),
+        activation="immediate",
     )

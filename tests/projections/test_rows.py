@@ -1,5 +1,6 @@
 """What each event becomes, shown in the public views of a real database."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -8,6 +9,7 @@ from contracts.budget import RefusalsCounted
 from contracts.policy import SetPolicy
 from contracts.price_book import PriceBookSet, SetPriceBook
 from contracts.tenant import ResumeTenant, SuspendTenant
+from contracts.twin import Refinement, RefineTwin, RetireTwin
 from tests.projections.twin_story import (
     SECOND_US,
     START_US,
@@ -131,6 +133,11 @@ class TestDecisions:
         story.do(SuspendTenant(command_id="s"), ResumeTenant(command_id="r"))
         story.do(SetPolicy(command_id="p", policy=policy()))
         story.do(SetPriceBook(command_id="b", price_book=price_book()))
+        story.shape()
+        story.sign()
+        story.do(
+            RefineTwin(command_id="f", refinement=Refinement(900, 900)), RetireTwin(command_id="x")
+        )
 
         found = await read_side(
             story,
@@ -205,6 +212,93 @@ class TestTenants:
 
         expected = ("cantor", "asleep", "cost", "Twin cantor", "USD", "America/Mexico_City")
         assert [(*expected, 2, 1, 3)] == found
+
+
+class TestTwins:
+    WHOLE = (
+        "SELECT live_version, draft_version, purpose_version, calibration, calibration_version,"
+        " modality, provider_id, sku, samples, activated_at IS NULL, retired_at IS NULL FROM twins"
+    )
+
+    async def test_shows_how_far_a_draft_is(self, read_side):
+        """The wizard's page: a sample is there, two are missing."""
+        story = TwinStory(activation="after_sign_off")
+        story.shape()
+
+        found = await read_side(story, self.WHOLE)
+
+        assert found == [(0, 1, 1, 1, 1, "video", "video-vendor", "s", 1, True, True)]
+
+    async def test_shows_what_is_live_while_the_next_is_drafted_and_when_it_ended(self, read_side):
+        """A new draft begins its calibration anew; the old version stays."""
+        story = TwinStory(activation="after_sign_off")
+        story.shape()
+        story.sign()
+        story.do(RefineTwin(command_id="f", refinement=Refinement(900, 1_100)))
+        story.do(RetireTwin(command_id="x", reason="contract ended"))
+
+        assert await read_side(story, self.WHOLE) == [(1, 2, 1, 0, 0, "", "", "", 0, False, False)]
+        assert await read_side(story, "SELECT status, reason FROM tenants") == [
+            ("retired", "contract ended")
+        ]
+
+    async def test_keeps_every_version_and_who_signed_it_off_when(self, read_side):
+        """The lawyer's question, answered by one row."""
+        story = TwinStory(activation="after_sign_off")
+        story.shape(signature_phrases=["¡Goooool!", "tab\t\\\\N"])
+        story.later(SECOND_US)
+        story.sign(note="¡Soy yo!")
+        story.do(RefineTwin(command_id="f", refinement=Refinement(900, 1_100)))
+
+        found = await read_side(
+            story,
+            "SELECT part, version, pitch_permille, speed_permille, note, signed_off_by,"
+            " signed_off_at - occurred_at, sign_off_id, sign_off_note,"
+            " document->'signature_phrases'->>0, document->'signature_phrases'->>1"
+            " FROM twin_dna ORDER BY part, version",
+        )
+
+        phrases = ("¡Goooool!", "tab\t\\\\N")
+        signed = ("operator", timedelta(seconds=1), "cantor.14", "¡Soy yo!")
+        assert found == [
+            ("identity", 1, 1_000, 1_000, "n", *signed, *phrases),
+            ("identity", 2, 900, 1_100, None, None, None, None, None, *phrases),
+            ("purpose", 1, None, None, None, None, None, None, None, None, None),
+        ]
+
+    async def test_keeps_what_the_owner_was_shown(self, read_side):
+        """Each sample leads to the call that paid for it."""
+        story = TwinStory(activation="after_sign_off")
+        story.shape()
+        story.sign()
+
+        found = await read_side(
+            story,
+            "SELECT s.number, s.calibration, s.version, s.reservation_id, s.reference, a.cost_nanos"
+            " FROM twin_samples s JOIN audit_logs a USING (tenant, reservation) ORDER BY number",
+        )
+
+        assert found == [
+            (1, 1, 1, "cantor.5", "v-1", 7_000),
+            (2, 1, 1, "cantor.8", "v-1", 7_000),
+            (3, 1, 1, "cantor.11", "v-1", 7_000),
+        ]
+
+    async def test_status_is_what_the_gate_has(self, read_side):
+        """Suspended before its sign-off, a twin must not show as active after it."""
+        story = TwinStory(activation="after_sign_off")
+        assert story.state.tenant.status == "provisioned"
+        story.do(SuspendTenant(command_id="s"), ResumeTenant(command_id="r"))
+
+        found = await read_side(story, "SELECT status FROM tenants")
+
+        assert found == [(story.state.tenant.status,)] == [("provisioned",)]
+
+    async def test_a_twin_of_a_test_is_activated_at_once(self, read_side):
+        """And nothing else is known of it."""
+        assert await read_side(TwinStory(), self.WHOLE) == [
+            (0, 0, 0, 0, 0, "", "", "", 0, False, True)
+        ]
 
 
 class TestVersions:

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import msgspec
 
+from contracts.access import OPERATOR
 from contracts.budget import AuthorizeCall, ExtendCall, ReleaseCall, SettleCall, TopUpCredits
 from contracts.commit import AnyEvent
 from contracts.policy import BudgetPolicy, Policy, Quotas, RatePolicy
 from contracts.price_book import Price, PriceBook, PriceEntry, Provenance
 from contracts.tenant import ProvisionTenant
+from contracts.twin import BeginCalibration, RecordSample, SetIdentity, SetPurpose, SignOffTwin
 from contracts.usage import Usage
 from domain import gate
 from domain.state import Envelope, State
 from projections.projection import Commit
+from tests.domain.dna import identity, purpose
 
 START_US = 1_790_000_000_000_000
 SECOND_US = 1_000_000
@@ -53,7 +56,13 @@ def policy(limit_nanos: int = 10**12, **changes) -> Policy:
 class TwinStory:
     """One twin and its log so far. *group* decisions go into one commit."""
 
-    def __init__(self, tenant: str = "cantor", *, rules: Policy | None = None) -> None:
+    def __init__(
+        self,
+        tenant: str = "cantor",
+        *,
+        rules: Policy | None = None,
+        activation: str = "immediate",
+    ) -> None:
         self.tenant = tenant
         self.state = State(tenant)
         self.now_us = START_US
@@ -67,6 +76,7 @@ class TwinStory:
                 organisation="Test",
                 policy=rules or policy(),
                 price_book=price_book(),
+                activation=activation,
             )
         )
 
@@ -79,7 +89,7 @@ class TwinStory:
         events: list[AnyEvent] = []
         for command in commands:
             self._fold(events, gate.due(self.state, self.now_us))
-            envelope = Envelope(b"f", self.now_us, "test")
+            envelope = Envelope(b"f", self.now_us, OPERATOR)
             decided = gate.decide(self.state, command, envelope)
             self._fold(events, decided)
             if isinstance(command, AuthorizeCall) and decided[0].__class__.__name__ == (
@@ -88,6 +98,33 @@ class TwinStory:
                 self.reservations.append(f"{self.tenant}.{decided[0].decision}")
         self.commits.append(events)
         return events
+
+    def sample(self) -> str:
+        """Make a sample of the draft, settle and record it; its reservation."""
+        self.do(self.authorize("video", 1_000, purpose="calibration"))
+        name = self.reservations[-1]
+        self.do(self.settle(name, "video", 1_000))
+        self.do(RecordSample(command_id=self.command_id(), reservation_id=name, reference="v-1"))
+        return name
+
+    def shape(self, **fields) -> None:
+        """A draft and its calibration, with one of its three samples."""
+        self.do(SetIdentity(command_id=self.command_id(), identity=identity(**fields), note="n"))
+        self.do(SetPurpose(command_id=self.command_id(), purpose=purpose()))
+        version = self.state.twin.draft.version
+        self.do(
+            BeginCalibration(
+                command_id=self.command_id(), version=version, provider_id="video-vendor", sku="s"
+            )
+        )
+        self.sample()
+
+    def sign(self, note: str = "") -> None:
+        """The other two samples, and the signature."""
+        self.sample()
+        self.sample()
+        version = self.state.twin.draft.version
+        self.do(SignOffTwin(command_id=self.command_id(), version=version, note=note))
 
     def write(self, *events: AnyEvent) -> None:
         """Write events as they are, as one commit that the gate knows nothing of."""

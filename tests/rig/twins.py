@@ -19,6 +19,7 @@ async def provision_twin(
             organisation=command.organisation,
             policy=command.policy,
             price_book=command.price_book,
+            activation="immediate",
             command_id="provision",
         )
     assert receipt.code in ("provisioned", "twin_exists"), receipt

@@ -30,4 +30,5 @@ def provision(limit_nanos: int, price_nanos: int) -> ProvisionTenant:
                 )
             ]
         ),
+        activation="immediate",
     )

@@ -1,0 +1,290 @@
+"""`vito twin`: who a twin is, what it is for, and its way to the air."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import UTC
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, TypeVar
+
+import msgspec
+import typer
+import uvloop
+from rich.console import Console
+
+from contracts.replies import Receipt
+from contracts.twin import Identity, Purpose, Refinement
+from contracts.views import PolicyView, PriceBookView, TwinView
+from domain.period import zone
+from domain.twin import shown_in
+from services import logs
+from services.audit.access import settings_in, tenant_named
+from services.audit.showing import twin_facts
+from services.client import GateClient
+from services.client.connection import of_login
+from services.client.errors import MalformedCommand
+from services.failure import Failure
+from services.twins import TWINS, calibration
+
+DONE: Final = 200
+FILE_BYTES_MAX: Final = 1_000_000
+PIPE_COLUMNS: Final = 200
+T = TypeVar("T")
+Document = TypeVar("Document", Identity, Purpose)
+
+Tenant = Annotated[str, typer.Argument(help="The twin.")]
+File = Annotated[Path, typer.Argument(help="A JSON file; - reads standard input.")]
+Expected = Annotated[
+    int | None,
+    typer.Option(help="The version that you have edited; refused if there is a newer one."),
+]
+Note = Annotated[str, typer.Option(help="Why; kept in the log.")]
+DataDir = Annotated[Path | None, typer.Option(help="Where `vito up` runs.", show_default=".vito")]
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="Shape a twin: identity, purpose, calibration, sign-off. Nothing is called before that.",
+)
+
+
+class NotDone(Failure):
+    """The gate refused, or what was given cannot be used."""
+
+
+@app.command()
+def show(
+    tenant: Tenant,
+    as_json: Annotated[bool, typer.Option("--json", help="The view as JSON.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Show what is live, what is drafted, and what the draft still needs."""
+
+    async def work(gate: GateClient) -> tuple[TwinView, PolicyView]:
+        return await gate.show(TwinView), await gate.show(PolicyView)
+
+    view, policy = _with_gate(tenant, data_dir, work)
+    if as_json:
+        print(msgspec.json.format(msgspec.json.encode(view), indent=2).decode())
+        return
+    clock = zone(policy.policy.time_zone) if policy.policy else UTC
+    width = None if sys.stdout.isatty() else PIPE_COLUMNS
+    Console(highlight=False, width=width).print(twin_facts(view, clock))
+
+
+@app.command()
+def example(
+    part: Annotated[Literal["identity", "purpose"], typer.Argument(help="Which document.")],
+    of: Annotated[str, typer.Option(help="Of which twin of the requirements.")] = "cantor",
+) -> None:
+    """Print a document of a known twin, to edit and to save."""
+    twin = next((one for one in TWINS if one.tenant == of), None)
+    if twin is None:
+        known = " or ".join(one.tenant for one in TWINS)
+        raise NotDone(f"There is no example {of!r}.", f"use {known}.")
+    document = twin.identity if part == "identity" else twin.purpose
+    print(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
+
+
+@app.command()
+def set_identity(
+    tenant: Tenant,
+    file: File,
+    expected_version: Expected = None,
+    note: Note = "",
+    data_dir: DataDir = None,
+) -> None:
+    """Save a new version of the identity, as the draft. What is live stays live."""
+    identity = read_document(file, Identity, "identity")
+    receipt = _tell(
+        tenant,
+        data_dir,
+        lambda gate: gate.set_identity(identity, expected_version=expected_version, note=note),
+    )
+    print(f"{tenant}: identity {receipt.version} is the draft. Next: vito twin calibrate {tenant}")
+
+
+@app.command()
+def set_purpose(
+    tenant: Tenant,
+    file: File,
+    expected_version: Expected = None,
+    note: Note = "",
+    data_dir: DataDir = None,
+) -> None:
+    """Put a new version of the purpose in force; it needs no calibration."""
+    purpose = read_document(file, Purpose, "purpose")
+    receipt = _tell(
+        tenant,
+        data_dir,
+        lambda gate: gate.set_purpose(purpose, expected_version=expected_version, note=note),
+    )
+    print(f"{tenant}: purpose {receipt.version} is in force.")
+
+
+@app.command()
+def calibrate(
+    tenant: Tenant,
+    provider: Annotated[
+        str | None, typer.Option(help="The avatar provider; needed if several have a price.")
+    ] = None,
+    sku: Annotated[str | None, typer.Option(help="Its product.")] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Three new samples, whatever there is already.")
+    ] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """
+    Make three samples of the draft through the avatar provider; they are debited like any call.
+
+    On this machine a local vendor stands for the provider. A round that was interrupted goes on.
+    """
+    view = _with_gate(tenant, data_dir, lambda gate: _calibrate(gate, provider, sku, again=again))
+    assert view.calibration is not None, "it was just completed"
+    for sample in view.calibration.samples:
+        if sample.number:
+            print(f"sample {sample.number}: {sample.reference} (call {sample.reservation_id})")
+    version = view.calibration.version
+    print(f"Seen by the Owner? vito twin sign-off {tenant} {version}; else vito twin refine.")
+
+
+@app.command()
+def refine(
+    tenant: Tenant,
+    pitch: Annotated[
+        int, typer.Option(min=500, max=2_000, help="In thousandths of the provider's own.")
+    ] = 1_000,
+    speed: Annotated[int, typer.Option(min=500, max=2_000, help="Likewise.")] = 1_000,
+    expected_version: Expected = None,
+    note: Note = "",
+    data_dir: DataDir = None,
+) -> None:
+    """Adjust pitch and speed: a new draft, which needs samples of its own."""
+    receipt = _tell(
+        tenant,
+        data_dir,
+        lambda gate: gate.refine(
+            Refinement(pitch, speed), expected_version=expected_version, note=note
+        ),
+    )
+    print(f"{tenant}: identity {receipt.version} is the draft. Next: vito twin calibrate {tenant}")
+
+
+@app.command()
+def sign_off(
+    tenant: Tenant,
+    version: Annotated[int, typer.Argument(min=1, help="The draft that you have seen.")],
+    note: Note = "",
+    data_dir: DataDir = None,
+) -> None:
+    """ "This looks and sounds like me": the draft goes live."""
+    _tell(tenant, data_dir, lambda gate: gate.sign_off(version, note=note))
+    print(f"{tenant}: identity {version} is live.")
+
+
+@app.command()
+def retire(
+    tenant: Tenant,
+    reason: Annotated[str, typer.Option(help="Kept in the log.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """End a twin, for ever. Nothing brings it back."""
+    if not yes:
+        typer.confirm(f"Retire {tenant} for ever?", abort=True)
+    _tell(tenant, data_dir, lambda gate: gate.retire(reason=reason))
+    print(f"{tenant} is retired.")
+
+
+# -- How ------------------------------------------------------------------------
+
+
+def read_document(file: Path, kind: type[Document], name: str) -> Document:
+    """Read a document; raises NotDone that names the file, the field and the rule."""
+    remedy = f"correct it; `vito twin example {name}` prints one that is right."
+    try:
+        raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as problem:
+        raise NotDone(f"{file} cannot be read: {problem.strerror}.", "name a file.") from problem
+    if len(raw) > FILE_BYTES_MAX:
+        raise NotDone(f"{file} has more than {FILE_BYTES_MAX} bytes.", remedy)
+    try:
+        # By the standard library: it says where a text ends too early or half a character stands.
+        return msgspec.convert(json.loads(raw), kind)
+    except UnicodeDecodeError as problem:
+        raise NotDone(f"{file} is not UTF-8 at byte {problem.start}.", remedy) from problem
+    except (json.JSONDecodeError, RecursionError) as problem:
+        raise NotDone(f"{file} is not JSON: {problem}.", remedy) from problem
+    except msgspec.ValidationError as problem:
+        raise NotDone(f"{file}: {_where(str(problem), name)}.", remedy) from problem
+
+
+def _where(problem: str, name: str) -> str:
+    """Say where first, as `identity.tone: Expected ...`."""
+    rule, _, path = problem.partition(" - at `$")
+    return f"{name}{path.rstrip('`')}: {rule}"
+
+
+async def _calibrate(
+    gate: GateClient, provider: str | None, sku: str | None, *, again: bool
+) -> TwinView:
+    shown = await gate.show(TwinView)
+    if again or shown.calibration is None:
+        product = await _product(gate, provider, sku)
+        await calibration.begin(gate, provider_id=product[0], sku=product[1])
+        shown = await gate.show(TwinView)
+    if shown.calibration is not None:
+        async with calibration.local_vendor(shown.calibration.provider_id) as vendors:
+            await calibration.complete(gate, vendors)
+    return await gate.show(TwinView)
+
+
+async def _product(gate: GateClient, provider: str | None, sku: str | None) -> tuple[str, str]:
+    """Return the avatar provider's product: the one that is named, or the only one priced."""
+    policy, book = (await gate.show(PolicyView)).policy, (await gate.show(PriceBookView)).price_book
+    if policy is None or book is None:
+        raise NotDone(f"There is no twin {gate.tenant}.", "see `vito status` for the twins.")
+    modality = shown_in(policy)
+    found = [
+        (entry.provider_id, entry.sku)
+        for entry in book.entries
+        if entry.modality == modality
+        and provider in (None, entry.provider_id)
+        and sku in (None, entry.sku)
+    ]
+    if len(found) != 1:
+        listed = ", ".join("/".join(one) for one in found) or "none"
+        raise NotDone(
+            f"The price book's {modality} products that fit: {listed}.",
+            "name one of the twin's with --provider and --sku.",
+        )
+    return found[0]
+
+
+def _tell(
+    tenant: str, data_dir: Path | None, work: Callable[[GateClient], Awaitable[Receipt]]
+) -> Receipt:
+    receipt = _with_gate(tenant, data_dir, work)
+    if receipt.status != DONE:
+        facts = "".join(f" {name}: {value}." for name, value in receipt.facts.items())
+        raise NotDone(f"{receipt.message}{facts}", receipt.remedy)
+    return receipt
+
+
+def _with_gate(tenant: str, data_dir: Path | None, work: Callable[[GateClient], Awaitable[T]]) -> T:
+    logs.configure("twin", level="error")
+    login: dict[str, Any] = of_login(settings_in(data_dir).nats("client"))
+
+    async def ask() -> T:
+        async with GateClient.connect(**login, tenant=tenant_named(tenant)) as gate:
+            return await work(gate)
+
+    try:
+        return uvloop.run(ask())
+    except MalformedCommand as problem:
+        raise NotDone(problem.problem.detail, problem.problem.remedy) from problem
+    except ValueError as problem:
+        # A text with a character that no prose has is refused before it is sent.
+        raise NotDone(f"{problem}.", "remove the character, or write what it stands for.") from None
