@@ -61,6 +61,7 @@ def test_cases_cover_every_kind_of_name():
         "reservation_id",
         "currency",
         "retrieved_on",
+        "name",
     }
     assert len(CASES) > 25
 

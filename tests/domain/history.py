@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 
 from contracts.policy import BudgetPolicy, Quotas, RatePolicy, SessionLimits
+from contracts.prompt import Variable
 from contracts.tenant import ResumeTenant, SuspendTenant
+from contracts.topics import Topic
 from domain import flood
 from tests.domain.world import DAY, SECOND, Twin, book, entry, option, policy
 
@@ -33,6 +35,8 @@ PRICES = (
     ),
 )
 
+SAVED = {"variables": [Variable(name="user_name", default="amigo")], "note": "más calma"}
+
 
 class History:
     """Plays *steps* random commands on a twin."""
@@ -52,8 +56,9 @@ class History:
                     self._release,
                     self._govern,
                     self._count_refusals,
+                    self._write,
                 ),
-                weights=(12, 8, 3, 2, 1, 1),
+                weights=(12, 8, 3, 2, 1, 1, 3),
             )[0]()
 
     def _pass_time(self) -> None:
@@ -104,6 +109,24 @@ class History:
                 lambda: twin.decide(SuspendTenant(command_id=twin.new_id(), mode="asleep")),
                 lambda: twin.decide(ResumeTenant(command_id=twin.new_id())),
                 lambda: twin.decide(ResumeTenant(command_id=twin.new_id())),
+            )
+        )()
+
+    def _write(self) -> None:
+        """Edit what the twin says, now and then on what somebody else has changed meanwhile."""
+        twin, pick = self.twin, self.random
+        number = pick.randint(1, twin.state.prompts.latest + 1)
+        topic = Topic(name="apuestas", phrases=[f"casa de apuestas {number}", "quiniela"])
+        pick.choice(
+            (
+                lambda: twin.save(f"Hola {{{{user_name}}}}, ¡Goooool! {number}", **SAVED),
+                lambda: twin.save(f"Hola {{{{user_name}}}} {number}", base_version=1, **SAVED),
+                lambda: twin.save("Hola {{nobody}}", expected=number),
+                lambda: twin.activate(number),
+                lambda: twin.activate(number, expected_active=number),
+                lambda: twin.roll_back(number, reason="too loud"),
+                lambda: twin.set_topics(topic, note="legal"),
+                lambda: twin.roll_back_topics(pick.randint(1, twin.state.topics.latest + 1)),
             )
         )()
 
