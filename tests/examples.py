@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from contracts import access, account, budget, policy, price_book, replies, tenant, twin, views
+from contracts import (
+    access,
+    account,
+    budget,
+    bundle,
+    policy,
+    price_book,
+    prompt,
+    questions,
+    replies,
+    tenant,
+    topics,
+    twin,
+    views,
+)
 from contracts.usage import Units, Usage
 
 AT_US = 1_794_312_000_000_000
@@ -45,6 +59,16 @@ PRICE_BOOK = price_book.PriceBook(
 FALLBACK = budget.CallOption(
     modality="text", provider_id="openai", sku="gpt-4o-mini", estimate=USAGE
 )
+PROMPT_TEXT = "Saluda a {{user_name}}: ¡Goooool!\n\tCon \\{{calma}}."
+VARIABLES = [
+    prompt.Variable(name="user_name", required=True, max_length=80),
+    prompt.Variable(name="goals", type="integer", default=0),
+    prompt.Variable(name="vip", type="boolean", default=False),
+    prompt.Variable(
+        name="subscription_tier", type="choice", default="free", choices=["free", "pro"]
+    ),
+]
+TOPICS = [topics.Topic(name="apuestas", phrases=["casa de apuestas", "quiniela"])]
 
 HASH = bytes(range(32))
 SECRET = "0aZ" * 14 + "9"
@@ -164,6 +188,20 @@ COMMANDS = [
     twin.RecordSample(command_id="m-1", reservation_id="cantor.42", reference="call-7"),
     twin.SignOffTwin(command_id="o-1", version=2, note="¡Soy yo!"),
     twin.RetireTwin(command_id="e-1", reason="contract ended"),
+    prompt.SavePrompt(
+        command_id="save-1",
+        text=PROMPT_TEXT,
+        variables=VARIABLES,
+        expected_version=3,
+        base_version=2,
+        note="más calma",
+    ),
+    prompt.ActivatePrompt(command_id="act-1", version=4, expected_active=3, reason="semifinal"),
+    prompt.RollBackPrompt(command_id="back-1", version=3, expected_active=4, reason="too loud"),
+    topics.SetTopics(
+        command_id="topics-1", topics=TOPICS, expected_version=0, base_version=0, note="legal"
+    ),
+    topics.RollBackTopics(command_id="back-2", version=1, expected_active=2, reason="too wide"),
 ]
 
 EVENTS = [
@@ -295,6 +333,11 @@ EVENTS = [
     twin.SampleRecorded(*HEAD, 2, 1, 3, 42, "call-7", "key_k1"),
     twin.TwinSignedOff(*HEAD, 2, 1, [40, 41, 42], "active", "¡Soy yo!", "person_andres"),
     twin.TwinRetired(*HEAD, "contract ended", "person_andres"),
+    prompt.PromptSaved(*HEAD, 4, 2, PROMPT_TEXT, VARIABLES, "más calma", "person_ana"),
+    prompt.PromptActivated(*HEAD, 4, 3, "semifinal", "person_eva"),
+    prompt.PromptRolledBack(*HEAD, 3, 4, "too loud", "person_eva"),
+    topics.TopicsSet(*HEAD, 2, 1, TOPICS, "legal", "person_ana"),
+    topics.TopicsRolledBack(*HEAD, 1, 2, "too wide", "person_ana"),
 ]
 
 REPLIES = [
@@ -474,4 +517,70 @@ VIEWS = [
     ),
 ]
 
-MESSAGES = [*COMMANDS, *EVENTS, *REPLIES, *VIEWS]
+_SAVED = views.PromptVersion(
+    version=4,
+    base_version=2,
+    text=PROMPT_TEXT,
+    variables=VARIABLES,
+    note="más calma",
+    author="person_ana",
+    saved_at_us=AT_US,
+)
+VIEWS += [
+    views.PromptView(
+        tenant="cantor",
+        position=17,
+        active=_SAVED,
+        active_by="person_eva",
+        active_since_us=AT_US,
+        latest=_SAVED,
+        kept_from=1,
+    ),
+    views.TopicsView(
+        tenant="cantor",
+        position=17,
+        version=1,
+        topics=TOPICS,
+        latest_version=2,
+        active_by="person_ana",
+        active_since_us=AT_US,
+        kept_from=1,
+    ),
+    bundle.BundleView(
+        tenant="cantor",
+        position=17,
+        revision=42,
+        hash="0" * 64,
+        content=bundle.BundleContent(
+            prompt=bundle.LivePrompt(version=4, text=PROMPT_TEXT, variables=VARIABLES),
+            dna=None,
+            topics=bundle.LiveTopics(version=1, topics=TOPICS),
+        ),
+    ),
+]
+
+QUESTIONS = [
+    questions.PreviewPrompt(
+        text=PROMPT_TEXT,
+        variables=VARIABLES,
+        values={"user_name": "Ana", "goals": 3, "vip": True},
+    ),
+    questions.CheckTopics(text="¿En qué casa de apuestas?"),
+]
+ANSWERS = [
+    questions.PromptPreview(
+        tenant="cantor",
+        position=17,
+        version=None,
+        text=None,
+        faults=[questions.Fault("values.goals", "must be a whole number")],
+    ),
+    questions.TopicsCheck(
+        tenant="cantor",
+        position=17,
+        version=1,
+        findings=[questions.Finding("apuestas", "casa de apuestas", 8, 24)],
+    ),
+]
+
+MESSAGES = [*COMMANDS, *EVENTS, *REPLIES, *VIEWS, *QUESTIONS, *ANSWERS]

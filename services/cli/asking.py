@@ -14,7 +14,7 @@ import uvloop
 from contracts.replies import Receipt
 from services import logs
 from services.audit.access import settings_in, tenant_named
-from services.client import GateClient
+from services.client import GateClient, MalformedCommand
 from services.client.connection import of_login
 from services.client.read_side import ReadSide
 from services.failure import Failure
@@ -48,8 +48,10 @@ async def _ask(
     async with GateClient.connect(**of_login(settings.nats("client")), tenant=tenant) as gate:
         try:
             return await work(gate, settings)
+        except MalformedCommand as problem:
+            raise Refused(problem.problem.detail, "correct the field that is named.") from problem
         except ValueError as problem:
-            # A field that breaks the contract: before it was sent, or as the gate has read it.
+            # A field that breaks the contract, found before it was sent.
             raise Refused(str(problem), "correct the field that is named.") from problem
 
 

@@ -102,6 +102,11 @@ class PromptRow(msgspec.Struct, frozen=True):
     diff: list[str] | None
 
 
+class _Problem(msgspec.Struct, frozen=True):
+    detail: str
+    remedy: str
+
+
 class ReadSide:
     """Asks the query API at *url* with its bearer key. Use it as a context manager."""
 
@@ -189,7 +194,8 @@ class ReadSide:
                     if status not in (HTTP_UNAVAILABLE, HTTP_NOT_FOUND, 0):
                         break
                     if b'"version_unknown"' in body:
-                        break
+                        problem = msgspec.json.decode(body, type=_Problem)
+                        raise ReadSideProblem(problem.detail, problem.remedy)
                     await asyncio.sleep(AGAIN_S)
         except TimeoutError:
             why += f" (for {self._deadline_s:g} s)"

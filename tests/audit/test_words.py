@@ -10,7 +10,9 @@ from rich.console import Console
 from contracts.budget import ExtendCall
 from contracts.commit import AnyEvent
 from contracts.policy import BudgetPolicy, Quotas, SetPolicy
+from contracts.prompt import ActivatePrompt, RollBackPrompt, SavePrompt
 from contracts.tenant import ResumeTenant, SuspendTenant
+from contracts.topics import RollBackTopics, SetTopics, Topic
 from contracts.usage import Usage
 from contracts.views import VIEWS
 from domain.state import State
@@ -55,6 +57,7 @@ def all_kinds() -> list[AnyEvent]:
         SuspendTenant(command_id="suspend", mode="asleep", reason="too dear\x07"),
         ResumeTenant(command_id="resume"),
     )
+    log.do(*prompts())
     changed = policy(
         budget=BudgetPolicy(10**9, soft_cap_permille=800),
         quotas=Quotas(video_minute_units=7, data_requests=5),
@@ -63,6 +66,20 @@ def all_kinds() -> list[AnyEvent]:
     log.do(*(log.authorize(amount=10**9) for _ in range(22)))
     log.later(2 * SECOND_US)
     return [event for stored in log.stored for event in log.events(stored.version)]
+
+
+def prompts() -> list:
+    topic = Topic(name="apuestas", phrases=["quiniela"])
+    return [
+        SavePrompt(command_id="save-1", text="Hola\x20", expected_version=0),
+        ActivatePrompt(command_id="live-1", version=1),
+        SavePrompt(command_id="save-2", text="Adiós", expected_version=1, note="más calma"),
+        ActivatePrompt(command_id="live-2", version=2),
+        RollBackPrompt(command_id="back", version=1, reason="too calm"),
+        SetTopics(command_id="set-1", topics=[topic], expected_version=0, note="legal"),
+        SetTopics(command_id="set-2", topics=[], expected_version=1),
+        RollBackTopics(command_id="back-2", version=1),
+    ]
 
 
 def extend(reservation_id: str) -> ExtendCall:
@@ -115,6 +132,26 @@ def test_there_are_words_for_every_kind_of_event(told):
         (
             "SignInFailed",
             f"wrong password for ana-1, 6 in a row; the next try waits until {DAY}",
+            "careful",
+        ),
+        (
+            "PromptSaved",
+            (
+                "prompt 2 saved by operator: 5 characters, 0 variables,"
+                " made from version 1 (más calma)"
+            ),
+            "quiet",
+        ),
+        ("PromptActivated", "prompt 2 live in place of 1, by operator", "quiet"),
+        (
+            "PromptRolledBack",
+            "prompt rolled back from 2 to 1, by operator (too calm)",
+            "careful",
+        ),
+        ("TopicsSet", "prohibited topics 2 in force, by operator: none", "quiet"),
+        (
+            "TopicsRolledBack",
+            "prohibited topics rolled back from 2 to 1, by operator",
             "careful",
         ),
         ("CreditsAdded", "topped up $5.00 of credits, remaining $5.000038723", "good"),

@@ -14,7 +14,13 @@ KINDS = (msgspec.json, msgspec.msgpack)
 @pytest.mark.parametrize("kind", KINDS, ids=["json", "msgpack"])
 @pytest.mark.parametrize(
     "message",
-    [*examples.COMMANDS, *examples.REPLIES, *examples.VIEWS],
+    [
+        *examples.COMMANDS,
+        *examples.REPLIES,
+        *examples.VIEWS,
+        *examples.QUESTIONS,
+        *examples.ANSWERS,
+    ],
     ids=lambda m: type(m).__name__,
 )
 def test_message_survives(kind, message):
@@ -49,7 +55,9 @@ def test_a_list_of_authorisations_survives():
     assert msgspec.json.decode(msgspec.json.encode(calls), type=list[budget.AuthorizeCall]) == calls
 
 
-@pytest.mark.parametrize("command", examples.COMMANDS, ids=lambda m: type(m).__name__)
+@pytest.mark.parametrize(
+    "command", [*examples.COMMANDS, *examples.QUESTIONS], ids=lambda m: type(m).__name__
+)
 def test_command_refuses_an_unknown_field(command):
     """A misspelled field must not be ignored: it might have been the limit."""
     data = msgspec.json.decode(msgspec.json.encode(command)) | {"amuont": 1}

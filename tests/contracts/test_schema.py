@@ -8,6 +8,7 @@ import pytest
 
 from contracts import schema, subjects
 from contracts.commands import NOUN_AND_VERB
+from contracts.questions import QUESTIONS
 from contracts.schema import ASYNCAPI_PATH, MESSAGES, SCHEMAS_PATH
 from contracts.views import VIEWS
 from tests import examples
@@ -89,6 +90,10 @@ class TestAsyncApi:
         for noun in VIEWS:
             assert subjects.query("{tenant}", noun) in addresses
             assert f"{noun}.show" in self.DOCUMENT["operations"]
+        for noun, verb in QUESTIONS.values():
+            assert subjects.query("{tenant}", noun, verb=verb) in addresses
+            assert f"{noun}.{verb}" in self.DOCUMENT["operations"]
+        assert subjects.push("{tenant}") in addresses
 
     def test_a_list_of_authorisations_is_documented(self):
         """One message may hold up to 256 of them; its reply is a list in the same order."""

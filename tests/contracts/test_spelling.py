@@ -71,6 +71,7 @@ def test_cases_cover_every_kind_of_name():
         "link",
         "password_hash",
         "language",
+        "name",
     }
     assert len(CASES) > 25
 

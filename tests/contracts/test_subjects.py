@@ -37,3 +37,11 @@ def test_mappings_route_commands_and_questions_alike():
         for kind in ("cmd", "qry")
         for more, who in (("", "operator"), (".*", "{{wildcard(4)}}"))
     }
+
+
+def test_questions_and_pushes_have_their_subjects():
+    """Agents subscribe and ask with these very words."""
+    assert subjects.query("cantor", "prompt", verb="preview") == "qry.cantor.prompt.preview"
+    assert subjects.query("cantor", "bundle", "key_7") == "qry.cantor.bundle.show.key_7"
+    assert subjects.push("cantor") == "push.cantor.bundle"
+    assert (subjects.pushes("cantor"), subjects.pushes("*")) == ("push.cantor.>", "push.*.>")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 
 from contracts.policy import BudgetPolicy, Quotas, RatePolicy, SessionLimits
+from contracts.prompt import Variable
 from contracts.tenant import ResumeTenant, SuspendTenant
+from contracts.topics import Topic
 from contracts.twin import SAMPLES, RetireTwin
 from domain import flood
 from tests.domain import dna
@@ -35,6 +37,8 @@ PRICES = (
     ),
 )
 
+SAVED = {"variables": [Variable(name="user_name", default="amigo")], "note": "más calma"}
+
 
 class History:
     """Plays *steps* random commands on a twin."""
@@ -59,8 +63,9 @@ class History:
                     self._govern,
                     self._count_refusals,
                     self._shape,
+                    self._write,
                 ),
-                weights=(12, 8, 3, 2, 1, 1, 3),
+                weights=(12, 8, 3, 2, 1, 1, 3, 3),
             )[0]()
         self.twin.decide(RetireTwin(command_id="retire", reason="contract ended"))
         self._authorize()
@@ -144,6 +149,24 @@ class History:
             ended = self.random.choice(("completed", "completed", "completed", "failed"))
             self.twin.settle(grant, dna.SAMPLE_NANOS, outcome=ended)
             dna.record(self.twin, grant)
+
+    def _write(self) -> None:
+        """Edit what the twin says, now and then on what somebody else has changed meanwhile."""
+        twin, pick = self.twin, self.random
+        number = pick.randint(1, twin.state.prompts.latest + 1)
+        topic = Topic(name="apuestas", phrases=[f"casa de apuestas {number}", "quiniela"])
+        pick.choice(
+            (
+                lambda: twin.save(f"Hola {{{{user_name}}}}, ¡Goooool! {number}", **SAVED),
+                lambda: twin.save(f"Hola {{{{user_name}}}} {number}", base_version=1, **SAVED),
+                lambda: twin.save("Hola {{nobody}}", expected=number),
+                lambda: twin.activate(number),
+                lambda: twin.activate(number, expected_active=number),
+                lambda: twin.roll_back(number, reason="too loud"),
+                lambda: twin.set_topics(topic, note="legal"),
+                lambda: twin.roll_back_topics(pick.randint(1, twin.state.topics.latest + 1)),
+            )
+        )()
 
     def _count_refusals(self) -> None:
         refusals = [e for e in self.twin.log[-10:] if type(e).__name__ == "CallRefused"]

@@ -4,8 +4,10 @@ import pytest
 
 from contracts.policy import BudgetPolicy, Quotas, RatePolicy, SessionLimits
 from contracts.tenant import ResumeTenant, SuspendTenant
+from contracts.topics import Topic
 from contracts.twin import RetireTwin
 from contracts.usage import Usage
+from domain import versions
 from domain.answer import answer, not_decided
 from domain.refusals import (
     BY_CODE,
@@ -77,6 +79,15 @@ def retired() -> Twin:
     return twin
 
 
+def old_version():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(versions, "KEPT_MAX", 1)
+        twin = Twin()
+        twin.save("one")
+        twin.save("two")
+        return twin.activate(1)
+
+
 CAPPED = BudgetPolicy(monthly_hard_limit_nanos=1_000, soft_cap_permille=1)
 NO_VIDEO = Quotas(video_minute_units=0)
 
@@ -118,6 +129,11 @@ REACHED = {
     ),
     "booking_too_large": too_large,
     "version_conflict": lambda: Twin().set_policy(policy(), expected_version=9),
+    "version_unknown": lambda: Twin().activate(1),
+    "version_not_kept": old_version,
+    "already_in_force": lambda: (t := Twin(), t.save(), t.activate(1)) and t.activate(1),
+    "prompt_invalid": lambda: Twin().save("{{nobody}}"),
+    "topics_invalid": lambda: Twin().set_topics(Topic(name="t", phrases=["!"])),
     "credits_too_large": lambda: [t := Twin(), *(t.top_up(10**15) for _ in range(10))][-1],
 }
 REACHED |= identity_refusals_reached.REACHED

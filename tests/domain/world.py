@@ -28,7 +28,9 @@ from contracts.commands import AnyCommand
 from contracts.commit import AnyEvent
 from contracts.policy import BudgetPolicy, Policy, RatePolicy, SetPolicy
 from contracts.price_book import Price, PriceBook, PriceEntry, Provenance, SetPriceBook
+from contracts.prompt import ActivatePrompt, RollBackPrompt, SavePrompt
 from contracts.tenant import ProvisionTenant
+from contracts.topics import RollBackTopics, SetTopics, Topic
 from contracts.usage import Usage
 from domain import budget, gate, memory
 from domain.refusals import Refusal
@@ -215,6 +217,30 @@ class Twin:
 
     def set_prices(self, prices: PriceBook, **fields) -> AnyEvent:
         return self.decide(SetPriceBook(command_id=self.new_id(), price_book=prices, **fields))
+
+    def save(self, text: str = "Hola", expected: int | None = None, **fields) -> AnyEvent:
+        """Save a prompt, by somebody who has seen the latest version unless *expected* is given."""
+        known = self.state.prompts.latest if expected is None else expected
+        return self.decide(
+            SavePrompt(command_id=self.new_id(), text=text, expected_version=known, **fields)
+        )
+
+    def activate(self, version: int, **fields) -> AnyEvent:
+        return self.decide(ActivatePrompt(command_id=self.new_id(), version=version, **fields))
+
+    def roll_back(self, version: int, **fields) -> AnyEvent:
+        return self.decide(RollBackPrompt(command_id=self.new_id(), version=version, **fields))
+
+    def set_topics(self, *topics: Topic, expected: int | None = None, **fields) -> AnyEvent:
+        known = self.state.topics.latest if expected is None else expected
+        return self.decide(
+            SetTopics(
+                command_id=self.new_id(), topics=list(topics), expected_version=known, **fields
+            )
+        )
+
+    def roll_back_topics(self, version: int, **fields) -> AnyEvent:
+        return self.decide(RollBackTopics(command_id=self.new_id(), version=version, **fields))
 
     def reservation(self, grant) -> str:
         """The name of a grant's reservation; a string is taken as it is."""
