@@ -6,6 +6,7 @@ calls a text is tried here with every kind of character that is refused.
 """
 
 import json
+import re
 from collections.abc import Iterator
 
 import jsonschema
@@ -96,7 +97,8 @@ def test_a_text_with_what_nobody_may_write_is_refused_by_name(message, where, ma
 
         with pytest.raises(msgspec.ValidationError) as refused:
             msgspec.json.decode(json.dumps(broken), type=type(message))
-        assert f"`{field}` has U+{ord(bad):04X} at character 3" in str(refused.value)
+        told = rf"\b{field}(\[\d\])?` has U\+{ord(bad):04X} at character 3"
+        assert re.search(told, str(refused.value))
         assert not check.is_valid(broken)
 
 

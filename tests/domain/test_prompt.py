@@ -35,7 +35,7 @@ class TestSave:
         event = twin.save("Hola {{user_name}}", variables=[NAME], note="¡Goooool!")
 
         assert type(event) is PromptSaved
-        assert (event.version, event.base_version, event.actor) == (1, 0, "tests")
+        assert (event.version, event.base_version, event.actor) == (1, 0, "operator")
         assert (event.text, event.variables, event.note) == (
             "Hola {{user_name}}",
             [NAME],
@@ -61,7 +61,7 @@ class TestSave:
         refused = twin.save("three", expected=1)
 
         assert (refused.code, refused.status) == ("version_conflict", 409)
-        assert refused.facts == {"current_version": 2, "saved_by": "tests"}
+        assert refused.facts == {"current_version": 2, "saved_by": "operator"}
         assert twin.state.prompts.kept[2].text == "two"
         assert twin.save("three", expected=2).version == 3
 
@@ -129,9 +129,9 @@ class TestActivate:
         (event,) = events
         assert type(event) is PromptActivated
         assert (event.version, event.previous_version) == (2, 1)
-        assert (event.reason, event.actor) == ("semifinal", "tests")
+        assert (event.reason, event.actor) == ("semifinal", "operator")
         shown = view("prompt", twin.state, NOON)
-        assert (shown.active.text, shown.active_by) == ("two", "tests")
+        assert (shown.active.text, shown.active_by) == ("two", "operator")
         assert shown.active_since_us == NOON
 
     def test_a_rollback_is_as_instant_and_told_apart(self):
@@ -158,7 +158,7 @@ class TestActivate:
 
         assert (refused.code, refused.facts) == (
             "version_conflict",
-            {"active_version": 2, "active_by": "tests"},
+            {"active_version": 2, "active_by": "operator"},
         )
 
     @pytest.mark.parametrize("act", [Twin.activate, Twin.roll_back])

@@ -39,9 +39,9 @@ class TestVersions:
         event = twin.set_topics(BETS, note="legal")
 
         assert type(event) is TopicsSet
-        assert (event.version, event.base_version, event.actor) == (1, 0, "tests")
+        assert (event.version, event.base_version, event.actor) == (1, 0, "operator")
         shown = view("topics", twin.state, NOON)
-        assert (shown.version, shown.topics, shown.active_by) == (1, [BETS], "tests")
+        assert (shown.version, shown.topics, shown.active_by) == (1, [BETS], "operator")
 
     def test_an_earlier_one_comes_back_in_one_event(self):
         """And the next list is a new version, not one of before."""
@@ -66,7 +66,7 @@ class TestVersions:
 
         assert (refused.code, refused.facts) == (
             "version_conflict",
-            {"current_version": 1, "saved_by": "tests"},
+            {"current_version": 1, "saved_by": "operator"},
         )
         assert twin.roll_back_topics(1).code == "already_in_force"
         assert twin.roll_back_topics(9).code == "version_unknown"

@@ -32,7 +32,7 @@ from contracts.twin import (
     TwinSignedOff,
 )
 from domain import gate, twin
-from domain.access import Key
+from domain.access import Key, Member
 from tests.domain.dna import SAMPLE_NANOS, identity, purpose
 from tests.domain.world import PRICES, SECOND, Twin, policy, unchanged
 
@@ -52,7 +52,7 @@ class Life(RuleBasedStateMachine):
         super().__init__()
         self.twin = Twin(provisioned=False)
         access = self.twin.state.access
-        access.members = {role: role for role in ROLES}
+        access.members = {role: Member(role, f"{role}@example.com") for role in ROLES}
         access.keys = {"k1": Key(["calls", "agent", "read", "mint"])}
         access.opened = {"broken": self.twin.now_us * 2}
         self.granted: list[CallAuthorized] = []

@@ -47,12 +47,12 @@ async def test_a_version_is_shown_exactly_as_it_was_saved(read_side):
         " FROM twin_system_prompts WHERE tenant = 'cantor' ORDER BY version",
     )
 
-    assert found[0] == (1, 0, "text", [], None, "test", "cantor.2", 2)
+    assert found[0] == (1, 0, "text", [], None, "operator", "cantor.2", 2)
     assert found[1][:3] == (2, 0, WILD)
     assert found[1][3] == [
         {"name": "user_name", "type": "choice", "default": "Ana\\t", "choices": ["Ana\\t"]}
     ]
-    assert found[1][4:] == ("más\tcalma", "test", "cantor.3", 3)
+    assert found[1][4:] == ("más\tcalma", "operator", "cantor.3", 3)
 
 
 async def test_one_version_at_most_is_active_and_the_history_says_why(read_side):
@@ -72,9 +72,9 @@ async def test_one_version_at_most_is_active_and_the_history_says_why(read_side)
         "SELECT version, previous_version, rolled_back, reason, actor, position"
         " FROM twin_prompt_activations ORDER BY decision",
     ) == [
-        (3, 0, False, None, "test", 3),
-        (1, 3, False, None, "test", 3),
-        (2, 1, True, "too loud", "test", 3),
+        (3, 0, False, None, "operator", 3),
+        (1, 3, False, None, "operator", 3),
+        (2, 1, True, "too loud", "operator", 3),
     ]
 
 
@@ -127,15 +127,15 @@ async def test_every_change_is_a_decision_with_its_actor(read_side):
     )
 
     assert [row[:4] for row in found] == [
-        ("prompt", "save", "prompt_saved", "test"),
+        ("prompt", "save", "prompt_saved", "operator"),
         ("prompt", "save", "version_conflict", None),
-        ("prompt", "activate", "prompt_activated", "test"),
-        ("prompt", "save", "prompt_saved", "test"),
-        ("prompt", "activate", "prompt_activated", "test"),
-        ("prompt", "roll_back", "prompt_rolled_back", "test"),
-        ("topics", "set", "topics_set", "test"),
-        ("topics", "set", "topics_set", "test"),
-        ("topics", "roll_back", "topics_rolled_back", "test"),
+        ("prompt", "activate", "prompt_activated", "operator"),
+        ("prompt", "save", "prompt_saved", "operator"),
+        ("prompt", "activate", "prompt_activated", "operator"),
+        ("prompt", "roll_back", "prompt_rolled_back", "operator"),
+        ("topics", "set", "topics_set", "operator"),
+        ("topics", "set", "topics_set", "operator"),
+        ("topics", "roll_back", "topics_rolled_back", "operator"),
     ]
     assert found[0][4] == {"version": 1, "base_version": 0, "note": "first"}
     assert found[2][4] == {"version": 1, "previous_version": 0, "reason": "semifinal"}
