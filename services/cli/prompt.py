@@ -73,14 +73,14 @@ def save(
         view = await gate.show(PromptView)
         newest = view.latest.version if view.latest else 0
         made_from = newest if base is None else base
-        variables = declared
-        if variables is None:
-            variables = (await _version(settings, view, made_from)).variables if made_from else []
         expected = made_from if latest is None else latest
+        variables = declared
+        if variables is None and made_from and expected == newest:
+            variables = (await _version(settings, view, made_from)).variables
         return await gate.save_prompt(
             text,
             expected_version=expected,
-            variables=variables,
+            variables=variables or [],
             base_version=made_from,
             note=note,
         )

@@ -28,6 +28,8 @@ VALUES_CHARS_MAX = 3_000
 def _values(value: object) -> object:
     if not isinstance(value, str):
         return value
+    if len(value) > VALUES_CHARS_MAX:
+        raise ValueError(f"must have at most {VALUES_CHARS_MAX} characters")
     try:
         return msgspec.json.decode(value, type=Values)
     except (msgspec.DecodeError, UnicodeError) as problem:
@@ -40,7 +42,7 @@ class PreviewQuery(PositionQuery):
     values: Annotated[
         dict[str, Any],
         BeforeValidator(_values),
-        WithJsonSchema({"type": "string", "contentMediaType": "application/json"}),
+        WithJsonSchema({"type": "string", "maxLength": VALUES_CHARS_MAX}),
     ] = Field(
         default_factory=dict,
         description="The variables' values, as a JSON object. It stands in the address: use"

@@ -137,8 +137,8 @@ def test_there_are_words_for_every_kind_of_event(told):
         (
             "PromptSaved",
             (
-                "prompt 2 saved by operator: 5 characters, 0 variables,"
-                " made from version 1 (más calma)"
+                "prompt 2 saved by operator: 5 characters, 0 variables, made from version 1"
+                " (más calma)"
             ),
             "quiet",
         ),

@@ -16,6 +16,7 @@ from contracts.access import OPERATOR
 from contracts.budget import AuthorizeCall
 from contracts.commands import NOUN_AND_VERB
 from contracts.replies import Problem
+from contracts.subjects import push
 from domain import gate
 from domain.answer import answer, not_decided
 from domain.refusals import CANNOT_VERIFY, TWIN_UNKNOWN, Refusal
@@ -107,6 +108,11 @@ class FakeGate:
         state.position += bool(events)
         for event in events:
             gate.evolve(state, event)
+
+    async def push_bundle(self, tenant):
+        """Tell agents what they have now, as the gate does after a commit."""
+        bundle = view("bundle", self.states[tenant], self.now_us())
+        await self.connection.publish(push(tenant), msgspec.json.encode(bundle))
 
     def totals(self, tenant):
         state = self.states[tenant]

@@ -94,3 +94,53 @@ class TestReading:
         async with ReadSide("http://127.0.0.1:1", "key", deadline_s=0.3) as read_side:
             with pytest.raises(ReadSideProblem, match=r"for 0\.3 s"):
                 await read_side.meters("cantor", position=9)
+
+
+class TestVersions:
+    ROW = {
+        "version": 2, "base_version": 1, "active": True, "actor": "ana", "note": None,
+        "occurred_at": "2026-11-22T14:05:27Z", "decision_id": "cantor.3", "changed_position": 3,
+    }  # fmt: skip
+
+    async def test_versions_are_listed_as_of_a_position(self, api):
+        """Somebody who has just saved one must see it."""
+        api.answers = [(200, {"position": 9, "items": [self.ROW], "next_cursor": None})]
+        async with ReadSide(api.url, "key") as read_side:
+            prompts = await read_side.prompt_versions("cantor", 20, position=9)
+            topics = await read_side.topics_versions("cantor", 5, position=9)
+
+        assert [(row.version, row.active, row.actor) for row in (*prompts, *topics)] == [
+            (2, True, "ana")
+        ] * 2
+        assert [(path, query) for path, query, _ in api.asked] == [
+            ("/v1/tenants/cantor/prompt/versions", {"limit": "20", "min_position": "9"}),
+            ("/v1/tenants/cantor/topics/versions", {"limit": "5", "min_position": "9"}),
+        ]
+
+    async def test_one_version_with_its_variables_and_what_it_changes(self, api):
+        """What `vito prompt diff` prints, and what a new version keeps."""
+        whole = {
+            **self.ROW,
+            "text": "Hola {{user_name}}",
+            "variables": [{"name": "user_name", "required": True}],
+            "compared_with": 1,
+            "diff": ["-Adiós"],
+        }
+        api.answers = [(200, whole)]
+        async with ReadSide(api.url, "key") as read_side:
+            found = await read_side.prompt_version("cantor", 2, position=9, against=1)
+
+        assert (found.text, found.diff) == ("Hola {{user_name}}", ["-Adiós"])
+        assert found.variables[0].required
+        assert api.asked[0][1] == {"against": "1", "min_position": "9"}
+
+    async def test_a_version_that_is_not_there_is_said_at_once(self, api):
+        """Waiting for it, as for a twin that is new, would help nobody."""
+        problem = {"code": "version_unknown", "detail": "There is no version 9.", "remedy": "List."}
+        api.answers = [(404, problem)]
+        async with ReadSide(api.url, "key") as read_side:
+            with pytest.raises(ReadSideProblem) as refused:
+                await read_side.prompt_version("cantor", 9, position=1)
+
+        assert (refused.value.message, refused.value.remedy) == ("There is no version 9.", "List.")
+        assert len(api.asked) == 1

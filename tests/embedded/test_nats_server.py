@@ -165,6 +165,24 @@ async def test_a_client_of_one_tenant_stays_there(nats_factory):
         assert not await agent.may_publish("shard.1.cmd.fernandez.budget.authorize")
 
 
+async def test_agents_hear_of_their_own_twin_and_only_the_gate_tells_them(nats_factory):
+    """A false push would make an agent say what somebody else wrote."""
+    confined = NatsUser("cantor-agent", "client", Secret("p" * 32), tenant="cantor")
+    server = nats_factory(users=(*new_users(), confined))
+    await server.start()
+
+    async with Login(server, "cantor-agent") as agent:
+        assert await agent.may_subscribe("push.cantor.bundle")
+        for subject in ("push.fernandez.bundle", "push.*.bundle", "push.>", "push.*.>"):
+            assert not await agent.may_subscribe(subject), subject
+    tellers = []
+    for role in (*ROLES, "cantor-agent"):
+        async with Login(server, role) as login:
+            if await login.may_publish("push.cantor.bundle"):
+                tellers.append(role)
+    assert tellers == ["door"]
+
+
 async def test_no_login_no_connection(nats_server):
     """The servers listen on loopback, which every process of the machine can reach."""
     for options in ({}, {"user": "worker", "password": "guess"}):
@@ -225,13 +243,17 @@ def test_passwords_can_come_from_the_environment(nats_server):
     assert "password: $NATS_WORKER" in text
 
 
-def test_the_door_answers_inboxes_only():
+def test_the_door_answers_inboxes_and_pushes_and_nothing_else():
     """A requester chooses where the reply goes; the door's rights are what limits it."""
     rights = permissions("door", "door", shards=4, users=["client", "api"])
 
-    replies = ("_INBOX.>", "_INBOX_client.>", "_INBOX_api.>")
-    # What it pushes to agents is no answer, and nobody but agents listens there.
-    assert rights.publish == (*replies, "push.*.>", "gate.heartbeat")
+    assert rights.publish == (
+        "_INBOX.>",
+        "_INBOX_client.>",
+        "_INBOX_api.>",
+        "push.*.>",
+        "gate.heartbeat",
+    )
 
 
 def test_ports_are_below_the_ephemeral_range():

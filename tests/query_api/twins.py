@@ -14,7 +14,9 @@ from contracts.budget import (
 )
 from contracts.policy import BudgetPolicy, Policy, PolicySet, RatePolicy
 from contracts.price_book import Price, PriceBook, PriceBookSet, PriceEntry, Provenance
+from contracts.prompt import PromptActivated, PromptRolledBack, PromptSaved, Variable
 from contracts.tenant import TenantProvisioned
+from contracts.topics import Topic, TopicsRolledBack, TopicsSet
 from contracts.usage import Units, Usage
 from projections.projection import Commit
 from tests.projector.read_side import project
@@ -44,6 +46,9 @@ PRICES = PriceBook(
         )
     ]
 )
+
+NAME = Variable(name="user_name", required=True)
+BETS = Topic(name="apuestas", phrases=["casa de apuestas"])
 
 
 class Twin:
@@ -187,6 +192,29 @@ class Twin:
                 number, f"c{number}", b"f", self.now_us, version, POLICY, f"v{version}", "admin"
             )
         ]
+
+    def write_prompts(self) -> list:
+        """Three versions of a prompt, the second live after a rollback, and a list of topics."""
+        texts = ("Hola {{user_name}}\n", "Hola {{user_name}}\n¡Goooool!\n", "Adiós\n")
+        saved = [
+            PromptSaved(
+                *self._head(), number, max(0, number - 1), text, [NAME], f"v{number}", "person_ana"
+            )
+            for number, text in enumerate(texts, 1)
+        ]
+        return [
+            *saved,
+            PromptActivated(*self._head(), 2, 0, "", "person_eva"),
+            PromptActivated(*self._head(), 3, 2, "", "person_eva"),
+            PromptRolledBack(*self._head(), 2, 3, "too short", "person_eva"),
+            TopicsSet(*self._head(), 1, 0, [BETS], "legal", "person_ana"),
+            TopicsSet(*self._head(), 2, 1, [], "", "person_ana"),
+            TopicsRolledBack(*self._head(), 1, 2, "oops", "person_eva"),
+        ]
+
+    def _head(self) -> tuple:
+        number = self._next()
+        return number, f"c{number}", b"f", self.now_us
 
     def _next(self) -> int:
         self.decision += 1
