@@ -180,9 +180,10 @@ def _topics_back(event: TopicsRolledBack, _tell: _Teller) -> str:
 
 def _drafted(event: IdentityDrafted, _tell: _Teller) -> str:
     who = event.identity
+    count = len(who.signature_phrases)
     return (
         f"identity {event.version} drafted: {who.tone}; {who.pacing}; {who.language}"
-        f"{_because(who.accent)}, {len(who.signature_phrases)} phrases{_because(event.note)}"
+        f"{_because(who.accent)}, {count} phrase{'' if count == 1 else 's'}{_because(event.note)}"
     )
 
 

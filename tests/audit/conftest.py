@@ -37,7 +37,8 @@ def system(postgres) -> Iterator[Deployment]:
     shutil.rmtree(directory, ignore_errors=True)
 
 
-async def start(bus, directory, dsn: str) -> Deployment:
+async def start(bus, directory, dsn: str, tenants: tuple[str, ...] = TWINS) -> Deployment:
+    """Start everything; *tenants* have a day behind them."""
     await bus.start()
     await prepared(dsn)
     made = Deployment(
@@ -51,7 +52,7 @@ async def start(bus, directory, dsn: str) -> Deployment:
     )
     await made.set_up()
     await asyncio.gather(made.start("worker"), made.start("projector"))
-    for tenant in TWINS:
+    for tenant in tenants:
         async with made.client(tenant) as gate:
             await work(gate)
         await projected(made, tenant)

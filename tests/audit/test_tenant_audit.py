@@ -16,7 +16,7 @@ from services.gate.writer import Waiter
 from services.tenant_log.snapshots import Restored
 from tests.audit.written_log import SECOND_US, WrittenLog
 
-NOUNS = ("tenant", "policy", "price_book", "budget", "rate")
+NOUNS = ("tenant", "policy", "price_book", "budget", "rate", "twin")
 
 
 def views_of(log: WrittenLog) -> dict:

@@ -13,6 +13,16 @@ from contracts.policy import BudgetPolicy, Quotas, SetPolicy
 from contracts.prompt import ActivatePrompt, RollBackPrompt, SavePrompt
 from contracts.tenant import ResumeTenant, SuspendTenant
 from contracts.topics import RollBackTopics, SetTopics, Topic
+from contracts.twin import (
+    BeginCalibration,
+    RecordSample,
+    Refinement,
+    RefineTwin,
+    RetireTwin,
+    SetIdentity,
+    SetPurpose,
+    SignOffTwin,
+)
 from contracts.usage import Usage
 from contracts.views import VIEWS
 from domain.state import State
@@ -23,6 +33,7 @@ from services.audit.showing import screen
 from services.audit.words import Where, mood, sentence
 from tests import examples
 from tests.audit.written_log import SECOND_US, WrittenLog
+from tests.domain.dna import identity, purpose
 from tests.projections.twin_story import policy
 
 POLICY = (
@@ -31,6 +42,10 @@ POLICY = (
 )
 # 12:00 UTC, in Mexico City.
 DAY = "2026-11-10 06:00"
+DRAFTED = (
+    "identity 1 drafted: Calm\N{REPLACEMENT CHARACTER}; Fast, high energy; es-AR"
+    " (Rioplatense Spanish), 1 phrase (first)"
+)
 HERE = Where(ZoneInfo("America/Mexico_City"), "USD")
 
 
@@ -65,6 +80,28 @@ def all_kinds() -> list[AnyEvent]:
     log.do(SetPolicy(command_id="set", policy=changed, note="soft"))
     log.do(*(log.authorize(amount=10**9) for _ in range(22)))
     log.later(2 * SECOND_US)
+    return [*shaped(), *written(log)]
+
+
+def shaped() -> list[AnyEvent]:
+    """A twin from its first draft to its end."""
+    log = WrittenLog()
+    log.do(SetIdentity(command_id="i", identity=identity(tone="Calm\n"), note="first"))
+    log.do(RefineTwin(command_id="f", refinement=Refinement(1_050, 900), note="higher"))
+    log.do(SetPurpose(command_id="u", purpose=purpose()))
+    log.do(BeginCalibration(command_id="b", version=2, provider_id="video-vendor", sku="s"))
+    for number in range(3):
+        (granted,) = log.do(log.authorize("video", 10, purpose="calibration"))
+        name = granted.reservation_id
+        log.do(log.settle(name, 10, "video"))
+        command_id = f"sample-{number}"
+        log.do(RecordSample(command_id=command_id, reservation_id=name, reference="v-1"))
+    log.do(SignOffTwin(command_id="s", version=2, note="¡Soy yo!"))
+    log.do(RetireTwin(command_id="r", reason="contract ended"))
+    return written(log)
+
+
+def written(log: WrittenLog) -> list[AnyEvent]:
     return [event for stored in log.stored for event in log.events(stored.version)]
 
 
@@ -154,6 +191,29 @@ def test_there_are_words_for_every_kind_of_event(told):
             "prohibited topics rolled back from 2 to 1, by operator",
             "careful",
         ),
+        (
+            "IdentityDrafted",
+            DRAFTED,
+            "quiet",
+        ),
+        ("IdentityRefined", "identity 2 drafted: pitch 105 %, speed 90 % (higher)", "quiet"),
+        (
+            "PurposeSet",
+            "purpose 1 in force: entertainment for Soccer fans aged 18-50, “Download the app!”",
+            "quiet",
+        ),
+        (
+            "CalibrationBegun",
+            "calibration 1 of identity 2 begins: 3 video samples by video-vendor/s",
+            "quiet",
+        ),
+        ("SampleRecorded", "sample 3 of calibration 1 recorded: call 12 (v-1)", "quiet"),
+        (
+            "TwinSignedOff",
+            "identity 2 signed off by operator after samples 6, 9, 12; it is live (¡Soy yo!)",
+            "good",
+        ),
+        ("TwinRetired", "retired, for ever (contract ended)", "refused"),
         ("CreditsAdded", "topped up $5.00 of credits, remaining $5.000038723", "good"),
     ],
 )

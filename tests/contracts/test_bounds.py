@@ -8,6 +8,16 @@ import pytest
 from contracts.budget import AuthorizeCall, ExtendCall, SettleCall, TopUpCredits
 from contracts.policy import Policy
 from contracts.price_book import PriceBook
+from contracts.tenant import ProvisionTenant
+from contracts.twin import (
+    BeginCalibration,
+    RecordSample,
+    RefineTwin,
+    RetireTwin,
+    SetIdentity,
+    SetPurpose,
+    SignOffTwin,
+)
 from contracts.usage import Usage
 from tests import examples
 
@@ -29,6 +39,17 @@ def command(kind):
         (SettleCall, "vendor_ref", ("x" * 129, 7)),
         (TopUpCredits, "amount_nanos", (0, -1, 1_000_000_000_000_001, 0.1, "5")),
         (TopUpCredits, "reason", ("x" * 501,)),
+        (AuthorizeCall, "purpose", ("rehearsal", "", None)),
+        (ProvisionTenant, "activation", ("now", None)),
+        (SetIdentity, "identity", (None, {}, {"tone": "x"}, [])),
+        (SetIdentity, "note", ("x" * 501, "bell\x07", "\u202e")),
+        (SetPurpose, "expected_version", (-1, 1.0, "1")),
+        (RefineTwin, "refinement", ({"pitch_permille": 499}, {"speed_permille": 2_001}, {"x": 1})),
+        (BeginCalibration, "version", (-1, None, "2")),
+        (RecordSample, "reference", ("x" * 501, "\r")),
+        (SignOffTwin, "version", (-1, None, 0.5)),
+        (SignOffTwin, "note", ("\u2066",)),
+        (RetireTwin, "reason", ("x" * 501, "\0")),
     ],
 )
 def test_command_field_outside_its_bounds_is_refused(kind, field, values):
