@@ -6,6 +6,7 @@ import secrets
 from typing import TypeVar
 
 from contracts import subjects
+from contracts.access import OPERATOR
 from contracts.commands import NOUN_AND_VERB, AnyCommand
 from contracts.replies import Decision, Receipt
 from contracts.views import (
@@ -39,8 +40,9 @@ class Sender:
     """
     Sends one tenant's commands over a connection that may be shared.
 
-    *patience* bounds commands; *booking* bounds settlements and releases, which have to arrive and
-    for which nobody waits with a visitor on the line.
+    *principal* is who asks (`contracts.access`). *patience* bounds commands; *booking* bounds
+    settlements and releases, which have to arrive and for which nobody waits with a visitor on the
+    line.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Sender:
         bus: Bus,
         tenant: str,
         *,
+        principal: str = OPERATOR,
         encoding: Encoding = "json",
         patience: Patience | None = None,
         booking: Patience | None = None,
@@ -55,6 +58,7 @@ class Sender:
         errands: Errands | None = None,
     ) -> None:
         self.tenant = tenant
+        self.principal = principal
         self.timing = timing or Timing()
         self.patience = patience or Patience()
         self.booking = booking or Patience(deadline_s=60.0)
@@ -70,7 +74,7 @@ class Sender:
             self._wire,
             self.timing,
             self.patience,
-            subject=subjects.query(self.tenant, _NOUN_OF[view]),
+            subject=subjects.query(self.tenant, _NOUN_OF[view], self.principal),
         )
         while True:
             found = await attempts.send(b"", view)
@@ -102,7 +106,7 @@ class Sender:
             self._wire,
             self.timing,
             patience,
-            subject=subjects.command(self.tenant, noun, verb),
+            subject=subjects.command(self.tenant, noun, verb, self.principal),
             command_id=command.command_id,
         )
 
