@@ -48,13 +48,11 @@ async def open_connection(
         NotConnected: no server answered in time, or it refused the login.
     """
     urls = [url] if isinstance(url, str) else list(url)
-    login = user or urlsplit(urls[0]).username
-    options: dict[str, Any] = {"reconnect_time_wait": RECONNECT_WAIT_S}
-    if tls is not None:
-        options["tls"] = tls
-    if prefix or login:
+    options: dict[str, Any] = {} if tls is None else {"tls": tls}
+    if prefix or (login := user or urlsplit(urls[0]).username):
         # Each user may only listen to replies under a prefix of its own.
         options["inbox_prefix"] = prefix or inbox_prefix(str(login))
+    options["reconnect_time_wait"] = RECONNECT_WAIT_S
     problems: list[str] = []
 
     loop = asyncio.get_running_loop()
