@@ -6,6 +6,7 @@ import secrets
 from typing import TypeVar
 
 from contracts import subjects
+from contracts.access import OPERATOR
 from contracts.commands import NOUN_AND_VERB, AnyCommand
 from contracts.questions import QUESTIONS, AnyAnswer, AnyQuestion
 from contracts.replies import Decision, Receipt
@@ -32,8 +33,9 @@ class Sender:
     """
     Sends one tenant's commands over a connection that may be shared.
 
-    *patience* bounds commands; *booking* bounds settlements and releases, which have to arrive and
-    for which nobody waits with a visitor on the line.
+    *principal* is who asks (`contracts.access`). *patience* bounds commands; *booking* bounds
+    settlements and releases, which have to arrive and for which nobody waits with a visitor on the
+    line.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Sender:
         bus: Bus,
         tenant: str,
         *,
+        principal: str = OPERATOR,
         encoding: Encoding = "json",
         patience: Patience | None = None,
         booking: Patience | None = None,
@@ -48,6 +51,7 @@ class Sender:
         errands: Errands | None = None,
     ) -> None:
         self.tenant = tenant
+        self.principal = principal
         self.timing = timing or Timing()
         self.patience = patience or Patience()
         self.booking = booking or Patience(deadline_s=60.0)
@@ -64,13 +68,13 @@ class Sender:
             CannotVerify: no answer in time.
             Refused: this client may not ask.
         """
-        subject = subjects.query(self.tenant, _NOUN_OF[view])
+        subject = subjects.query(self.tenant, _NOUN_OF[view], self.principal)
         return await self._asked(subject, b"", view)
 
     async def _ask(self, question: AnyQuestion, kind: type[Shown]) -> Shown:
         """Ask a question with parameters. Raises what `show` raises, and MalformedCommand."""
         noun, verb = QUESTIONS[type(question)]
-        subject = subjects.query(self.tenant, noun, verb=verb)
+        subject = subjects.query(self.tenant, noun, self.principal, verb=verb)
         return await self._asked(subject, self._wire.encode(question), kind)
 
     async def _asked(self, subject: str, payload: bytes, kind: type[Shown]) -> Shown:
@@ -113,7 +117,7 @@ class Sender:
             self._wire,
             self.timing,
             patience,
-            subject=subjects.command(self.tenant, noun, verb),
+            subject=subjects.command(self.tenant, noun, verb, self.principal),
             command_id=command.command_id,
         )
 

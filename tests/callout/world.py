@@ -103,9 +103,12 @@ def ana(tenant: str = "cantor") -> Claims:
 
 
 @asynccontextmanager
-async def callout(node, directory: Directory, *, keys: CalloutKeys = CALLOUT_KEYS):
+async def callout(
+    node, directory: Directory, *, keys: CalloutKeys = CALLOUT_KEYS, login: NatsLogin | None = None
+):
     """A callout that has said that it is ready, on one node of the bus."""
-    login = NatsLogin((node.url,), "callout", Secret(node.password("callout")))
+    if login is None:
+        login = NatsLogin((node.url,), "callout", Secret(node.password("callout")))
     stop, ready = asyncio.Event(), asyncio.Event()
     serving = asyncio.create_task(
         process.serve(login, keys, verifier(), directory, api_key.parse, stop=stop, ready=ready.set)
