@@ -12,11 +12,38 @@ from contracts.budget import (
     SettleCall,
     TopUpCredits,
 )
+from contracts.deployment import (
+    ChangeDeployment,
+    CreateDeployment,
+    DeploymentCommand,
+    DisableDeployment,
+    EnableDeployment,
+    MintVisitor,
+    SetDisclosure,
+)
+from contracts.knowledge import (
+    AddSource,
+    ApproveSource,
+    BeginIngestion,
+    KnowledgeCommand,
+    RejectSource,
+    ReportFailed,
+    ReportIngested,
+    RetireSource,
+    SubmitSource,
+)
 from contracts.policy import PolicyCommand, SetPolicy
 from contracts.price_book import PriceBookCommand, SetPriceBook
 from contracts.tenant import ProvisionTenant, ResumeTenant, SuspendTenant, TenantCommand
 
-AnyCommand: TypeAlias = TenantCommand | PolicyCommand | PriceBookCommand | BudgetCommand
+AnyCommand: TypeAlias = (
+    TenantCommand
+    | PolicyCommand
+    | PriceBookCommand
+    | BudgetCommand
+    | DeploymentCommand
+    | KnowledgeCommand
+)
 
 NOUN_AND_VERB: dict[type[AnyCommand], tuple[str, str]] = {
     ProvisionTenant: ("tenant", "provision"),
@@ -29,4 +56,18 @@ NOUN_AND_VERB: dict[type[AnyCommand], tuple[str, str]] = {
     ExtendCall: ("budget", "extend"),
     ReleaseCall: ("budget", "release"),
     TopUpCredits: ("budget", "top_up"),
+    CreateDeployment: ("deployment", "create"),
+    ChangeDeployment: ("deployment", "change"),
+    SetDisclosure: ("deployment", "set_disclosure"),
+    EnableDeployment: ("deployment", "enable"),
+    DisableDeployment: ("deployment", "disable"),
+    MintVisitor: ("deployment", "mint"),
+    AddSource: ("knowledge", "add"),
+    SubmitSource: ("knowledge", "submit"),
+    BeginIngestion: ("knowledge", "begin_ingestion"),
+    ReportIngested: ("knowledge", "report_ingested"),
+    ReportFailed: ("knowledge", "report_failed"),
+    ApproveSource: ("knowledge", "approve"),
+    RejectSource: ("knowledge", "reject"),
+    RetireSource: ("knowledge", "retire"),
 }

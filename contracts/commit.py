@@ -19,11 +19,21 @@ import msgspec
 
 from contracts.access import AccessEvent
 from contracts.budget import BudgetEvent
+from contracts.deployment import DeploymentEvent
+from contracts.knowledge import KnowledgeEvent
 from contracts.policy import PolicyEvent
 from contracts.price_book import PriceBookEvent
 from contracts.tenant import TenantEvent
 
-AnyEvent: TypeAlias = TenantEvent | PolicyEvent | PriceBookEvent | BudgetEvent | AccessEvent
+AnyEvent: TypeAlias = (
+    TenantEvent
+    | PolicyEvent
+    | PriceBookEvent
+    | BudgetEvent
+    | AccessEvent
+    | DeploymentEvent
+    | KnowledgeEvent
+)
 
 TOPIC = "vito-commit/1"
 FIRST_PREV = "0" * 64

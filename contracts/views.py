@@ -11,6 +11,8 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from contracts.deployment import DeploymentTerms
+from contracts.knowledge import SourceKind, Stage
 from contracts.message import Reply
 from contracts.policy import Policy
 from contracts.price_book import PriceBook
@@ -117,8 +119,60 @@ class RateView(Reply, frozen=True, kw_only=True):
     retry_after_us: int
 
 
-View: TypeAlias = TenantView | PolicyView | PriceBookView | BudgetView | RateView
-ViewNoun: TypeAlias = Literal["tenant", "policy", "price_book", "budget", "rate"]
+class DeploymentShown(msgspec.Struct, frozen=True, kw_only=True):
+    """One deployment. *version* is that of its terms; the disclosure has its own."""
+
+    deployment: str
+    enabled: bool
+    version: int
+    terms: DeploymentTerms
+    disclosure_version: int
+    disclosure: str
+    language: str
+
+
+class DeploymentView(Reply, frozen=True, kw_only=True):
+    """Every deployment of the twin, in the order in which they were created."""
+
+    tenant: str
+    position: int
+    deployments: list[DeploymentShown]
+
+
+class SourceShown(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    One source. Of it the content *approved_hash* may be used, and nothing when that is null.
+
+    *draft_hash* waits for a review when *stage* says so; it is null when there is no draft.
+    """
+
+    source: str
+    kind: SourceKind
+    title: str
+    stage: Stage
+    ingestion: int | None
+    draft_hash: str | None
+    draft_chunks: int
+    approved_hash: str | None
+    approved_chunks: int
+    approved_by: str
+    approved_at_us: int | None
+
+
+class KnowledgeView(Reply, frozen=True, kw_only=True):
+    """Every source of the twin, in the order in which they were added."""
+
+    tenant: str
+    position: int
+    sources: list[SourceShown]
+
+
+View: TypeAlias = (
+    TenantView | PolicyView | PriceBookView | BudgetView | RateView | DeploymentView | KnowledgeView
+)
+ViewNoun: TypeAlias = Literal[
+    "tenant", "policy", "price_book", "budget", "rate", "deployment", "knowledge"
+]
 
 VIEWS: dict[ViewNoun, type[View]] = {
     "tenant": TenantView,
@@ -126,4 +180,6 @@ VIEWS: dict[ViewNoun, type[View]] = {
     "price_book": PriceBookView,
     "budget": BudgetView,
     "rate": RateView,
+    "deployment": DeploymentView,
+    "knowledge": KnowledgeView,
 }

@@ -19,6 +19,24 @@ from contracts.budget import (
     HoldReleased,
     Standing,
 )
+from contracts.deployment import (
+    DeploymentChanged,
+    DeploymentCreated,
+    DeploymentDisabled,
+    DeploymentEnabled,
+    DisclosureSet,
+    VisitorAdmitted,
+)
+from contracts.knowledge import (
+    IngestionBegun,
+    IngestionFailed,
+    SourceAdded,
+    SourceApproved,
+    SourceIngested,
+    SourceRejected,
+    SourceRetired,
+    SourceSubmitted,
+)
 from contracts.policy import PolicySet
 from contracts.price_book import PriceBookSet
 from contracts.replies import Decision, Receipt, Verdict
@@ -195,7 +213,7 @@ def _receipt(tenant: str, event: Decided, position: int | None) -> Receipt:
         reservation_id=(
             f"{tenant}.{event.reservation}" if isinstance(event, HoldReleased) else None
         ),
-        version=event.version if isinstance(event, PolicySet | PriceBookSet) else None,
+        version=getattr(event, "version", None),
         committed_nanos=standing.committed_nanos,
         held_nanos=standing.held_nanos,
         limit_nanos=standing.limit_nanos,
@@ -204,7 +222,7 @@ def _receipt(tenant: str, event: Decided, position: int | None) -> Receipt:
         resets_at_us=standing.resets_at_us or None,
         message=refusal.message if refusal else "",
         remedy=refusal.remedy if refusal else "",
-        facts=event.facts if isinstance(event, CommandRefused) else {},
+        facts=event.facts if isinstance(event, CommandRefused) else _facts(event),
     )
 
 
@@ -214,6 +232,26 @@ def _standing(event: Decided) -> Standing:
     return NO_STANDING
 
 
+def _facts(event: Decided) -> dict[str, int | str]:
+    """What else its caller needs of a decision, by the names that the event has for it."""
+    if isinstance(event, IngestionBegun):
+        return {"source": event.source, "ingestion": event.decision}
+    return {name: getattr(event, name) for name in _TOLD.get(type(event), ())}
+
+
+_TOLD: dict[type[Decided], tuple[str, ...]] = {
+    VisitorAdmitted: (
+        "deployment",
+        "visitor_id",
+        "origin",
+        "ceiling",
+        "expires_at_us",
+        "disclosure_version",
+    ),
+    SourceIngested: ("source", "content_hash"),
+    SourceApproved: ("source", "content_hash"),
+    SourceRejected: ("source", "content_hash"),
+}
 _DONE: dict[type[Decided], str] = {
     HoldReleased: "released",
     CreditsAdded: "topped_up",
@@ -222,4 +260,18 @@ _DONE: dict[type[Decided], str] = {
     TenantResumed: "resumed",
     PolicySet: "policy_set",
     PriceBookSet: "price_book_set",
+    DeploymentCreated: "deployment_created",
+    DeploymentChanged: "deployment_changed",
+    DisclosureSet: "disclosure_set",
+    DeploymentEnabled: "deployment_enabled",
+    DeploymentDisabled: "deployment_disabled",
+    VisitorAdmitted: "visitor_admitted",
+    SourceAdded: "source_added",
+    SourceSubmitted: "source_submitted",
+    IngestionBegun: "ingestion_begun",
+    SourceIngested: "source_ingested",
+    IngestionFailed: "ingestion_failed",
+    SourceApproved: "source_approved",
+    SourceRejected: "source_rejected",
+    SourceRetired: "source_retired",
 }

@@ -35,6 +35,40 @@ from contracts.budget import (
 )
 from contracts.commands import NOUN_AND_VERB, AnyCommand
 from contracts.commit import AnyEvent
+from contracts.deployment import (
+    ChangeDeployment,
+    CreateDeployment,
+    DeploymentChanged,
+    DeploymentCreated,
+    DeploymentDisabled,
+    DeploymentEnabled,
+    DeploymentEvent,
+    DisableDeployment,
+    DisclosureSet,
+    EnableDeployment,
+    MintVisitor,
+    SetDisclosure,
+    VisitorAdmitted,
+)
+from contracts.knowledge import (
+    AddSource,
+    ApproveSource,
+    BeginIngestion,
+    IngestionBegun,
+    IngestionFailed,
+    KnowledgeEvent,
+    RejectSource,
+    ReportFailed,
+    ReportIngested,
+    RetireSource,
+    SourceAdded,
+    SourceApproved,
+    SourceIngested,
+    SourceRejected,
+    SourceRetired,
+    SourceSubmitted,
+    SubmitSource,
+)
 from contracts.policy import PolicySet, SetPolicy
 from contracts.price_book import PriceBookSet, SetPriceBook
 from contracts.tenant import (
@@ -49,9 +83,13 @@ from contracts.usage import NO_UNITS
 from domain import (
     authorize,
     budget,
+    curation,
+    deployment,
+    distribution,
     flood,
     governance,
     holds,
+    knowledge,
     memory,
     policy,
     price_book,
@@ -94,7 +132,9 @@ def barred(
     if envelope.actor == OPERATOR:
         return None
     noun, verb = NOUN_AND_VERB[type(command)]
-    refusal = rights.why_not(state.access, envelope.actor, noun, verb, envelope.now_us)
+    refusal = rights.why_not(
+        state.access, envelope.actor, noun, verb, envelope.now_us, state.deployments
+    )
     if refusal is None:
         return None
     return refusal, CallerRefused(
@@ -141,6 +181,20 @@ _GRANTS: dict[type[AnyCommand], type[AnyEvent]] = {
     ResumeTenant: TenantResumed,
     SetPolicy: PolicySet,
     SetPriceBook: PriceBookSet,
+    CreateDeployment: DeploymentCreated,
+    ChangeDeployment: DeploymentChanged,
+    SetDisclosure: DisclosureSet,
+    EnableDeployment: DeploymentEnabled,
+    DisableDeployment: DeploymentDisabled,
+    MintVisitor: VisitorAdmitted,
+    AddSource: SourceAdded,
+    SubmitSource: SourceSubmitted,
+    BeginIngestion: IngestionBegun,
+    ReportIngested: SourceIngested,
+    ReportFailed: IngestionFailed,
+    ApproveSource: SourceApproved,
+    RejectSource: SourceRejected,
+    RetireSource: SourceRetired,
 }
 
 
@@ -164,6 +218,20 @@ _DECIDE: dict[type[AnyCommand], Callable[[State, Any, Envelope], list[AnyEvent]]
     ResumeTenant: governance.resume,
     SetPolicy: governance.set_policy,
     SetPriceBook: governance.set_price_book,
+    CreateDeployment: distribution.create,
+    ChangeDeployment: distribution.change,
+    SetDisclosure: distribution.set_disclosure,
+    EnableDeployment: distribution.enable,
+    DisableDeployment: distribution.disable,
+    MintVisitor: distribution.mint,
+    AddSource: curation.add,
+    SubmitSource: curation.submit,
+    BeginIngestion: curation.begin_ingestion,
+    ReportIngested: curation.report_ingested,
+    ReportFailed: curation.report_failed,
+    ApproveSource: curation.approve,
+    RejectSource: curation.reject,
+    RetireSource: curation.retire,
 }
 
 
@@ -265,6 +333,16 @@ def _decided_unless_part(state: State, event: PolicySet | PriceBookSet) -> None:
         _decided(state, event)
 
 
+def _distributed(state: State, event: DeploymentEvent) -> None:
+    deployment.evolve(state.deployments, event)
+    _decided(state, event)
+
+
+def _curated(state: State, event: KnowledgeEvent) -> None:
+    knowledge.evolve(state.knowledge, event)
+    _decided(state, event)
+
+
 def _period_opened(state: State, event: PeriodOpened) -> None:
     budget.period_opened(state.budget, event)
 
@@ -288,6 +366,20 @@ _EVOLVE: dict[type[AnyEvent], Callable[[State, Any], None]] = {
     TenantResumed: _tenant_changed,
     PolicySet: _policy_set,
     PriceBookSet: _price_book_set,
+    DeploymentCreated: _distributed,
+    DeploymentChanged: _distributed,
+    DisclosureSet: _distributed,
+    DeploymentEnabled: _distributed,
+    DeploymentDisabled: _distributed,
+    VisitorAdmitted: _distributed,
+    SourceAdded: _curated,
+    SourceSubmitted: _curated,
+    IngestionBegun: _curated,
+    SourceIngested: _curated,
+    IngestionFailed: _curated,
+    SourceApproved: _curated,
+    SourceRejected: _curated,
+    SourceRetired: _curated,
     PeriodOpened: _period_opened,
     MeterLimitsSet: _changes_nothing,
     RefusalsCounted: _changes_nothing,

@@ -27,6 +27,8 @@ from contracts.budget import (
     HoldExtended,
     HoldReleased,
 )
+from contracts.deployment import DeploymentEvent
+from contracts.knowledge import KnowledgeEvent
 from contracts.policy import PolicySet
 from contracts.price_book import PriceBookSet
 from contracts.tenant import TenantProvisioned, TenantResumed, TenantSuspended
@@ -47,6 +49,8 @@ Decided: TypeAlias = (
     | TenantProvisioned
     | TenantResumed
     | TenantSuspended
+    | DeploymentEvent
+    | KnowledgeEvent
 )
 
 

@@ -13,7 +13,19 @@ from typing import Final, NamedTuple
 import msgspec
 
 from contracts.budget import NO_STANDING, Standing
-from domain import access, budget, flood, memory, policy, price_book, rate, session, tenant
+from domain import (
+    access,
+    budget,
+    deployment,
+    flood,
+    knowledge,
+    memory,
+    policy,
+    price_book,
+    rate,
+    session,
+    tenant,
+)
 
 # To be raised when the same shape of State comes to mean something else.
 MEANING: Final = 1
@@ -40,6 +52,8 @@ class State(msgspec.Struct, array_like=True):
     memory: memory.State = msgspec.field(default_factory=memory.State)
     flood: flood.State = msgspec.field(default_factory=flood.State)
     access: access.State = msgspec.field(default_factory=access.State)
+    deployments: deployment.State = msgspec.field(default_factory=deployment.State)
+    knowledge: knowledge.State = msgspec.field(default_factory=knowledge.State)
 
 
 class Envelope(NamedTuple):

@@ -8,11 +8,15 @@ from typing import Final
 from contracts.policy import Policy
 from contracts.views import (
     BudgetView,
+    DeploymentShown,
+    DeploymentView,
+    KnowledgeView,
     Meter,
     MeterName,
     PolicyView,
     PriceBookView,
     RateView,
+    SourceShown,
     TenantView,
     View,
 )
@@ -118,6 +122,50 @@ def rate_view(state: State, now_us: int) -> RateView:
     )
 
 
+def deployment_view(state: State, _now_us: int) -> DeploymentView:
+    """Show every deployment; at most 50."""
+    return DeploymentView(
+        tenant=state.name,
+        position=state.position,
+        deployments=[
+            DeploymentShown(
+                deployment=name,
+                enabled=one.enabled,
+                version=one.version,
+                terms=one.terms,
+                disclosure_version=one.disclosure_version,
+                disclosure=one.disclosure,
+                language=one.language,
+            )
+            for name, one in state.deployments.deployments.items()
+        ],
+    )
+
+
+def knowledge_view(state: State, _now_us: int) -> KnowledgeView:
+    """Show every source; at most 1,000."""
+    return KnowledgeView(
+        tenant=state.name,
+        position=state.position,
+        sources=[
+            SourceShown(
+                source=name,
+                kind=one.kind,
+                title=one.title,
+                stage=one.stage,
+                ingestion=one.ingestion or None,
+                draft_hash=one.draft_hash or None,
+                draft_chunks=one.draft_chunks,
+                approved_hash=one.approved_hash or None,
+                approved_chunks=one.approved_chunks,
+                approved_by=one.approved_by,
+                approved_at_us=one.approved_at_us or None,
+            )
+            for name, one in state.knowledge.sources.items()
+        ],
+    )
+
+
 def _meters(money: budget.State, totals: budget.Totals, rules: Policy) -> list[Meter]:
     video, voice, text, data = (totals.units[m] for m in MODALITIES)
     all_four = (video, voice, text, data)
@@ -184,4 +232,6 @@ _VIEWS: dict[str, Callable[[State, int], View]] = {
     "price_book": price_book_view,
     "budget": budget_view,
     "rate": rate_view,
+    "deployment": deployment_view,
+    "knowledge": knowledge_view,
 }

@@ -12,7 +12,9 @@ from projections import (
     audit_log,
     billing_meters,
     decisions,
+    deployments,
     holds,
+    knowledge,
     policies,
     price_books,
     tenants,
@@ -26,5 +28,7 @@ ALL: tuple[Projection, ...] = (
     decisions,
     holds,
     billing_meters,
+    deployments,
+    knowledge,
     tenants,
 )

@@ -40,6 +40,7 @@ from projections.cells import (
     name_or_null,
     text,
 )
+from projections.listing import LISTED, Listed
 from projections.projection import Append, Change, Commit, Write
 
 NAME = "decisions"
@@ -350,6 +351,18 @@ def _prices_set(commit: Commit, ordinal: int, event: PriceBookSet) -> _Decision:
     )
 
 
+def _told(listed: Listed) -> Callable[[Commit, int, Any], _Values]:
+    """How to list a decision that is not about money."""
+
+    def values(commit: Commit, ordinal: int, event: Any) -> _Decision:
+        found = {name: value for name in listed.facts if (value := getattr(event, name))}
+        return _row(commit, ordinal, event, listed.noun, listed.verb, listed.code)._replace(
+            actor=copied(event.actor), facts=copied_json(found)
+        )
+
+    return values
+
+
 def _row(commit: Commit, ordinal: int, event: Any, noun: str, verb: str, code: str) -> _Decision:
     return _Decision(
         commit.tenant,
@@ -387,4 +400,5 @@ _VALUES_OF: Mapping[type, Callable[[Commit, int, Any], _Values]] = {
     TenantProvisioned: _provisioned,
     TenantResumed: _resumed,
     TenantSuspended: _suspended,
+    **{kind: _told(listed) for kind, listed in LISTED.items()},
 }

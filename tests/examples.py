@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from contracts import budget, policy, price_book, replies, tenant, views
+from contracts import (
+    budget,
+    deployment,
+    knowledge,
+    policy,
+    price_book,
+    replies,
+    tenant,
+    views,
+)
 from contracts.usage import Units, Usage
 
 AT_US = 1_794_312_000_000_000
@@ -46,6 +55,17 @@ FALLBACK = budget.CallOption(
     modality="text", provider_id="openai", sku="gpt-4o-mini", estimate=USAGE
 )
 
+VISITOR = "5f2a9c0d7be14c3f"
+TERMS = deployment.DeploymentTerms(
+    surface="web_widget",
+    ceiling="voice",
+    origins=["https://tvazteca.example", "https://xn--ftbol-7ua.example:8443"],
+    mints_per_minute=1_200,
+    expires_at_us=1_796_083_200_000_000,
+)
+DISCLOSURE = deployment.Disclosure("Hablas con una IA.\n¡Goooool!", "es-MX")
+CONTENT = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+
 COMMANDS = [
     tenant.ProvisionTenant(
         command_id="provision-1",
@@ -81,6 +101,50 @@ COMMANDS = [
     ),
     budget.ReleaseCall(command_id="release-1", reservation_id="cantor.42", reason="no answer"),
     budget.TopUpCredits(command_id="top-1", amount_nanos=5_000_000_000, reason="invoice 17"),
+    deployment.CreateDeployment(
+        command_id="d-1", deployment="web", terms=TERMS, disclosure=DISCLOSURE, note="match day"
+    ),
+    deployment.ChangeDeployment(
+        command_id="d-2", deployment="web", terms=TERMS, expected_version=1, note="one more host"
+    ),
+    deployment.SetDisclosure(
+        command_id="d-3", deployment="web", disclosure=DISCLOSURE, expected_version=1, note="legal"
+    ),
+    deployment.EnableDeployment(command_id="d-4", deployment="web", note="go"),
+    deployment.DisableDeployment(command_id="d-5", deployment="web", note="stop"),
+    deployment.MintVisitor(
+        command_id="d-6",
+        deployment="web",
+        visitor_id=VISITOR,
+        origin="https://tvazteca.example",
+        ttl_s=600,
+    ),
+    knowledge.AddSource(
+        command_id="k-1",
+        source="rules",
+        kind="web",
+        title="Reglas del juego",
+        location="https://example.com/reglas?año=2026",
+        note="for the World Cup",
+    ),
+    knowledge.SubmitSource(command_id="k-2", source="rules", note="new edition"),
+    knowledge.BeginIngestion(command_id="k-3", source="rules"),
+    knowledge.ReportIngested(
+        command_id="k-4",
+        source="rules",
+        ingestion=42,
+        content_hash=CONTENT,
+        chunks=128,
+        summary="Las 17 reglas,\nuna por una.",
+    ),
+    knowledge.ReportFailed(command_id="k-5", source="rules", ingestion=42, reason="404"),
+    knowledge.ApproveSource(
+        command_id="k-6", source="rules", content_hash=CONTENT, note="read it all"
+    ),
+    knowledge.RejectSource(
+        command_id="k-7", source="rules", content_hash=CONTENT, note="last year's"
+    ),
+    knowledge.RetireSource(command_id="k-8", source="rules", note="World Cup is over"),
 ]
 
 EVENTS = [
@@ -174,6 +238,35 @@ EVENTS = [
     budget.CommandRefused(
         *HEAD, "budget", "settle", "hold_unknown", 404, {"field": "usage", "n": 1}, STANDING
     ),
+    deployment.DeploymentCreated(
+        *HEAD, "web", 1, TERMS, DISCLOSURE.text, "es-MX", "match day", "person_ana"
+    ),
+    deployment.DeploymentChanged(*HEAD, "web", 2, TERMS, "one more host", "person_ana"),
+    deployment.DisclosureSet(*HEAD, "web", 2, "Soy una IA.", "es", "legal", "person_ana"),
+    deployment.DeploymentEnabled(*HEAD, "web", "go", "person_ana"),
+    deployment.DeploymentDisabled(*HEAD, "web", "stop", "person_ana"),
+    deployment.VisitorAdmitted(
+        *HEAD,
+        "web",
+        VISITOR,
+        "https://tvazteca.example",
+        "voice",
+        AT_US + 900_000_000,
+        2,
+        "key_web",
+    ),
+    knowledge.SourceAdded(
+        *HEAD, "rules", "web", "Reglas", "https://example.com/reglas", "", "person_ana"
+    ),
+    knowledge.SourceSubmitted(*HEAD, "rules", "new edition", "person_ana"),
+    knowledge.IngestionBegun(*HEAD, "rules", "key_ingest"),
+    knowledge.SourceIngested(
+        *HEAD, "rules", 41, CONTENT, 128, "Las 17 reglas.", True, "key_ingest"
+    ),
+    knowledge.IngestionFailed(*HEAD, "rules", 41, "404", "key_ingest"),
+    knowledge.SourceApproved(*HEAD, "rules", 41, CONTENT, 128, "read it all", "person_bea"),
+    knowledge.SourceRejected(*HEAD, "rules", 41, CONTENT, "last year's", "person_bea"),
+    knowledge.SourceRetired(*HEAD, "rules", "World Cup is over", "person_bea"),
 ]
 
 REPLIES = [
@@ -271,6 +364,40 @@ VIEWS = [
         queue_max_us=2_000_000,
         delay_us=0,
         retry_after_us=0,
+    ),
+    views.DeploymentView(
+        tenant="cantor",
+        position=17,
+        deployments=[
+            views.DeploymentShown(
+                deployment="web",
+                enabled=True,
+                version=2,
+                terms=TERMS,
+                disclosure_version=1,
+                disclosure=DISCLOSURE.text,
+                language="es-MX",
+            )
+        ],
+    ),
+    views.KnowledgeView(
+        tenant="cantor",
+        position=17,
+        sources=[
+            views.SourceShown(
+                source="rules",
+                kind="web",
+                title="Reglas del juego",
+                stage="review",
+                ingestion=41,
+                draft_hash=CONTENT,
+                draft_chunks=128,
+                approved_hash=None,
+                approved_chunks=0,
+                approved_by="",
+                approved_at_us=None,
+            )
+        ],
     ),
 ]
 

@@ -13,6 +13,8 @@ from typing import Any
 
 from contracts.budget import BudgetEvent, MeterLimitsSet, PeriodOpened, RefusalsCounted
 from contracts.commit import AnyEvent, CommitLine
+from contracts.deployment import DeploymentEvent
+from contracts.knowledge import KnowledgeEvent
 from contracts.policy import PolicySet
 from contracts.price_book import PriceBookSet
 from contracts.tenant import TenantEvent
@@ -29,7 +31,7 @@ def _kinds(*unions: Any) -> list[type[AnyEvent]]:
     return [kind for union in unions for kind in getattr(union, "__args__", (union,))]
 
 
-_ALL = _kinds(BudgetEvent, TenantEvent, PolicySet, PriceBookSet)
+_ALL = _kinds(BudgetEvent, TenantEvent, PolicySet, PriceBookSet, DeploymentEvent, KnowledgeEvent)
 _NUMBERED = frozenset(kind for kind in _ALL if "decision" in kind.__struct_fields__)
 _STANDING = frozenset(kind for kind in _ALL if "standing" in kind.__struct_fields__)
 # Provisioning brings the first policy and prices under its own decision.

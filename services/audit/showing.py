@@ -13,6 +13,8 @@ from rich.text import Text
 from contracts.policy import Policy
 from contracts.views import (
     BudgetView,
+    DeploymentView,
+    KnowledgeView,
     Meter,
     PolicyView,
     PriceBookView,
@@ -45,6 +47,10 @@ def _table(view: View, zone: tzinfo | None) -> Group:
             return _facts("policy", _policy(view))
         case PriceBookView():
             return _price_book(view)
+        case DeploymentView():
+            return _deployments(view, zone)
+        case KnowledgeView():
+            return _sources(view)
 
 
 def _facts(title: str, facts: Mapping[str, Any]) -> Group:
@@ -117,6 +123,46 @@ def _price_book(view: PriceBookView) -> Group:
         cells = (f"{entry.provider_id}/{entry.sku}", entry.modality, prices, source)
         table.add_row(*(Text(printable(cell)) for cell in cells))
     return Group(Text(f"price book, version {view.version}", style="bold"), table, Text())
+
+
+def _deployments(view: DeploymentView, zone: tzinfo | None) -> Group:
+    table = _listing("id", "state", "surface", "up to", "origins", "until", "disclosure")
+    for one in view.deployments:
+        terms = one.terms
+        cells = (
+            one.deployment,
+            "enabled" if one.enabled else "disabled",
+            terms.surface,
+            terms.ceiling,
+            ", ".join(terms.origins) or "none",
+            _when(terms.expires_at_us, zone),
+            f"{one.disclosure_version} ({one.language}): {one.disclosure}",
+        )
+        table.add_row(*(Text(printable(cell)) for cell in cells))
+    return Group(Text(f"deployments: {len(view.deployments)}", style="bold"), table, Text())
+
+
+def _sources(view: KnowledgeView) -> Group:
+    table = _listing("id", "kind", "title", "stage", "draft", "approved", "approved by")
+    for one in view.sources:
+        cells = (
+            one.source,
+            one.kind,
+            one.title,
+            one.stage,
+            one.draft_hash or "-",
+            one.approved_hash or "-",
+            one.approved_by or "-",
+        )
+        table.add_row(*(Text(printable(cell)) for cell in cells))
+    return Group(Text(f"knowledge: {len(view.sources)} sources", style="bold"), table, Text())
+
+
+def _listing(*headings: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    return table
 
 
 def _budget(view: BudgetView, zone: tzinfo | None) -> Group:

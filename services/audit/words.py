@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import tzinfo
 from typing import Any, Literal, TypeAlias
-
-import msgspec
 
 from contracts.budget import (
     CallAuthorized,
@@ -20,31 +17,26 @@ from contracts.budget import (
     MeterLimitsSet,
     PeriodOpened,
     RefusalsCounted,
-    Standing,
 )
 from contracts.commit import AnyEvent
+from contracts.deployment import DeploymentDisabled, DeploymentEnabled, VisitorAdmitted
+from contracts.knowledge import IngestionFailed, SourceApproved, SourceRejected, SourceRetired
 from contracts.policy import PolicySet
 from contracts.price_book import PriceBookSet
 from contracts.tenant import TenantProvisioned, TenantResumed, TenantSuspended
 from contracts.usage import Usage
 from domain.refusals import BY_CODE
 from domain.views import SCALES
+from services.audit import deployment_words, knowledge_words
 from services.audit.amounts import money, units
-from services.audit.moments import local
+from services.audit.teller import Teller, Where, because
 
 Mood: TypeAlias = Literal["good", "careful", "refused", "quiet"]
 
 
-class Where(msgspec.Struct, frozen=True):
-    """On whose clock times are told (None: this machine's) and in whose currency money is."""
-
-    zone: tzinfo | None = None
-    currency: str = ""
-
-
 def sentence(event: AnyEvent, where: Where) -> str:
     """Say what happened. Texts of callers are made harmless for a terminal."""
-    return printable(_WORDS[type(event)](event, _Teller(where)))
+    return printable(_WORDS[type(event)](event, Teller(where)))
 
 
 def mood(event: AnyEvent) -> Mood:
@@ -52,6 +44,10 @@ def mood(event: AnyEvent) -> Mood:
     match event:
         case CallRefused() | CommandRefused() | RefusalsCounted() | TenantSuspended():
             return "refused"
+        case DeploymentDisabled() | IngestionFailed() | SourceRejected() | SourceRetired():
+            return "careful"
+        case DeploymentEnabled() | VisitorAdmitted() | SourceApproved():
+            return "good"
         case CallAuthorized() if event.delay_us or event.stepped_down_for:
             return "careful"
         case CallSettled() if event.overrun_nanos or event.late:
@@ -71,39 +67,20 @@ def printable(text: str) -> str:
     )
 
 
-class _Teller:
-    """Spells money and times as the tenant would."""
-
-    def __init__(self, where: Where) -> None:
-        self._where = where
-
-    def money(self, nanos: int) -> str:
-        return money(nanos, self._where.currency)
-
-    def clock(self, at_us: int) -> str:
-        return f"{local(at_us, self._where.zone):%H:%M:%S}"
-
-    def day(self, at_us: int) -> str:
-        return f"{local(at_us, self._where.zone):%Y-%m-%d %H:%M}"
-
-    def left(self, standing: Standing, word: str = "remaining") -> str:
-        return f"{word} {self.money(standing.remaining_nanos)}"
-
-
-def _provisioned(event: TenantProvisioned, _tell: _Teller) -> str:
+def _provisioned(event: TenantProvisioned, _tell: Teller) -> str:
     return f"provisioned {event.display_name!r} of {event.organisation!r}"
 
 
-def _suspended(event: TenantSuspended, _tell: _Teller) -> str:
+def _suspended(event: TenantSuspended, _tell: Teller) -> str:
     what = "put to sleep" if event.mode == "asleep" else "suspended"
-    return f"{what}{_because(event.reason)}"
+    return f"{what}{because(event.reason)}"
 
 
-def _resumed(event: TenantResumed, _tell: _Teller) -> str:
-    return f"resumed{_because(event.reason)}"
+def _resumed(event: TenantResumed, _tell: Teller) -> str:
+    return f"resumed{because(event.reason)}"
 
 
-def _policy_set(event: PolicySet, _tell: _Teller) -> str:
+def _policy_set(event: PolicySet, _tell: Teller) -> str:
     rules = event.policy
     rate, budget = rules.rate, rules.budget
     told = (
@@ -113,22 +90,22 @@ def _policy_set(event: PolicySet, _tell: _Teller) -> str:
     )
     if budget.soft_cap_permille is not None:
         told += f", from {budget.soft_cap_permille / 10:g} % on only {budget.soft_cap_modality}"
-    return f"{told}, clock of {rules.time_zone}{_because(event.note)}"
+    return f"{told}, clock of {rules.time_zone}{because(event.note)}"
 
 
-def _prices_set(event: PriceBookSet, _tell: _Teller) -> str:
+def _prices_set(event: PriceBookSet, _tell: Teller) -> str:
     book = event.price_book
     return (
         f"price book {event.version} in force: {len(book.entries)} products, in {book.currency}"
-        f"{_because(event.note)}"
+        f"{because(event.note)}"
     )
 
 
-def _month(event: PeriodOpened, tell: _Teller) -> str:
+def _month(event: PeriodOpened, tell: Teller) -> str:
     return f"month {event.period} begins; it ends {tell.day(event.ends_us)}"
 
 
-def _limits(event: MeterLimitsSet, tell: _Teller) -> str:
+def _limits(event: MeterLimitsSet, tell: Teller) -> str:
     quotas = {
         "video_minute_unit": event.video_stream_ms_milli,
         "voice_minute_unit": event.voice_stream_ms_milli,
@@ -145,7 +122,7 @@ def _limits(event: MeterLimitsSet, tell: _Teller) -> str:
     return f"limits of {event.period}: {', '.join(limits)}{credit}"
 
 
-def _authorized(event: CallAuthorized, tell: _Teller) -> str:
+def _authorized(event: CallAuthorized, tell: Teller) -> str:
     told = f"authorised {event.modality} call {event.decision} {event.provider_id}/{event.sku}"
     if event.stepped_down_for:
         told += f" instead of {event.requested} ({event.stepped_down_for})"
@@ -158,7 +135,7 @@ def _authorized(event: CallAuthorized, tell: _Teller) -> str:
     )
 
 
-def _refused(event: CallRefused, tell: _Teller) -> str:
+def _refused(event: CallRefused, tell: Teller) -> str:
     call = f" {event.requested} {event.provider_id}/{event.sku}" if event.requested else ""
     told = f"refused to {event.verb}{call}: {_reason(event.status, event.code)}"
     if event.amount_nanos:
@@ -168,7 +145,7 @@ def _refused(event: CallRefused, tell: _Teller) -> str:
     return f"{told}{_facts(event.facts)} {tell.left(event.standing, 'Remaining')}."
 
 
-def _counted(event: RefusalsCounted, tell: _Teller) -> str:
+def _counted(event: RefusalsCounted, tell: Teller) -> str:
     counts = ", ".join(f"{count} {code}" for code, count in sorted(event.counts.items()))
     return (
         f"refused {sum(event.counts.values())} more since {tell.clock(event.from_us)},"
@@ -176,7 +153,7 @@ def _counted(event: RefusalsCounted, tell: _Teller) -> str:
     )
 
 
-def _extended(event: HoldExtended, tell: _Teller) -> str:
+def _extended(event: HoldExtended, tell: Teller) -> str:
     return (
         f"extended {event.modality} call {event.reservation}: holds"
         f" {tell.money(event.amount_nanos)} more until {tell.clock(event.expires_at_us)},"
@@ -184,7 +161,7 @@ def _extended(event: HoldExtended, tell: _Teller) -> str:
     )
 
 
-def _settled(event: CallSettled, tell: _Teller) -> str:
+def _settled(event: CallSettled, tell: Teller) -> str:
     flags = [] if event.outcome == "completed" else [event.outcome.replace("_", " ")]
     if event.late:
         flags.append("late: its hold had run out")
@@ -200,34 +177,30 @@ def _settled(event: CallSettled, tell: _Teller) -> str:
     )
 
 
-def _released(event: HoldReleased, tell: _Teller) -> str:
+def _released(event: HoldReleased, tell: Teller) -> str:
     return (
         f"released {event.modality} call {event.reservation}: {tell.money(event.held_nanos)} free"
-        f" again{_because(event.reason)}, {tell.left(event.standing)}"
+        f" again{because(event.reason)}, {tell.left(event.standing)}"
     )
 
 
-def _expired(event: HoldsExpired, tell: _Teller) -> str:
+def _expired(event: HoldsExpired, tell: Teller) -> str:
     freed = sum(hold.held_nanos for hold in event.holds)
     calls = ", ".join(str(hold.reservation) for hold in event.holds[:5])
     more = f" and {len(event.holds) - 5} more" if len(event.holds) > 5 else ""  # noqa: PLR2004
     return f"ran out unsettled: call {calls}{more}; {tell.money(freed)} free again"
 
 
-def _topped_up(event: CreditsAdded, tell: _Teller) -> str:
+def _topped_up(event: CreditsAdded, tell: Teller) -> str:
     return (
-        f"topped up {tell.money(event.amount_nanos)} of credits{_because(event.reason)},"
+        f"topped up {tell.money(event.amount_nanos)} of credits{because(event.reason)},"
         f" {tell.left(event.standing)}"
     )
 
 
-def _command_refused(event: CommandRefused, _tell: _Teller) -> str:
+def _command_refused(event: CommandRefused, _tell: Teller) -> str:
     told = f"refused {event.noun} {event.verb}: {_reason(event.status, event.code)}"
     return f"{told}{_facts(event.facts)}"
-
-
-def _because(reason: str) -> str:
-    return f" ({reason})" if reason else ""
 
 
 def _reason(status: int, code: str) -> str:
@@ -251,7 +224,7 @@ def _usage(usage: Usage) -> str:
     return ", ".join(f"{count:,} {name}" for name, count in named.items() if count) or "nothing"
 
 
-_WORDS: dict[type[AnyEvent], Callable[[Any, _Teller], str]] = {
+_WORDS: dict[type[AnyEvent], Callable[[Any, Teller], str]] = {
     TenantProvisioned: _provisioned,
     TenantSuspended: _suspended,
     TenantResumed: _resumed,
@@ -268,4 +241,6 @@ _WORDS: dict[type[AnyEvent], Callable[[Any, _Teller], str]] = {
     HoldsExpired: _expired,
     CreditsAdded: _topped_up,
     CommandRefused: _command_refused,
+    **deployment_words.WORDS,
+    **knowledge_words.WORDS,
 }

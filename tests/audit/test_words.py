@@ -18,7 +18,8 @@ from domain.views import view
 from services.audit import words
 from services.audit.amounts import money, units
 from services.audit.showing import screen
-from services.audit.words import Where, mood, sentence
+from services.audit.teller import Where
+from services.audit.words import mood, sentence
 from tests.audit.written_log import SECOND_US, WrittenLog
 from tests.projections.twin_story import policy
 

@@ -61,6 +61,11 @@ def test_cases_cover_every_kind_of_name():
         "reservation_id",
         "currency",
         "retrieved_on",
+        "deployment",
+        "visitor_id",
+        "language",
+        "source",
+        "content_hash",
     }
     assert len(CASES) > 25
 

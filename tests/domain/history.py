@@ -7,7 +7,8 @@ import random
 from contracts.policy import BudgetPolicy, Quotas, RatePolicy, SessionLimits
 from contracts.tenant import ResumeTenant, SuspendTenant
 from domain import flood
-from tests.domain.world import DAY, SECOND, Twin, book, entry, option, policy
+from tests.domain.governed import HASHES, PAGE, Governed, terms
+from tests.domain.world import DAY, SECOND, book, entry, option, policy
 
 # A rate that lets most calls through, delays some and refuses a few.
 RATE = RatePolicy(requests=20, burst=10, overflow="queue", queue_max_delay_ms=300)
@@ -39,7 +40,7 @@ class History:
 
     def __init__(self, seed: int, steps: int) -> None:
         self.random = random.Random(seed)
-        self.twin = Twin(POLICIES[0], PRICES[0])
+        self.twin = Governed(POLICIES[0], PRICES[0])
         self.grants: list = []
         self.tally = flood.Tally()
         for _ in range(steps):
@@ -52,8 +53,10 @@ class History:
                     self._release,
                     self._govern,
                     self._count_refusals,
+                    self._distribute,
+                    self._curate,
                 ),
-                weights=(12, 8, 3, 2, 1, 1),
+                weights=(12, 8, 3, 2, 1, 1, 3, 4),
             )[0]()
 
     def _pass_time(self) -> None:
@@ -104,6 +107,43 @@ class History:
                 lambda: twin.decide(SuspendTenant(command_id=twin.new_id(), mode="asleep")),
                 lambda: twin.decide(ResumeTenant(command_id=twin.new_id())),
                 lambda: twin.decide(ResumeTenant(command_id=twin.new_id())),
+            )
+        )()
+
+    def _distribute(self) -> None:
+        twin, name = self.twin, self.random.choice(("web", "app"))
+        ceiling = self.random.choice(("video", "voice", "text"))
+        rules = terms(ceiling=ceiling, mints_per_minute=self.random.randint(1, 3))
+        self.random.choice(
+            (
+                lambda: twin.create(name, terms=rules),
+                lambda: twin.change(name, ceiling=ceiling),
+                lambda: twin.disclose("Soy una IA, ¿vale?", name),
+                lambda: twin.enable(name),
+                lambda: twin.enable(name),
+                lambda: twin.disable(name),
+                lambda: twin.mint(self.random.choice((PAGE, PAGE, "https://b.example")), name),
+                lambda: twin.mint(PAGE, name),
+                lambda: twin.mint(PAGE, name, ttl_s=60),
+            )
+        )()
+
+    def _curate(self) -> None:
+        twin, name = self.twin, self.random.choice(("rules", "rules", "stars"))
+        content = self.random.choice(HASHES[:2])
+        self.random.choice(
+            (
+                lambda: twin.add(name),
+                lambda: twin.submit(name),
+                lambda: twin.begin(name),
+                lambda: twin.ingested(content, name),
+                lambda: twin.ingested(content, name),
+                lambda: twin.failed(name),
+                lambda: twin.approve(content, name),
+                lambda: twin.reject(content, name),
+                lambda: twin.reviewable(content, name),
+                lambda: twin.reviewable(content, name),
+                lambda: twin.retire(self.random.choice((name, "stars"))),
             )
         )()
 

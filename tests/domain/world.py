@@ -90,6 +90,9 @@ def snapshot(state: State) -> bytes:
 class Twin:
     """A provisioned twin with a clock that tests move."""
 
+    # Who asks. The gate asks `gate.barred` about anybody but the operator first.
+    actor = "tests"
+
     def __init__(
         self,
         rules: Policy | None = None,
@@ -156,7 +159,7 @@ class Twin:
         )
 
     def envelope(self, command: AnyCommand) -> Envelope:
-        return Envelope(fingerprint(command), self._time(), "tests")
+        return Envelope(fingerprint(command), self._time(), self.actor)
 
     def _time(self) -> int:
         return max(self.now_us, self.state.clock_us)
