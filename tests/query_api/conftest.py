@@ -141,6 +141,7 @@ async def _fill(dsn):
             await tables.add(cantor, cantor.authorize(), cantor.authorize(), cantor.settle())
         await tables.add(cantor, cantor.refuse(), cantor.flood(900), cantor.top_up())
         await tables.add(cantor, cantor.set_policy(2), cantor.refuse("rate_limited", 429))
+        await tables.add(cantor, cantor.show_and_know())
         for name in ("fernandez", *(f"twin-{number:02d}" for number in range(30))):
             twin = Twin(name)
             await tables.add(twin, twin.provision())
