@@ -1,8 +1,8 @@
 """
 The command `vito`.
 
-To add a command, add a line to `COMMANDS` and a function with typer annotations to
-`services/cli/<command>.py`. `vito --help` imports none of them.
+To add a command, add a line to `COMMANDS` and a function with typer annotations (or an `app` with
+several of them) to `services/cli/<command>.py`. `vito --help` imports none of them.
 """
 
 import importlib
@@ -29,6 +29,12 @@ COMMANDS: dict[str, Command] = {
     "demo": Command("services.cli.demo:demo", "Replay real traffic for both twins."),
     "evidence": Command("services.cli.evidence:evidence", "Measure the claims of the checklist."),
     "top-up": Command("services.cli.top_up:top_up", "Add prepaid credits to a twin."),
+    "deployment": Command(
+        "services.cli.deployment:app", "Say where a twin is shown, and by what rules."
+    ),
+    "knowledge": Command(
+        "services.cli.knowledge:app", "Say what a twin may know: add, review, approve."
+    ),
     "tail": Command("services.cli.tail:tail", "Show the log as it grows, in plain words."),
     "show": Command("services.cli.show:show", "Ask the gate what it has of a twin now."),
     "replay": Command("services.cli.replay:replay", "Show a twin as the gate saw it then."),
@@ -64,10 +70,13 @@ class LazyCommand(typer.core.TyperCommand):
         return self._load().make_context(info_name, args, parent, **extra)
 
     def _load(self) -> Any:
-        module, _, function = self._target.partition(":")
-        app = typer.Typer(add_completion=False)
-        app.command(self.name)(getattr(importlib.import_module(module), function))
-        return typer.main.get_command(app)
+        module, _, name = self._target.partition(":")
+        found = getattr(importlib.import_module(module), name)
+        if not isinstance(found, typer.Typer):
+            app = typer.Typer(add_completion=False)
+            app.command(self.name)(found)
+            found = app
+        return typer.main.get_command(found)
 
 
 class LazyGroup(typer.core.TyperGroup):

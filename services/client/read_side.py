@@ -73,6 +73,23 @@ class AuditPage(msgspec.Struct, frozen=True):
     next_cursor: str | None = None
 
 
+class KnowledgeSource(msgspec.Struct, frozen=True):
+    """One source: what may be used of it, and what waits for a review."""
+
+    source: str
+    kind: str
+    title: str
+    location: str
+    stage: str
+    reason: str | None
+    draft_hash: str | None
+    draft_chunks: int | None
+    draft_summary: str | None
+    approved_hash: str | None
+    approved_by: str | None
+    approved_at: str | None
+
+
 class ReadSide:
     """Asks the query API at *url* with its bearer key. Use it as a context manager."""
 
@@ -117,6 +134,11 @@ class ReadSide:
             f"{tenant} has more than {AUDIT_ENTRIES_MAX} audit entries.",
             "page through the query API yourself.",
         )
+
+    async def knowledge_source(self, tenant: str, source: str, *, position: int) -> KnowledgeSource:
+        """Return a source as of *position* or later."""
+        path = f"/v1/tenants/{tenant}/knowledge/{source}"
+        return await self._get(path, position, KnowledgeSource)
 
     async def _get(
         self,

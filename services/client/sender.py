@@ -69,6 +69,16 @@ class Sender:
                 return found
             await attempts.pause()
 
+    async def tell(self, command: AnyCommand) -> Receipt:
+        """
+        Send a command that is answered by a receipt. A refusal is returned like any other answer.
+
+        Raises:
+            CannotVerify: no answer in time.
+            MalformedCommand: a field breaks the contract.
+        """
+        return await self._tell(command)
+
     async def _tell(self, command: AnyCommand) -> Receipt:
         return (await self._command(command, Receipt, self.patience))[0]
 

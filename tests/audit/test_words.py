@@ -15,18 +15,20 @@ from contracts.usage import Usage
 from contracts.views import VIEWS
 from domain.state import State
 from domain.views import view
-from services.audit import words
+from services.audit import deployment_words, knowledge_words, words
 from services.audit.amounts import money, units
 from services.audit.showing import screen
 from services.audit.teller import Where
 from services.audit.words import mood, sentence
 from tests.audit.written_log import SECOND_US, WrittenLog
+from tests.examples import CONTENT, EVENTS
 from tests.projections.twin_story import policy
 
 POLICY = (
     "policy 2 in force: 1000000 calls per 1 s (burst 1000000, drop), at most $1.00 a month,"
     " from 80 % on only text, clock of America/Mexico_City (soft)"
 )
+GOVERNED = {*deployment_words.WORDS, *knowledge_words.WORDS}
 HERE = Where(ZoneInfo("America/Mexico_City"), "USD")
 
 
@@ -59,7 +61,8 @@ def all_kinds() -> list[AnyEvent]:
     log.do(SetPolicy(command_id="set", policy=changed, note="soft"))
     log.do(*(log.authorize(amount=10**9) for _ in range(22)))
     log.later(2 * SECOND_US)
-    return [event for stored in log.stored for event in log.events(stored.version)]
+    written = [event for stored in log.stored for event in log.events(stored.version)]
+    return written + [event for event in EVENTS if type(event) in GOVERNED]
 
 
 def extend(reservation_id: str) -> ExtendCall:
@@ -102,6 +105,54 @@ def test_there_are_words_for_every_kind_of_event(told):
         ),
         ("TenantSuspended", "put to sleep (too dear\N{REPLACEMENT CHARACTER})", "refused"),
         ("TenantResumed", "resumed", "quiet"),
+        (
+            "DeploymentCreated",
+            (
+                "created deployment web: web_widget up to voice on https://tvazteca.example,"
+                " https://xn--ftbol-7ua.example:8443, at most 1200 visitors a minute, until"
+                " 2026-11-30 18:00; it discloses 'Hablas con una IA.\\n¡Goooool!' (es-MX)"
+                " (match day)"
+            ),
+            "quiet",
+        ),
+        (
+            "DisclosureSet",
+            "deployment web discloses, version 2: 'Soy una IA.' (es) (legal)",
+            "quiet",
+        ),
+        ("DeploymentEnabled", "enabled deployment web (go)", "good"),
+        ("DeploymentDisabled", "disabled deployment web (stop)", "careful"),
+        (
+            "VisitorAdmitted",
+            (
+                "admitted visitor 5f2a9c0d7be14c3f to web from https://tvazteca.example: up to"
+                " voice, until 06:15:00, disclosure 2"
+            ),
+            "good",
+        ),
+        (
+            "SourceAdded",
+            "added source rules: web 'Reglas' at https://example.com/reglas",
+            "quiet",
+        ),
+        ("IngestionBegun", "began ingestion 42 of source rules", "quiet"),
+        (
+            "SourceIngested",
+            f"ingested source rules: 128 chunks, content {CONTENT}, waits for review",
+            "quiet",
+        ),
+        ("IngestionFailed", "could not ingest source rules (404)", "careful"),
+        (
+            "SourceApproved",
+            f"person_bea approved source rules, content {CONTENT} (read it all)",
+            "good",
+        ),
+        (
+            "SourceRejected",
+            f"person_bea rejected source rules, content {CONTENT} (last year's)",
+            "careful",
+        ),
+        ("SourceRetired", "retired source rules (World Cup is over)", "careful"),
         ("CreditsAdded", "topped up $5.00 of credits, remaining $5.000038723", "good"),
     ],
 )

@@ -56,7 +56,7 @@ class History:
                     self._distribute,
                     self._curate,
                 ),
-                weights=(12, 8, 3, 2, 1, 1, 3, 4),
+                weights=(12, 8, 3, 2, 1, 1, 3, 5),
             )[0]()
 
     def _pass_time(self) -> None:
@@ -142,7 +142,9 @@ class History:
                 lambda: twin.approve(content, name),
                 lambda: twin.reject(content, name),
                 lambda: twin.reviewable(content, name),
-                lambda: twin.reviewable(content, name),
+                lambda: (twin.reviewable(content, name), twin.approve(content, name)),
+                lambda: (twin.reviewable(content, name), twin.reject(content, name)),
+                lambda: (twin.submit(name), twin.begin(name), twin.failed(name)),
                 lambda: twin.retire(self.random.choice((name, "stars"))),
             )
         )()

@@ -140,8 +140,8 @@ async def _fill(dsn):
         for _ in range(40):
             await tables.add(cantor, cantor.authorize(), cantor.authorize(), cantor.settle())
         await tables.add(cantor, cantor.refuse(), cantor.flood(900), cantor.top_up())
-        await tables.add(cantor, cantor.set_policy(2), cantor.refuse("rate_limited", 429))
-        await tables.add(cantor, cantor.show_and_know())
+        refused = cantor.refuse("rate_limited", 429)
+        await tables.add(cantor, cantor.set_policy(2), [*refused, *cantor.show_and_know()])
         for name in ("fernandez", *(f"twin-{number:02d}" for number in range(30))):
             twin = Twin(name)
             await tables.add(twin, twin.provision())

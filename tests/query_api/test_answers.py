@@ -5,7 +5,7 @@ import pytest
 from tests.query_api.twins import CONTENT, COST_NANOS, HELD_NANOS, LIMIT_NANOS, PERIOD, TERMS
 
 CANTOR = "/v1/tenants/cantor"
-SETTLED, GRANTED, LAST_POSITION = 40, 80, 127
+SETTLED, GRANTED, LAST_POSITION = 40, 80, 126
 
 
 async def test_meters_show_committed_held_and_what_remains(api):
