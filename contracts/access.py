@@ -20,7 +20,7 @@ import msgspec
 from contracts.message import ID_PATTERN, NAME_PATTERN, Command, Event, Text, UnixUs, whole
 
 Role: TypeAlias = Literal["viewer", "editor", "approver", "owner"]
-Scope: TypeAlias = Literal["calls", "agent", "read", "mint"]
+Scope: TypeAlias = Literal["calls", "agent", "read", "mint", "ingest"]
 PrincipalKind: TypeAlias = Literal["operator", "admin", "person", "key", "visitor"]
 
 ROLES: Final[tuple[Role, ...]] = ("viewer", "editor", "approver", "owner")

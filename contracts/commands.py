@@ -38,6 +38,26 @@ from contracts.budget import (
     SettleCall,
     TopUpCredits,
 )
+from contracts.deployment import (
+    ChangeDeployment,
+    CreateDeployment,
+    DeploymentCommand,
+    DisableDeployment,
+    EnableDeployment,
+    MintVisitor,
+    SetDisclosure,
+)
+from contracts.knowledge import (
+    AddSource,
+    ApproveSource,
+    BeginIngestion,
+    KnowledgeCommand,
+    RejectSource,
+    ReportFailed,
+    ReportIngested,
+    RetireSource,
+    SubmitSource,
+)
 from contracts.policy import PolicyCommand, SetPolicy
 from contracts.price_book import PriceBookCommand, SetPriceBook
 from contracts.prompt import ActivatePrompt, PromptCommand, RollBackPrompt, SavePrompt
@@ -64,6 +84,8 @@ AnyCommand: TypeAlias = (
     | PromptCommand
     | TopicsCommand
     | TwinCommand
+    | DeploymentCommand
+    | KnowledgeCommand
 )
 
 NOUN_AND_VERB: dict[type[AnyCommand], tuple[str, str]] = {
@@ -109,4 +131,18 @@ NOUN_AND_VERB: dict[type[AnyCommand], tuple[str, str]] = {
     RecordSample: ("twin", "record_sample"),
     SignOffTwin: ("twin", "sign_off"),
     RetireTwin: ("twin", "retire"),
+    CreateDeployment: ("deployment", "create"),
+    ChangeDeployment: ("deployment", "change"),
+    SetDisclosure: ("deployment", "set_disclosure"),
+    EnableDeployment: ("deployment", "enable"),
+    DisableDeployment: ("deployment", "disable"),
+    MintVisitor: ("deployment", "mint"),
+    AddSource: ("knowledge", "add"),
+    SubmitSource: ("knowledge", "submit"),
+    BeginIngestion: ("knowledge", "begin_ingestion"),
+    ReportIngested: ("knowledge", "report_ingested"),
+    ReportFailed: ("knowledge", "report_failed"),
+    ApproveSource: ("knowledge", "approve"),
+    RejectSource: ("knowledge", "reject"),
+    RetireSource: ("knowledge", "retire"),
 }

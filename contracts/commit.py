@@ -20,6 +20,8 @@ import msgspec
 from contracts.access import AccessEvent
 from contracts.account import AccountEvent
 from contracts.budget import BudgetEvent
+from contracts.deployment import DeploymentEvent
+from contracts.knowledge import KnowledgeEvent
 from contracts.policy import PolicyEvent
 from contracts.price_book import PriceBookEvent
 from contracts.prompt import PromptEvent
@@ -37,6 +39,8 @@ AnyEvent: TypeAlias = (
     | PromptEvent
     | TopicsEvent
     | TwinEvent
+    | DeploymentEvent
+    | KnowledgeEvent
 )
 
 TOPIC = "vito-commit/1"

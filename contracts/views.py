@@ -13,6 +13,8 @@ import msgspec
 
 from contracts.access import Role, Scope
 from contracts.bundle import BundleView
+from contracts.deployment import DeploymentTerms
+from contracts.knowledge import SourceKind, Stage
 from contracts.message import Modality, Reply
 from contracts.policy import Policy
 from contracts.price_book import PriceBook
@@ -303,6 +305,54 @@ class TwinView(Reply, frozen=True, kw_only=True):
     missing: list[Step]
 
 
+class DeploymentShown(msgspec.Struct, frozen=True, kw_only=True):
+    """One deployment. *version* is that of its terms; the disclosure has its own."""
+
+    deployment: str
+    enabled: bool
+    version: int
+    terms: DeploymentTerms
+    disclosure_version: int
+    disclosure: str
+    language: str
+
+
+class DeploymentView(Reply, frozen=True, kw_only=True):
+    """Every deployment of the twin, in the order in which they were created."""
+
+    tenant: str
+    position: int
+    deployments: list[DeploymentShown]
+
+
+class SourceShown(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    One source. Of it the content *approved_hash* may be used, and nothing when that is null.
+
+    *draft_hash* waits for a review when *stage* says so; it is null when there is no draft.
+    """
+
+    source: str
+    kind: SourceKind
+    title: str
+    stage: Stage
+    ingestion: int | None
+    draft_hash: str | None
+    draft_chunks: int
+    approved_hash: str | None
+    approved_chunks: int
+    approved_by: str
+    approved_at_us: int | None
+
+
+class KnowledgeView(Reply, frozen=True, kw_only=True):
+    """Every source of the twin, in the order in which they were added."""
+
+    tenant: str
+    position: int
+    sources: list[SourceShown]
+
+
 View: TypeAlias = (
     TenantView
     | PolicyView
@@ -315,6 +365,8 @@ View: TypeAlias = (
     | TopicsView
     | BundleView
     | TwinView
+    | DeploymentView
+    | KnowledgeView
 )
 ViewNoun: TypeAlias = Literal[
     "tenant",
@@ -328,6 +380,8 @@ ViewNoun: TypeAlias = Literal[
     "topics",
     "bundle",
     "twin",
+    "deployment",
+    "knowledge",
 ]
 
 VIEWS: dict[ViewNoun, type[View]] = {
@@ -342,4 +396,6 @@ VIEWS: dict[ViewNoun, type[View]] = {
     "topics": TopicsView,
     "bundle": BundleView,
     "twin": TwinView,
+    "deployment": DeploymentView,
+    "knowledge": KnowledgeView,
 }

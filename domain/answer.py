@@ -20,6 +20,24 @@ from contracts.budget import (
     HoldReleased,
     Standing,
 )
+from contracts.deployment import (
+    DeploymentChanged,
+    DeploymentCreated,
+    DeploymentDisabled,
+    DeploymentEnabled,
+    DisclosureSet,
+    VisitorAdmitted,
+)
+from contracts.knowledge import (
+    IngestionBegun,
+    IngestionFailed,
+    SourceAdded,
+    SourceApproved,
+    SourceIngested,
+    SourceRejected,
+    SourceRetired,
+    SourceSubmitted,
+)
 from contracts.policy import PolicySet
 from contracts.price_book import PriceBookSet
 from contracts.prompt import PromptActivated, PromptRolledBack, PromptSaved
@@ -222,35 +240,46 @@ def _receipt(tenant: str, event: Decided, position: int | None) -> Receipt:
     )
 
 
-def _facts(event: Decided) -> dict[str, int | str]:
-    """Return what a caller cannot know by itself, because the gate has decided it."""
-    if isinstance(event, CommandRefused):
-        return event.facts
-    return {told: getattr(event, field) for told, field in _TOLD.get(type(event), ())}
-
-
-# Event: what its facts are called, and the fields that they are.
-_TOLD: dict[type[Decided], tuple[tuple[str, str], ...]] = {
-    access.KeyRotated: (("old_expires_at_us", "old_expires_at_us"),),
-    access.InvitationAccepted: (("role", "role"),),
-    access.GlassBroken: (("until_us", "until_us"),),
-    account.SignInFailed: (("failures", "failures"), ("blocked_until_us", "blocked_until_us")),
-    PromptActivated: (("previous_version", "previous_version"),),
-    PromptRolledBack: (("previous_version", "previous_version"),),
-    TopicsRolledBack: (("previous_version", "previous_version"),),
-    PromptSaved: (("base_version", "base_version"),),
-    TopicsSet: (("base_version", "base_version"),),
-    CalibrationBegun: (("calibration", "calibration"), ("modality", "modality")),
-    SampleRecorded: (("calibration", "calibration"), ("sample", "number")),
-}
-
-
 def _standing(event: Decided) -> Standing:
     if isinstance(event, HoldReleased | CommandRefused | CreditsAdded):
         return event.standing
     return NO_STANDING
 
 
+def _facts(event: Decided) -> dict[str, int | str]:
+    """Return what a caller cannot know by itself, because the gate has decided it."""
+    if isinstance(event, CommandRefused):
+        return event.facts
+    if isinstance(event, IngestionBegun):
+        return {"source": event.source, "ingestion": event.decision}
+    if isinstance(event, SampleRecorded):
+        return {"calibration": event.calibration, "sample": event.number}
+    return {name: getattr(event, name) for name in _TOLD.get(type(event), ())}
+
+
+_TOLD: dict[type[Decided], tuple[str, ...]] = {
+    access.KeyRotated: ("old_expires_at_us",),
+    access.InvitationAccepted: ("role",),
+    access.GlassBroken: ("until_us",),
+    account.SignInFailed: ("failures", "blocked_until_us"),
+    PromptActivated: ("previous_version",),
+    PromptRolledBack: ("previous_version",),
+    TopicsRolledBack: ("previous_version",),
+    PromptSaved: ("base_version",),
+    TopicsSet: ("base_version",),
+    CalibrationBegun: ("calibration", "modality"),
+    VisitorAdmitted: (
+        "deployment",
+        "visitor_id",
+        "origin",
+        "ceiling",
+        "expires_at_us",
+        "disclosure_version",
+    ),
+    SourceIngested: ("source", "content_hash"),
+    SourceApproved: ("source", "content_hash"),
+    SourceRejected: ("source", "content_hash"),
+}
 _DONE: dict[type[Decided], str] = {
     HoldReleased: "released",
     CreditsAdded: "topped_up",
@@ -291,4 +320,18 @@ _DONE: dict[type[Decided], str] = {
     SampleRecorded: "sample_recorded",
     TwinSignedOff: "signed_off",
     TwinRetired: "retired",
+    DeploymentCreated: "deployment_created",
+    DeploymentChanged: "deployment_changed",
+    DisclosureSet: "disclosure_set",
+    DeploymentEnabled: "deployment_enabled",
+    DeploymentDisabled: "deployment_disabled",
+    VisitorAdmitted: "visitor_admitted",
+    SourceAdded: "source_added",
+    SourceSubmitted: "source_submitted",
+    IngestionBegun: "ingestion_begun",
+    SourceIngested: "source_ingested",
+    IngestionFailed: "ingestion_failed",
+    SourceApproved: "source_approved",
+    SourceRejected: "source_rejected",
+    SourceRetired: "source_retired",
 }

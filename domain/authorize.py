@@ -3,8 +3,8 @@ Authorise: may this vendor call be made, in which modality, when, and for how mu
 
 The order in which a call is checked, each with its own named refusal:
 
-    twin active, or this a sample of its draft? -> modality allowed? -> priced? -> rate
-                 -> open calls -> session -> quota -> soft cap -> money
+    twin active, or this a sample of its draft? -> the visitor's? -> modality allowed? -> priced?
+                 -> rate -> open calls -> session -> quota -> soft cap -> money
 
 The last four are tried for the call itself and then for each of its fallbacks down the ladder; the
 first that fits is granted. The refusal names what stopped the last one tried, and lists all.
@@ -17,8 +17,9 @@ from typing import TypeAlias
 
 from contracts.budget import AuthorizeCall, CallAuthorized, CallOption, Standing
 from contracts.commit import AnyEvent
-from domain import budget, onboarding, policy, price_book, rate, session, tenant, units
+from domain import budget, deployment, onboarding, policy, price_book, rate, session, tenant, units
 from domain.refusals import (
+    ABOVE_CEILING,
     HARD_LIMIT_REACHED,
     MODALITY_NOT_ALLOWED,
     NOT_PRICED,
@@ -43,6 +44,13 @@ def authorize(state: State, command: AuthorizeCall, envelope: Envelope) -> list[
         if why is not None or terms is None:
             refusal, facts = why or (TWIN_UNKNOWN, {})
             return [refuse_call(state, command, envelope, refusal, facts=facts)]
+    if envelope.actor.startswith(deployment.VISITOR):
+        session_id, modality = command.session_id or "", command.modality
+        stopped = deployment.why_not_calling(
+            state.deployments, envelope.actor, session_id, modality
+        )
+        if stopped is not None:
+            return [refuse_call(state, command, envelope, stopped.refusal, facts=stopped.facts)]
     allowed = terms.modalities.get(command.modality)
     if allowed is None:
         return [refuse_call(state, command, envelope, MODALITY_NOT_ALLOWED)]
@@ -91,6 +99,10 @@ def _step_down(
             tried.append((option.modality, NOT_PRICED))
         elif allowed is None or not 0 <= terms.modalities[command.modality].rung < allowed.rung:
             tried.append((option.modality, MODALITY_NOT_ALLOWED))
+        elif envelope.actor.startswith(deployment.VISITOR) and deployment.is_above_ceiling(
+            state.deployments, envelope.actor, option.modality
+        ):
+            tried.append((option.modality, ABOVE_CEILING))
         else:
             found = stops_or_credit(state, terms, session_id, allowed, offer, state.budget.period)
             if isinstance(found, int):

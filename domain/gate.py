@@ -38,6 +38,40 @@ from contracts.budget import (
 )
 from contracts.commands import NOUN_AND_VERB, AnyCommand
 from contracts.commit import AnyEvent
+from contracts.deployment import (
+    ChangeDeployment,
+    CreateDeployment,
+    DeploymentChanged,
+    DeploymentCreated,
+    DeploymentDisabled,
+    DeploymentEnabled,
+    DeploymentEvent,
+    DisableDeployment,
+    DisclosureSet,
+    EnableDeployment,
+    MintVisitor,
+    SetDisclosure,
+    VisitorAdmitted,
+)
+from contracts.knowledge import (
+    AddSource,
+    ApproveSource,
+    BeginIngestion,
+    IngestionBegun,
+    IngestionFailed,
+    KnowledgeEvent,
+    RejectSource,
+    ReportFailed,
+    ReportIngested,
+    RetireSource,
+    SourceAdded,
+    SourceApproved,
+    SourceIngested,
+    SourceRejected,
+    SourceRetired,
+    SourceSubmitted,
+    SubmitSource,
+)
 from contracts.policy import PolicySet, SetPolicy
 from contracts.price_book import PriceBookSet, SetPriceBook
 from contracts.prompt import (
@@ -81,9 +115,13 @@ from domain import (
     api_keys,
     authorize,
     budget,
+    curation,
+    deployment,
+    distribution,
     flood,
     governance,
     holds,
+    knowledge,
     membership,
     memory,
     onboarding,
@@ -207,6 +245,20 @@ _GRANTS: dict[type[AnyCommand], type[AnyEvent]] = {
     RecordSample: SampleRecorded,
     SignOffTwin: TwinSignedOff,
     RetireTwin: TwinRetired,
+    CreateDeployment: DeploymentCreated,
+    ChangeDeployment: DeploymentChanged,
+    SetDisclosure: DisclosureSet,
+    EnableDeployment: DeploymentEnabled,
+    DisableDeployment: DeploymentDisabled,
+    MintVisitor: VisitorAdmitted,
+    AddSource: SourceAdded,
+    SubmitSource: SourceSubmitted,
+    BeginIngestion: IngestionBegun,
+    ReportIngested: SourceIngested,
+    ReportFailed: IngestionFailed,
+    ApproveSource: SourceApproved,
+    RejectSource: SourceRejected,
+    RetireSource: SourceRetired,
 }
 
 _Decide: TypeAlias = Callable[[State, Any, Envelope], list[AnyEvent]]
@@ -263,6 +315,20 @@ _DECIDE: dict[type[AnyCommand], _Decide] = {
     RecordSample: _until_retired(onboarding.record_sample),
     SignOffTwin: _until_retired(onboarding.sign_off),
     RetireTwin: _until_retired(onboarding.retire),
+    CreateDeployment: _until_retired(distribution.create),
+    ChangeDeployment: _until_retired(distribution.change),
+    SetDisclosure: _until_retired(distribution.set_disclosure),
+    EnableDeployment: _until_retired(distribution.enable),
+    DisableDeployment: _until_retired(distribution.disable),
+    MintVisitor: _until_retired(distribution.mint),
+    AddSource: _until_retired(curation.add),
+    SubmitSource: _until_retired(curation.submit),
+    BeginIngestion: _until_retired(curation.begin_ingestion),
+    ReportIngested: _until_retired(curation.report_ingested),
+    ReportFailed: _until_retired(curation.report_failed),
+    ApproveSource: _until_retired(curation.approve),
+    RejectSource: _until_retired(curation.reject),
+    RetireSource: _until_retired(curation.retire),
 }
 _OF_THE_PLATFORM = frozenset((*accounts.DECIDE, *sign_in.DECIDE))
 
@@ -433,6 +499,15 @@ def _topics_set(state: State, event: TopicsSet) -> None:
 def _topics_rolled_back(state: State, event: TopicsRolledBack) -> None:
     topics.evolve(state, event)
     state.bundle_revision = event.decision
+
+
+def _distributed(state: State, event: DeploymentEvent) -> None:
+    deployment.evolve(state.deployments, event)
+    _decided(state, event)
+
+
+def _curated(state: State, event: KnowledgeEvent) -> None:
+    knowledge.evolve(state.knowledge, event)
     _decided(state, event)
 
 
@@ -471,6 +546,20 @@ _EVOLVE: dict[type[AnyEvent], Callable[[State, Any], None]] = {
     SampleRecorded: _sample_recorded,
     TwinSignedOff: _signed_off,
     TwinRetired: _tenant_changed,
+    DeploymentCreated: _distributed,
+    DeploymentChanged: _distributed,
+    DisclosureSet: _distributed,
+    DeploymentEnabled: _distributed,
+    DeploymentDisabled: _distributed,
+    VisitorAdmitted: _distributed,
+    SourceAdded: _curated,
+    SourceSubmitted: _curated,
+    IngestionBegun: _curated,
+    SourceIngested: _curated,
+    IngestionFailed: _curated,
+    SourceApproved: _curated,
+    SourceRejected: _curated,
+    SourceRetired: _curated,
     PeriodOpened: _period_opened,
     MeterLimitsSet: _changes_nothing,
     RefusalsCounted: _changes_nothing,

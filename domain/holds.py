@@ -20,7 +20,7 @@ from contracts.budget import (
 )
 from contracts.commit import AnyEvent
 from contracts.usage import NO_UNITS, Units
-from domain import budget, policy, price_book, tenant, units
+from domain import budget, deployment, policy, price_book, tenant, units
 from domain.authorize import stops_or_credit
 from domain.refusals import (
     BOOKING_TOO_LARGE,
@@ -31,6 +31,7 @@ from domain.refusals import (
     HOLD_UNKNOWN,
     MODALITY_NOT_ALLOWED,
     NOT_PRICED,
+    NOT_THE_VISITORS,
     TWIN_UNKNOWN,
     Refusal,
 )
@@ -62,6 +63,8 @@ def settle(state: State, command: SettleCall, envelope: Envelope) -> list[AnyEve
         found = state.budget.expired[int(command.reservation_id.rpartition(".")[2])]
     if isinstance(found, Refusal):
         return [refuse(state, command, envelope, found)]
+    if not deployment.is_session_of(envelope.actor, found.session_id):
+        return [refuse(state, command, envelope, NOT_THE_VISITORS)]
     terms = state.policy.terms
     tariff = price_book.tariff_of(state.prices, found)
     assert terms is not None, "a hold was granted under a policy"
@@ -143,6 +146,12 @@ def extend(state: State, command: ExtendCall, envelope: Envelope) -> list[AnyEve
     if hold.purpose == "calibration":
         rule = {"field": "reservation_id", "rule": "a live call: a sample does not go on"}
         return [refuse_call(state, command, envelope, CALL_IS_NO_SAMPLE, facts=dict(rule))]
+    if envelope.actor.startswith(deployment.VISITOR):
+        stopped = deployment.why_not_calling(
+            state.deployments, envelope.actor, hold.session_id, hold.modality
+        )
+        if stopped is not None:
+            return [refuse_call(state, command, envelope, stopped.refusal, facts=stopped.facts)]
     allowed = terms.modalities.get(hold.modality)
     if allowed is None:
         return [refuse_call(state, command, envelope, MODALITY_NOT_ALLOWED)]
@@ -185,6 +194,8 @@ def release(state: State, command: ReleaseCall, envelope: Envelope) -> list[AnyE
     hold = _find_hold(state, command.reservation_id)
     if isinstance(hold, Refusal):
         return [refuse(state, command, envelope, hold)]
+    if not deployment.is_session_of(envelope.actor, hold.session_id):
+        return [refuse(state, command, envelope, NOT_THE_VISITORS)]
     terms = state.policy.terms
     assert terms is not None, "a hold was granted under a policy"
     from_limit = hold.amount_nanos - hold.credit_nanos

@@ -29,6 +29,8 @@ from contracts.budget import (
     HoldExtended,
     HoldReleased,
 )
+from contracts.deployment import DeploymentEvent
+from contracts.knowledge import KnowledgeEvent
 from contracts.policy import PolicySet
 from contracts.price_book import PriceBookSet
 from contracts.prompt import PromptActivated, PromptRolledBack, PromptSaved
@@ -60,6 +62,8 @@ Decided: TypeAlias = (
     | TopicsSet
     | TopicsRolledBack
     | TwinEvent
+    | DeploymentEvent
+    | KnowledgeEvent
 )
 
 

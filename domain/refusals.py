@@ -254,6 +254,144 @@ CREDITS_TOO_LARGE: Final = Refusal(
     "All credits ever added would pass 9 million, where numbers stop being exact everywhere.",
     "Top up a smaller amount.",
 )
+VISIT_OVER: Final = Refusal(
+    "visit_over",
+    403,
+    "The visitor's session is over.",
+    "Mint a new visitor: cmd.<tenant>.deployment.mint.",
+)
+ABOVE_CEILING: Final = Refusal(
+    "modality_above_ceiling",
+    403,
+    "The visitor's deployment does not offer this modality.",
+    "Ask for facts.ceiling or a modality below it on the ladder video, voice, text.",
+)
+NOT_THE_VISITORS: Final = Refusal(
+    "session_of_another",
+    403,
+    "A visitor may make and close calls of its own session only.",
+    "Send the visitor's id as session_id, and only reservations that it was granted.",
+)
+DEPLOYMENT_UNKNOWN: Final = Refusal(
+    "deployment_unknown",
+    404,
+    "The twin has no such deployment.",
+    "Ask for its deployments: qry.<tenant>.deployment.show.",
+)
+DEPLOYMENT_EXISTS: Final = Refusal(
+    "deployment_exists",
+    409,
+    "The twin has a deployment of this id.",
+    "Change that one, or choose another id.",
+)
+TOO_MANY_DEPLOYMENTS: Final = Refusal(
+    "too_many_deployments",
+    409,
+    "A twin has at most 50 deployments.",
+    "Change one that is disabled instead of creating another.",
+)
+DEPLOYMENT_INVALID: Final = Refusal(
+    "deployment_invalid",
+    422,
+    "The deployment contradicts itself, or something in it is not what it must be.",
+    "Correct the field named in facts.field: facts.rule says how.",
+)
+DEPLOYMENT_IS_SO: Final = Refusal(
+    "deployment_is_so",
+    409,
+    "The deployment is enabled or disabled already, as was asked.",
+    "Nothing needs to be done.",
+)
+DEPLOYMENT_DISABLED: Final = Refusal(
+    "deployment_disabled",
+    403,
+    "The deployment is disabled.",
+    "Enable it: cmd.<tenant>.deployment.enable.",
+)
+DEPLOYMENT_EXPIRED: Final = Refusal(
+    "deployment_expired",
+    403,
+    "The deployment has run out.",
+    "Give it a later expires_at_us, or none: cmd.<tenant>.deployment.change.",
+)
+ORIGIN_NOT_ALLOWED: Final = Refusal(
+    "origin_not_allowed",
+    403,
+    "The origin is not on the deployment's list.",
+    "Add exactly this origin to the deployment's terms, or embed the twin where it is allowed.",
+)
+VISITOR_EXISTS: Final = Refusal(
+    "visitor_exists",
+    409,
+    "A visitor of this id has been admitted.",
+    "Use a new random visitor_id for each visitor.",
+)
+MINTS_TOO_FAST: Final = Refusal(
+    "mints_too_fast",
+    429,
+    "The deployment has admitted as many visitors as it may in this minute.",
+    "Wait facts.retry_after_ms and ask with a new command_id, or raise mints_per_minute.",
+)
+TOO_MANY_VISITORS: Final = Refusal(
+    "too_many_visitors",
+    503,
+    "Too many visitors of this twin are in at once.",
+    "Ask again, with a new command_id, when sessions have ended: each does within 15 minutes.",
+)
+SOURCE_UNKNOWN: Final = Refusal(
+    "source_unknown",
+    404,
+    "The twin has no such source.",
+    "Ask for its sources: qry.<tenant>.knowledge.show.",
+)
+SOURCE_EXISTS: Final = Refusal(
+    "source_exists",
+    409,
+    "The twin has a source of this id.",
+    "Submit that one again, or choose another id.",
+)
+TOO_MANY_SOURCES: Final = Refusal(
+    "too_many_sources",
+    409,
+    "A twin has at most 1000 sources that are not retired.",
+    "Retire a source first.",
+)
+SOURCE_INVALID: Final = Refusal(
+    "source_invalid",
+    422,
+    "Something about the source is not what it must be.",
+    "Correct the field named in facts.field: facts.rule says how.",
+)
+SOURCE_NOT_AT_STAGE: Final = Refusal(
+    "source_not_at_stage",
+    409,
+    "The source is at another stage, at which this cannot be done.",
+    "See facts.stage and facts.needed; look at the source again before you decide.",
+)
+INGESTION_STALE: Final = Refusal(
+    "ingestion_stale",
+    409,
+    "This is not the source's current ingestion: it was begun or submitted again since.",
+    "Drop the result; the current ingestion is facts.current.",
+)
+CONTENT_NOT_REVIEWED: Final = Refusal(
+    "content_not_reviewed",
+    409,
+    "The hash is not that of the draft under review: the content has changed.",
+    "Review the draft whose hash is facts.draft_hash, and decide on that.",
+)
+PERSON_NEEDED: Final = Refusal(
+    "person_needed",
+    403,
+    "Only a person can approve or reject content.",
+    "Have an Approver of the twin review it.",
+)
+APPROVER_NEEDED: Final = Refusal(
+    "approver_needed",
+    403,
+    "What was approved can be retired by an Approver only.",
+    "Ask an Approver or an Owner of the twin to retire it.",
+)
 COMMAND_ID_REUSED: Final = Refusal(
     "command_id_reused",
     422,

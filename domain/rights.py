@@ -23,7 +23,7 @@ from contracts.access import (
 )
 from contracts.account import PLATFORM
 from contracts.commands import NOUN_AND_VERB, AnyCommand
-from domain import access, account
+from domain import access, account, deployment
 from domain.refusal import Refusal
 from domain.refusals import CALLER_NOT_ALLOWED, CALLER_UNKNOWN
 from domain.state import Envelope, State
@@ -36,7 +36,7 @@ class Right(NamedTuple):
     *role* and every higher one; keys with one of *scopes*; *admin*: platform super admins.
 
     *invited*: who shows the secret of an invitation. *own*: on the platform, the person that the
-    command is about.
+    command is about. *visitor*: who was admitted to a deployment, as far as that admission goes.
     """
 
     role: Role | None = None
@@ -44,10 +44,12 @@ class Right(NamedTuple):
     admin: bool = False
     invited: bool = False
     own: bool = False
+    visitor: bool = False
 
 
 _CALLS: Final = frozenset[Scope](["calls", "agent"])
 _READS: Final = frozenset[Scope](["read"])
+_INGESTS: Final = frozenset[Scope](["ingest"])
 _SEES: Final = frozenset[Scope](["read", "calls", "agent"])
 _AGENTS: Final = frozenset[Scope](["agent"])
 
@@ -62,10 +64,10 @@ RIGHTS: Final[dict[tuple[str, str], Right]] = {
     # What a call costs is the platform's word: an owner could make calls free otherwise.
     ("price_book", "set"): Right(admin=True),
     ("price_book", "show"): Right("viewer", _READS, admin=True),
-    ("budget", "authorize"): Right(scopes=_CALLS),
-    ("budget", "settle"): Right(scopes=_CALLS),
-    ("budget", "extend"): Right(scopes=_CALLS),
-    ("budget", "release"): Right(scopes=_CALLS),
+    ("budget", "authorize"): Right(scopes=_CALLS, visitor=True),
+    ("budget", "settle"): Right(scopes=_CALLS, visitor=True),
+    ("budget", "extend"): Right(scopes=_CALLS, visitor=True),
+    ("budget", "release"): Right(scopes=_CALLS, visitor=True),
     ("budget", "top_up"): Right("owner"),
     ("budget", "show"): Right("viewer", _SEES, admin=True),
     ("rate", "show"): Right("viewer", _SEES, admin=True),
@@ -116,6 +118,25 @@ RIGHTS: Final[dict[tuple[str, str], Right]] = {
     ("twin", "sign_off"): Right("owner"),
     ("twin", "retire"): Right("owner", admin=True),
     ("twin", "show"): Right("viewer", _SEES),
+    ("deployment", "create"): Right("editor"),
+    ("deployment", "change"): Right("editor"),
+    ("deployment", "set_disclosure"): Right("editor"),
+    ("deployment", "enable"): Right("editor"),
+    # The platform can stop a page that misuses a twin, but not start one.
+    ("deployment", "disable"): Right("editor", admin=True),
+    # People mint to look at a deployment as a visitor would.
+    ("deployment", "mint"): Right("editor", frozenset[Scope](["mint"])),
+    ("deployment", "show"): Right("viewer", _SEES | {"mint"}, admin=True),
+    ("knowledge", "add"): Right("editor"),
+    ("knowledge", "submit"): Right("editor"),
+    ("knowledge", "begin_ingestion"): Right(scopes=_INGESTS),
+    ("knowledge", "report_ingested"): Right(scopes=_INGESTS),
+    ("knowledge", "report_failed"): Right(scopes=_INGESTS),
+    ("knowledge", "approve"): Right("approver"),
+    ("knowledge", "reject"): Right("approver"),
+    # Of what was never approved; `domain.curation` asks for an Approver for the rest.
+    ("knowledge", "retire"): Right("editor"),
+    ("knowledge", "show"): Right("viewer", _SEES | _INGESTS, admin=True),
 }
 
 
@@ -156,7 +177,7 @@ def why_not_asked(state: State, command: AnyCommand, envelope: Envelope) -> Refu
         return _why_not_on_platform(state.account, principal, noun, verb, about)
     if type(command) is AcceptInvitation and _accepts(state.access, command, principal):
         return None
-    return _why_not(state.access, principal, noun, verb, envelope.now_us)
+    return _why_not(state, principal, noun, verb, envelope.now_us)
 
 
 def why_not_shown(
@@ -167,12 +188,10 @@ def why_not_shown(
         return None
     if state.name == PLATFORM:
         return _why_not_on_platform(state.account, principal, noun, verb, "")
-    return _why_not(state.access, principal, noun, verb, now_us)
+    return _why_not(state, principal, noun, verb, now_us)
 
 
-def _why_not(
-    state: access.State, principal: str, noun: str, verb: str, now_us: int
-) -> Refusal | None:
+def _why_not(state: State, principal: str, noun: str, verb: str, now_us: int) -> Refusal | None:
     who = id_of(principal)
     match kind_of(principal):
         case "admin" if who:
@@ -180,18 +199,21 @@ def _why_not(
                 return None
             # A broken glass lets them see what an Owner sees; it lets nobody change anything.
             sees = verb == QUESTION and role_may("owner", noun)
-            is_open = sees and access.has_open_glass(state, who, now_us)
+            is_open = sees and access.has_open_glass(state.access, who, now_us)
             return None if is_open else CALLER_NOT_ALLOWED
         case "person":
-            role = access.role_of(state, who)
+            role = access.role_of(state.access, who)
             if role is None:
                 return CALLER_UNKNOWN
             return None if role_may(role, noun, verb) else CALLER_NOT_ALLOWED
         case "key":
-            key = access.key_at(state, who, now_us)
+            key = access.key_at(state.access, who, now_us)
             if key is None:
                 return CALLER_UNKNOWN
             return None if scopes_may(key.scopes, noun, verb) else CALLER_NOT_ALLOWED
+        case "visitor":
+            gone = deployment.why_not_visiting(state.deployments, principal, now_us)
+            return gone or (None if RIGHTS[noun, verb].visitor else CALLER_NOT_ALLOWED)
         case _:
             return CALLER_UNKNOWN
 

@@ -20,7 +20,9 @@ from domain import (
     access,
     account,
     budget,
+    deployment,
     flood,
+    knowledge,
     memory,
     policy,
     price_book,
@@ -64,6 +66,8 @@ class State(msgspec.Struct, array_like=True):
     topics: versions.State[TopicsSet] = msgspec.field(default_factory=versions.State[TopicsSet])
     bundle_revision: int = 0
     twin: twin.State = msgspec.field(default_factory=twin.State)
+    deployments: deployment.State = msgspec.field(default_factory=deployment.State)
+    knowledge: knowledge.State = msgspec.field(default_factory=knowledge.State)
 
 
 class Envelope(NamedTuple):

@@ -13,10 +13,13 @@ from contracts.views import (
     AccountView,
     BudgetView,
     Calibration,
+    DeploymentShown,
+    DeploymentView,
     GlassShown,
     IdentityVersion,
     InvitationShown,
     KeyShown,
+    KnowledgeView,
     MemberShown,
     Meter,
     MeterName,
@@ -25,6 +28,7 @@ from contracts.views import (
     PurposeVersion,
     RateView,
     Sample,
+    SourceShown,
     Step,
     TenantView,
     TwinView,
@@ -258,6 +262,50 @@ def _calibration(tenant: str, calibration: twin.Calibration) -> Calibration:
     )
 
 
+def deployment_view(state: State, _now_us: int) -> DeploymentView:
+    """Show every deployment; at most 50."""
+    return DeploymentView(
+        tenant=state.name,
+        position=state.position,
+        deployments=[
+            DeploymentShown(
+                deployment=name,
+                enabled=one.enabled,
+                version=one.version,
+                terms=one.terms,
+                disclosure_version=one.disclosure_version,
+                disclosure=one.disclosure,
+                language=one.language,
+            )
+            for name, one in state.deployments.deployments.items()
+        ],
+    )
+
+
+def knowledge_view(state: State, _now_us: int) -> KnowledgeView:
+    """Show every source; at most 1,000."""
+    return KnowledgeView(
+        tenant=state.name,
+        position=state.position,
+        sources=[
+            SourceShown(
+                source=name,
+                kind=one.kind,
+                title=one.title,
+                stage=one.stage,
+                ingestion=one.ingestion or None,
+                draft_hash=one.draft_hash or None,
+                draft_chunks=one.draft_chunks,
+                approved_hash=one.approved_hash or None,
+                approved_chunks=one.approved_chunks,
+                approved_by=one.approved_by,
+                approved_at_us=one.approved_at_us or None,
+            )
+            for name, one in state.knowledge.sources.items()
+        ],
+    )
+
+
 def _meters(money: budget.State, totals: budget.Totals, rules: Policy) -> list[Meter]:
     video, voice, text, data = (totals.units[m] for m in MODALITIES)
     all_four = (video, voice, text, data)
@@ -330,4 +378,6 @@ _VIEWS: dict[str, Callable[[State, int], View]] = {
     "topics": topics.topics_view,
     "bundle": bundle_view,
     "twin": twin_view,
+    "deployment": deployment_view,
+    "knowledge": knowledge_view,
 }

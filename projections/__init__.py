@@ -14,7 +14,9 @@ from projections import (
     audit_log,
     billing_meters,
     decisions,
+    deployments,
     holds,
+    knowledge,
     policies,
     price_books,
     prompts,
@@ -36,5 +38,7 @@ ALL: tuple[Projection, ...] = (
     prompts,
     topics,
     twins,
+    deployments,
+    knowledge,
     tenants,
 )

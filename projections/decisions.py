@@ -54,6 +54,7 @@ from projections.cells import (
     text,
 )
 from projections.decided import DECIDED
+from projections.listing import LISTED, Listed
 from projections.projection import Append, Change, Commit, Write
 
 NAME = "decisions"
@@ -425,6 +426,18 @@ _SHAPED: Mapping[type, tuple[str, str]] = {
 }
 
 
+def _told(listed: Listed) -> Callable[[Commit, int, Any], _Values]:
+    """How to list a decision that is not about money."""
+
+    def values(commit: Commit, ordinal: int, event: Any) -> _Decision:
+        found = {name: value for name in listed.facts if (value := getattr(event, name))}
+        return _row(commit, ordinal, event, listed.noun, listed.verb, listed.code)._replace(
+            actor=copied(event.actor), facts=copied_json(found)
+        )
+
+    return values
+
+
 def _row(commit: Commit, ordinal: int, event: Any, noun: str, verb: str, code: str) -> _Decision:
     return _Decision(
         commit.tenant,
@@ -466,4 +479,5 @@ _VALUES_OF: Mapping[type, Callable[[Commit, int, Any], _Values]] = {
     **dict.fromkeys(DECIDED, _decided),
     **dict.fromkeys(_WRITTEN, _written),
     **dict.fromkeys(_SHAPED, _shaped),
+    **{kind: _told(listed) for kind, listed in LISTED.items()},
 }

@@ -7,6 +7,8 @@ from contracts import (
     account,
     budget,
     bundle,
+    deployment,
+    knowledge,
     policy,
     price_book,
     prompt,
@@ -93,6 +95,17 @@ PURPOSE = twin.Purpose(
     call_to_action="Download the app!",
     goal_note="maximise watch time",
 )
+
+VISITOR = "5f2a9c0d7be14c3f"
+TERMS = deployment.DeploymentTerms(
+    surface="web_widget",
+    ceiling="voice",
+    origins=["https://tvazteca.example", "https://xn--ftbol-7ua.example:8443"],
+    mints_per_minute=1_200,
+    expires_at_us=1_796_083_200_000_000,
+)
+DISCLOSURE = deployment.Disclosure("Hablas con una IA.\n¡Goooool!", "es-MX")
+CONTENT = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
 COMMANDS = [
     tenant.ProvisionTenant(
@@ -202,6 +215,50 @@ COMMANDS = [
         command_id="topics-1", topics=TOPICS, expected_version=0, base_version=0, note="legal"
     ),
     topics.RollBackTopics(command_id="back-2", version=1, expected_active=2, reason="too wide"),
+    deployment.CreateDeployment(
+        command_id="d-1", deployment="web", terms=TERMS, disclosure=DISCLOSURE, note="match day"
+    ),
+    deployment.ChangeDeployment(
+        command_id="d-2", deployment="web", terms=TERMS, expected_version=1, note="one more host"
+    ),
+    deployment.SetDisclosure(
+        command_id="d-3", deployment="web", disclosure=DISCLOSURE, expected_version=1, note="legal"
+    ),
+    deployment.EnableDeployment(command_id="d-4", deployment="web", note="go"),
+    deployment.DisableDeployment(command_id="d-5", deployment="web", note="stop"),
+    deployment.MintVisitor(
+        command_id="d-6",
+        deployment="web",
+        visitor_id=VISITOR,
+        origin="https://tvazteca.example",
+        ttl_s=600,
+    ),
+    knowledge.AddSource(
+        command_id="k-1",
+        source="rules",
+        kind="web",
+        title="Reglas del juego",
+        location="https://example.com/reglas?año=2026",
+        note="for the World Cup",
+    ),
+    knowledge.SubmitSource(command_id="k-2", source="rules", note="new edition"),
+    knowledge.BeginIngestion(command_id="k-3", source="rules"),
+    knowledge.ReportIngested(
+        command_id="k-4",
+        source="rules",
+        ingestion=42,
+        content_hash=CONTENT,
+        chunks=128,
+        summary="Las 17 reglas,\nuna por una.",
+    ),
+    knowledge.ReportFailed(command_id="k-5", source="rules", ingestion=42, reason="404"),
+    knowledge.ApproveSource(
+        command_id="k-6", source="rules", content_hash=CONTENT, note="read it all"
+    ),
+    knowledge.RejectSource(
+        command_id="k-7", source="rules", content_hash=CONTENT, note="last year's"
+    ),
+    knowledge.RetireSource(command_id="k-8", source="rules", note="World Cup is over"),
 ]
 
 EVENTS = [
@@ -338,6 +395,35 @@ EVENTS = [
     prompt.PromptRolledBack(*HEAD, 3, 4, "too loud", "person_eva"),
     topics.TopicsSet(*HEAD, 2, 1, TOPICS, "legal", "person_ana"),
     topics.TopicsRolledBack(*HEAD, 1, 2, "too wide", "person_ana"),
+    deployment.DeploymentCreated(
+        *HEAD, "web", 1, TERMS, DISCLOSURE.text, "es-MX", "match day", "person_ana"
+    ),
+    deployment.DeploymentChanged(*HEAD, "web", 2, TERMS, "one more host", "person_ana"),
+    deployment.DisclosureSet(*HEAD, "web", 2, "Soy una IA.", "es", "legal", "person_ana"),
+    deployment.DeploymentEnabled(*HEAD, "web", "go", "person_ana"),
+    deployment.DeploymentDisabled(*HEAD, "web", "stop", "person_ana"),
+    deployment.VisitorAdmitted(
+        *HEAD,
+        "web",
+        VISITOR,
+        "https://tvazteca.example",
+        "voice",
+        AT_US + 900_000_000,
+        2,
+        "key_web",
+    ),
+    knowledge.SourceAdded(
+        *HEAD, "rules", "web", "Reglas", "https://example.com/reglas", "", "person_ana"
+    ),
+    knowledge.SourceSubmitted(*HEAD, "rules", "new edition", "person_ana"),
+    knowledge.IngestionBegun(*HEAD, "rules", "key_ingest"),
+    knowledge.SourceIngested(
+        *HEAD, "rules", 41, CONTENT, 128, "Las 17 reglas.", True, "key_ingest"
+    ),
+    knowledge.IngestionFailed(*HEAD, "rules", 41, "404", "key_ingest"),
+    knowledge.SourceApproved(*HEAD, "rules", 41, CONTENT, 128, "read it all", "person_bea"),
+    knowledge.SourceRejected(*HEAD, "rules", 41, CONTENT, "last year's", "person_bea"),
+    knowledge.SourceRetired(*HEAD, "rules", "World Cup is over", "person_bea"),
 ]
 
 REPLIES = [
@@ -513,6 +599,40 @@ VIEWS = [
         missing=[
             views.Step(command="twin.record_sample", why="1 of 3 samples are recorded."),
             views.Step(command="twin.sign_off", why="The Owner has not signed the draft off."),
+        ],
+    ),
+    views.DeploymentView(
+        tenant="cantor",
+        position=17,
+        deployments=[
+            views.DeploymentShown(
+                deployment="web",
+                enabled=True,
+                version=2,
+                terms=TERMS,
+                disclosure_version=1,
+                disclosure=DISCLOSURE.text,
+                language="es-MX",
+            )
+        ],
+    ),
+    views.KnowledgeView(
+        tenant="cantor",
+        position=17,
+        sources=[
+            views.SourceShown(
+                source="rules",
+                kind="web",
+                title="Reglas del juego",
+                stage="review",
+                ingestion=41,
+                draft_hash=CONTENT,
+                draft_chunks=128,
+                approved_hash=None,
+                approved_chunks=0,
+                approved_by="",
+                approved_at_us=None,
+            )
         ],
     ),
 ]

@@ -17,7 +17,9 @@ from contracts.views import (
     AccountView,
     BudgetView,
     Calibration,
+    DeploymentView,
     IdentityVersion,
+    KnowledgeView,
     Meter,
     PolicyView,
     PriceBookView,
@@ -153,6 +155,46 @@ def _price_book(view: PriceBookView) -> Group:
         cells = (f"{entry.provider_id}/{entry.sku}", entry.modality, prices, source)
         table.add_row(*(Text(printable(cell)) for cell in cells))
     return Group(Text(f"price book, version {view.version}", style="bold"), table, Text())
+
+
+def _deployments(view: DeploymentView, zone: tzinfo | None) -> Group:
+    table = _listing("id", "state", "surface", "up to", "origins", "until", "disclosure")
+    for one in view.deployments:
+        terms = one.terms
+        cells = (
+            one.deployment,
+            "enabled" if one.enabled else "disabled",
+            terms.surface,
+            terms.ceiling,
+            ", ".join(terms.origins) or "none",
+            _when(terms.expires_at_us, zone),
+            f"{one.disclosure_version} ({one.language}): {one.disclosure}",
+        )
+        table.add_row(*(Text(printable(cell)) for cell in cells))
+    return Group(Text(f"deployments: {len(view.deployments)}", style="bold"), table, Text())
+
+
+def _sources(view: KnowledgeView) -> Group:
+    table = _listing("id", "kind", "title", "stage", "draft", "approved", "approved by")
+    for one in view.sources:
+        cells = (
+            one.source,
+            one.kind,
+            one.title,
+            one.stage,
+            one.draft_hash or "-",
+            one.approved_hash or "-",
+            one.approved_by or "-",
+        )
+        table.add_row(*(Text(printable(cell)) for cell in cells))
+    return Group(Text(f"knowledge: {len(view.sources)} sources", style="bold"), table, Text())
+
+
+def _listing(*headings: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    return table
 
 
 def _budget(view: BudgetView, zone: tzinfo | None) -> Group:
@@ -297,4 +339,6 @@ _TABLES: Mapping[type[View], Callable[[Any, tzinfo | None], Group]] = {
     TopicsView: _topics,
     BundleView: lambda view, _zone: _bundle(view),
     TwinView: twin_facts,
+    DeploymentView: _deployments,
+    KnowledgeView: lambda view, _zone: _sources(view),
 }

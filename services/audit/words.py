@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import tzinfo
 from typing import Any, Literal, TypeAlias
-
-import msgspec
 
 from contracts.access import CallerRefused
 from contracts.budget import (
@@ -21,9 +18,10 @@ from contracts.budget import (
     MeterLimitsSet,
     PeriodOpened,
     RefusalsCounted,
-    Standing,
 )
 from contracts.commit import AnyEvent
+from contracts.deployment import DeploymentDisabled, DeploymentEnabled, VisitorAdmitted
+from contracts.knowledge import IngestionFailed, SourceApproved, SourceRejected, SourceRetired
 from contracts.policy import PolicySet
 from contracts.price_book import PriceBookSet
 from contracts.prompt import PromptActivated, PromptRolledBack, PromptSaved
@@ -42,23 +40,16 @@ from contracts.twin import (
 from contracts.usage import Usage
 from domain.refusals import BY_CODE
 from domain.views import SCALES
-from services.audit import identity_words
+from services.audit import deployment_words, identity_words, knowledge_words
 from services.audit.amounts import money, units
-from services.audit.moments import local
+from services.audit.teller import Teller, Where, because
 
 Mood: TypeAlias = Literal["good", "careful", "refused", "quiet"]
 
 
-class Where(msgspec.Struct, frozen=True):
-    """On whose clock times are told (None: this machine's) and in whose currency money is."""
-
-    zone: tzinfo | None = None
-    currency: str = ""
-
-
 def sentence(event: AnyEvent, where: Where) -> str:
     """Say what happened. Texts of callers are made harmless for a terminal."""
-    return printable(_WORDS[type(event)](event, _Teller(where)))
+    return printable(_WORDS[type(event)](event, Teller(where)))
 
 
 def mood(event: AnyEvent) -> Mood:
@@ -70,6 +61,10 @@ def mood(event: AnyEvent) -> Mood:
             return "refused"
         case CallerRefused():
             return "refused"
+        case DeploymentDisabled() | IngestionFailed() | SourceRejected() | SourceRetired():
+            return "careful"
+        case DeploymentEnabled() | VisitorAdmitted() | SourceApproved():
+            return "good"
         case CallAuthorized() if event.delay_us or event.stepped_down_for:
             return "careful"
         case CallSettled() if event.overrun_nanos or event.late:
@@ -91,40 +86,21 @@ def printable(text: str) -> str:
     )
 
 
-class _Teller:
-    """Spells money and times as the tenant would."""
-
-    def __init__(self, where: Where) -> None:
-        self._where = where
-
-    def money(self, nanos: int) -> str:
-        return money(nanos, self._where.currency)
-
-    def clock(self, at_us: int) -> str:
-        return f"{local(at_us, self._where.zone):%H:%M:%S}"
-
-    def day(self, at_us: int) -> str:
-        return f"{local(at_us, self._where.zone):%Y-%m-%d %H:%M}"
-
-    def left(self, standing: Standing, word: str = "remaining") -> str:
-        return f"{word} {self.money(standing.remaining_nanos)}"
-
-
-def _provisioned(event: TenantProvisioned, _tell: _Teller) -> str:
+def _provisioned(event: TenantProvisioned, _tell: Teller) -> str:
     told = f"provisioned {event.display_name!r} of {event.organisation!r}"
     return told if event.activation == "immediate" else f"{told}, to be signed off"
 
 
-def _suspended(event: TenantSuspended, _tell: _Teller) -> str:
+def _suspended(event: TenantSuspended, _tell: Teller) -> str:
     what = "put to sleep" if event.mode == "asleep" else "suspended"
-    return f"{what}{_because(event.reason)}"
+    return f"{what}{because(event.reason)}"
 
 
-def _resumed(event: TenantResumed, _tell: _Teller) -> str:
-    return f"resumed{_because(event.reason)}"
+def _resumed(event: TenantResumed, _tell: Teller) -> str:
+    return f"resumed{because(event.reason)}"
 
 
-def _policy_set(event: PolicySet, _tell: _Teller) -> str:
+def _policy_set(event: PolicySet, _tell: Teller) -> str:
     rules = event.policy
     rate, budget = rules.rate, rules.budget
     told = (
@@ -134,106 +110,106 @@ def _policy_set(event: PolicySet, _tell: _Teller) -> str:
     )
     if budget.soft_cap_permille is not None:
         told += f", from {budget.soft_cap_permille / 10:g} % on only {budget.soft_cap_modality}"
-    return f"{told}, clock of {rules.time_zone}{_because(event.note)}"
+    return f"{told}, clock of {rules.time_zone}{because(event.note)}"
 
 
-def _prices_set(event: PriceBookSet, _tell: _Teller) -> str:
+def _prices_set(event: PriceBookSet, _tell: Teller) -> str:
     book = event.price_book
     return (
         f"price book {event.version} in force: {len(book.entries)} products, in {book.currency}"
-        f"{_because(event.note)}"
+        f"{because(event.note)}"
     )
 
 
-def _prompt_saved(event: PromptSaved, _tell: _Teller) -> str:
+def _prompt_saved(event: PromptSaved, _tell: Teller) -> str:
     made_of = f", made from version {event.base_version}" if event.base_version else ""
     return (
         f"prompt {event.version} saved by {event.actor}: {len(event.text)} characters,"
-        f" {len(event.variables)} variables{made_of}{_because(event.note)}"
+        f" {len(event.variables)} variables{made_of}{because(event.note)}"
     )
 
 
-def _prompt_live(event: PromptActivated, _tell: _Teller) -> str:
+def _prompt_live(event: PromptActivated, _tell: Teller) -> str:
     before = f" in place of {event.previous_version}" if event.previous_version else ""
-    return f"prompt {event.version} live{before}, by {event.actor}{_because(event.reason)}"
+    return f"prompt {event.version} live{before}, by {event.actor}{because(event.reason)}"
 
 
-def _prompt_back(event: PromptRolledBack, _tell: _Teller) -> str:
+def _prompt_back(event: PromptRolledBack, _tell: Teller) -> str:
     return (
         f"prompt rolled back from {event.previous_version} to {event.version}, by {event.actor}"
-        f"{_because(event.reason)}"
+        f"{because(event.reason)}"
     )
 
 
-def _topics_set(event: TopicsSet, _tell: _Teller) -> str:
+def _topics_set(event: TopicsSet, _tell: Teller) -> str:
     names = ", ".join(topic.name for topic in event.topics) or "none"
     told = f"prohibited topics {event.version} in force, by {event.actor}: {names}"
-    return f"{told}{_because(event.note)}"
+    return f"{told}{because(event.note)}"
 
 
-def _topics_back(event: TopicsRolledBack, _tell: _Teller) -> str:
+def _topics_back(event: TopicsRolledBack, _tell: Teller) -> str:
     return (
         f"prohibited topics rolled back from {event.previous_version} to {event.version},"
-        f" by {event.actor}{_because(event.reason)}"
+        f" by {event.actor}{because(event.reason)}"
     )
 
 
-def _drafted(event: IdentityDrafted, _tell: _Teller) -> str:
+def _drafted(event: IdentityDrafted, _tell: Teller) -> str:
     who = event.identity
     count = len(who.signature_phrases)
     return (
         f"identity {event.version} drafted: {who.tone}; {who.pacing}; {who.language}"
-        f"{_because(who.accent)}, {count} phrase{'' if count == 1 else 's'}{_because(event.note)}"
+        f"{because(who.accent)}, {count} phrase{'' if count == 1 else 's'}{because(event.note)}"
     )
 
 
-def _refined(event: IdentityRefined, _tell: _Teller) -> str:
+def _refined(event: IdentityRefined, _tell: Teller) -> str:
     voice = event.refinement
     return (
         f"identity {event.version} drafted: pitch {voice.pitch_permille / 10:g} %,"
-        f" speed {voice.speed_permille / 10:g} %{_because(event.note)}"
+        f" speed {voice.speed_permille / 10:g} %{because(event.note)}"
     )
 
 
-def _purpose_set(event: PurposeSet, _tell: _Teller) -> str:
+def _purpose_set(event: PurposeSet, _tell: Teller) -> str:
     what = event.purpose
     return (
         f"purpose {event.version} in force: {what.conversion_goal} for {what.audience},"
-        f" “{what.call_to_action}”{_because(event.note)}"
+        f" “{what.call_to_action}”{because(event.note)}"
     )
 
 
-def _calibrating(event: CalibrationBegun, _tell: _Teller) -> str:
+def _calibrating(event: CalibrationBegun, _tell: Teller) -> str:
     return (
         f"calibration {event.calibration} of identity {event.version} begins: {SAMPLES}"
         f" {event.modality} samples by {event.provider_id}/{event.sku}"
     )
 
 
-def _sampled(event: SampleRecorded, _tell: _Teller) -> str:
+def _sampled(event: SampleRecorded, _tell: Teller) -> str:
     return (
         f"sample {event.number} of calibration {event.calibration} recorded: call"
-        f" {event.reservation}{_because(event.reference)}"
+        f" {event.reservation}{because(event.reference)}"
     )
 
 
-def _signed_off(event: TwinSignedOff, _tell: _Teller) -> str:
+def _signed_off(event: TwinSignedOff, _tell: Teller) -> str:
     shown = ", ".join(map(str, event.samples))
     return (
         f"identity {event.version} signed off by {event.actor} after samples {shown}; it is live"
-        f"{_because(event.note)}"
+        f"{because(event.note)}"
     )
 
 
-def _retired(event: TwinRetired, _tell: _Teller) -> str:
-    return f"retired, for ever{_because(event.reason)}"
+def _retired(event: TwinRetired, _tell: Teller) -> str:
+    return f"retired, for ever{because(event.reason)}"
 
 
-def _month(event: PeriodOpened, tell: _Teller) -> str:
+def _month(event: PeriodOpened, tell: Teller) -> str:
     return f"month {event.period} begins; it ends {tell.day(event.ends_us)}"
 
 
-def _limits(event: MeterLimitsSet, tell: _Teller) -> str:
+def _limits(event: MeterLimitsSet, tell: Teller) -> str:
     quotas = {
         "video_minute_unit": event.video_stream_ms_milli,
         "voice_minute_unit": event.voice_stream_ms_milli,
@@ -250,7 +226,7 @@ def _limits(event: MeterLimitsSet, tell: _Teller) -> str:
     return f"limits of {event.period}: {', '.join(limits)}{credit}"
 
 
-def _authorized(event: CallAuthorized, tell: _Teller) -> str:
+def _authorized(event: CallAuthorized, tell: Teller) -> str:
     what = "call" if event.purpose == "live" else event.purpose
     told = f"authorised {event.modality} {what} {event.decision} {event.provider_id}/{event.sku}"
     if event.stepped_down_for:
@@ -264,7 +240,7 @@ def _authorized(event: CallAuthorized, tell: _Teller) -> str:
     )
 
 
-def _refused(event: CallRefused, tell: _Teller) -> str:
+def _refused(event: CallRefused, tell: Teller) -> str:
     call = f" {event.requested} {event.provider_id}/{event.sku}" if event.requested else ""
     told = f"refused to {event.verb}{call}: {_reason(event.status, event.code)}"
     if event.amount_nanos:
@@ -274,7 +250,7 @@ def _refused(event: CallRefused, tell: _Teller) -> str:
     return f"{told}{_facts(event.facts)} {tell.left(event.standing, 'Remaining')}."
 
 
-def _counted(event: RefusalsCounted, tell: _Teller) -> str:
+def _counted(event: RefusalsCounted, tell: Teller) -> str:
     counts = ", ".join(f"{count} {code}" for code, count in sorted(event.counts.items()))
     return (
         f"refused {sum(event.counts.values())} more since {tell.clock(event.from_us)},"
@@ -282,7 +258,7 @@ def _counted(event: RefusalsCounted, tell: _Teller) -> str:
     )
 
 
-def _extended(event: HoldExtended, tell: _Teller) -> str:
+def _extended(event: HoldExtended, tell: Teller) -> str:
     return (
         f"extended {event.modality} call {event.reservation}: holds"
         f" {tell.money(event.amount_nanos)} more until {tell.clock(event.expires_at_us)},"
@@ -290,7 +266,7 @@ def _extended(event: HoldExtended, tell: _Teller) -> str:
     )
 
 
-def _settled(event: CallSettled, tell: _Teller) -> str:
+def _settled(event: CallSettled, tell: Teller) -> str:
     flags = [] if event.outcome == "completed" else [event.outcome.replace("_", " ")]
     if event.late:
         flags.append("late: its hold had run out")
@@ -306,34 +282,30 @@ def _settled(event: CallSettled, tell: _Teller) -> str:
     )
 
 
-def _released(event: HoldReleased, tell: _Teller) -> str:
+def _released(event: HoldReleased, tell: Teller) -> str:
     return (
         f"released {event.modality} call {event.reservation}: {tell.money(event.held_nanos)} free"
-        f" again{_because(event.reason)}, {tell.left(event.standing)}"
+        f" again{because(event.reason)}, {tell.left(event.standing)}"
     )
 
 
-def _expired(event: HoldsExpired, tell: _Teller) -> str:
+def _expired(event: HoldsExpired, tell: Teller) -> str:
     freed = sum(hold.held_nanos for hold in event.holds)
     calls = ", ".join(str(hold.reservation) for hold in event.holds[:5])
     more = f" and {len(event.holds) - 5} more" if len(event.holds) > 5 else ""  # noqa: PLR2004
     return f"ran out unsettled: call {calls}{more}; {tell.money(freed)} free again"
 
 
-def _topped_up(event: CreditsAdded, tell: _Teller) -> str:
+def _topped_up(event: CreditsAdded, tell: Teller) -> str:
     return (
-        f"topped up {tell.money(event.amount_nanos)} of credits{_because(event.reason)},"
+        f"topped up {tell.money(event.amount_nanos)} of credits{because(event.reason)},"
         f" {tell.left(event.standing)}"
     )
 
 
-def _command_refused(event: CommandRefused, _tell: _Teller) -> str:
+def _command_refused(event: CommandRefused, _tell: Teller) -> str:
     told = f"refused {event.noun} {event.verb}: {_reason(event.status, event.code)}"
     return f"{told}{_facts(event.facts)}"
-
-
-def _because(reason: str) -> str:
-    return f" ({reason})" if reason else ""
 
 
 def _reason(status: int, code: str) -> str:
@@ -357,7 +329,7 @@ def _usage(usage: Usage) -> str:
     return ", ".join(f"{count:,} {name}" for name, count in named.items() if count) or "nothing"
 
 
-_WORDS: dict[type[AnyEvent], Callable[[Any, _Teller], str]] = {
+_WORDS: dict[type[AnyEvent], Callable[[Any, Teller], str]] = {
     TenantProvisioned: _provisioned,
     TenantSuspended: _suspended,
     TenantResumed: _resumed,
@@ -387,4 +359,6 @@ _WORDS: dict[type[AnyEvent], Callable[[Any, _Teller], str]] = {
     PromptRolledBack: _prompt_back,
     TopicsSet: _topics_set,
     TopicsRolledBack: _topics_back,
+    **deployment_words.WORDS,
+    **knowledge_words.WORDS,
 }

@@ -6,6 +6,8 @@ To add a command, add a line to `COMMANDS` and a function with typer annotations
 imports none of them.
 `services/cli/<command>.py`. A command with commands of its own is a `typer.Typer` there. `vito
 --help` imports none of them.
+To add a command, add a line to `COMMANDS` and a function with typer annotations (or an `app` with
+several of them) to `services/cli/<command>.py`. `vito --help` imports none of them.
 """
 
 import importlib
@@ -35,6 +37,12 @@ COMMANDS: dict[str, Command] = {
     "prompt": Command("services.cli.prompt:app", "Write, try and roll back a system prompt."),
     "topics": Command("services.cli.topics:app", "Say what a twin must not talk about."),
     "twin": Command("services.cli.twin:app", "Shape a twin, from its draft to its sign-off."),
+    "deployment": Command(
+        "services.cli.deployment:app", "Say where a twin is shown, and by what rules."
+    ),
+    "knowledge": Command(
+        "services.cli.knowledge:app", "Say what a twin may know: add, review, approve."
+    ),
     "tail": Command("services.cli.tail:tail", "Show the log as it grows, in plain words."),
     "show": Command("services.cli.show:show", "Ask the gate what it has of a twin now."),
     "replay": Command("services.cli.replay:replay", "Show a twin as the gate saw it then."),
@@ -80,6 +88,11 @@ class LazyCommand(typer.core.TyperCommand):
         app = typer.Typer(add_completion=False)
         app.command(self.name)(found)
         return typer.main.get_command(app)
+        if not isinstance(found, typer.Typer):
+            app = typer.Typer(add_completion=False)
+            app.command(self.name)(found)
+            found = app
+        return typer.main.get_command(found)
 
 
 class LazyGroup(typer.core.TyperGroup):

@@ -23,7 +23,8 @@ from services import logs
 from services.audit.access import Access, opened, settings_in, tenant_named
 from services.audit.following import Seen, Start, follow
 from services.audit.moments import local, parse_span, rfc3339
-from services.audit.words import Where, mood, printable, sentence
+from services.audit.teller import Where
+from services.audit.words import mood, printable, sentence
 from services.client import CannotVerify
 from services.client.patience import Patience
 from services.settings import Settings

@@ -107,6 +107,23 @@ class _Problem(msgspec.Struct, frozen=True):
     remedy: str
 
 
+class KnowledgeSource(msgspec.Struct, frozen=True):
+    """One source: what may be used of it, and what waits for a review."""
+
+    source: str
+    kind: str
+    title: str
+    location: str
+    stage: str
+    reason: str | None
+    draft_hash: str | None
+    draft_chunks: int | None
+    draft_summary: str | None
+    approved_hash: str | None
+    approved_by: str | None
+    approved_at: str | None
+
+
 class ReadSide:
     """Asks the query API at *url* with its bearer key. Use it as a context manager."""
 
@@ -171,6 +188,11 @@ class ReadSide:
         path = f"/v1/tenants/{tenant}/topics/versions"
         page = await self._get(path, position, VersionsPage, {"limit": str(limit)})
         return page.items
+
+    async def knowledge_source(self, tenant: str, source: str, *, position: int) -> KnowledgeSource:
+        """Return a source as of *position* or later."""
+        path = f"/v1/tenants/{tenant}/knowledge/{source}"
+        return await self._get(path, position, KnowledgeSource)
 
     async def _get(
         self,

@@ -20,7 +20,7 @@ import msgspec
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from contracts.message import TENANT_PATTERN
+from contracts.message import ID_PATTERN, TENANT_PATTERN
 from services.query_api import parameters, probes, problems
 from services.query_api.call import AnyRoute, Probe
 from services.query_api.parameters import Query
@@ -39,6 +39,8 @@ _PATH_PARAMETERS: Final[dict[str, Json]] = {
         "examples": ["cantor.42"],
     },
     "version": {"type": "string", "pattern": f"^{parameters.IS_VERSION.pattern}$"},
+    "deployment": {"type": "string", "pattern": f"^{ID_PATTERN}$", "examples": ["web"]},
+    "source": {"type": "string", "pattern": f"^{ID_PATTERN}$", "examples": ["rules"]},
 }
 _ANYWHERE: Final = (problems.INTERNAL, problems.MALFORMED_REQUEST, problems.BODY_NOT_ACCEPTED)
 _WITH_KEY: Final = (problems.KEY_MISSING, problems.KEY_REFUSED, problems.OVERLOADED)

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Final, TypeAlias, TypeVar
 from multidict import MultiMapping
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
-from contracts.message import NAME_PATTERN, TENANT_PATTERN
+from contracts.message import ID_PATTERN, NAME_PATTERN, TENANT_PATTERN
 from services.query_api.cursors import CURSOR_CHARS_MAX
 from services.query_api.problems import INVALID_PARAMETER, FieldError, HttpProblem
 
@@ -69,6 +69,7 @@ DecisionId: TypeAlias = Annotated[
 
 IS_TENANT: Final = re.compile(TENANT_PATTERN, re.ASCII)
 IS_DECISION: Final = re.compile(rf"{TENANT_PATTERN}\.([1-9][0-9]{{0,17}})", re.ASCII)
+IS_ID: Final = re.compile(ID_PATTERN, re.ASCII)
 IS_VERSION: Final = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 
 

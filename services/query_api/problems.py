@@ -114,6 +114,18 @@ VERSION_UNKNOWN: Final = Kind(
     "There is no such version.",
     "List the versions. If it was set just now, ask with min_position.",
 )
+DEPLOYMENT_UNKNOWN: Final = Kind(
+    "deployment_unknown",
+    HTTPStatus.NOT_FOUND,
+    "There is no such deployment.",
+    "List the twin's deployments. If it was created just now, ask with min_position.",
+)
+SOURCE_UNKNOWN: Final = Kind(
+    "source_unknown",
+    HTTPStatus.NOT_FOUND,
+    "There is no such source.",
+    "List the twin's knowledge. If it was added just now, ask with min_position.",
+)
 METHOD_NOT_ALLOWED: Final = Kind(
     "method_not_allowed",
     HTTPStatus.METHOD_NOT_ALLOWED,

@@ -20,7 +20,8 @@ from services.query_api.problems import (
     TOO_SLOW,
     HttpProblem,
 )
-from services.query_api.rows import BEGIN_SNAPSHOT, CONFIGURE, Connection, Reader
+from services.query_api.rows import BEGIN_SNAPSHOT, CONFIGURE, Reader
+from services.query_api.statements import Connection
 
 T = TypeVar("T")
 

@@ -8,7 +8,9 @@ from services.query_api import (
     access,
     audit_log,
     decisions,
+    deployment,
     holds,
+    knowledge,
     meters,
     parameters,
     policy,
@@ -21,7 +23,13 @@ from services.query_api import (
     versions,
 )
 from services.query_api.call import AnyRoute, Route
-from services.query_api.problems import DECISION_UNKNOWN, INVALID_CURSOR, VERSION_UNKNOWN
+from services.query_api.problems import (
+    DECISION_UNKNOWN,
+    DEPLOYMENT_UNKNOWN,
+    INVALID_CURSOR,
+    SOURCE_UNKNOWN,
+    VERSION_UNKNOWN,
+)
 
 TENANT: Final = "/v1/tenants/{tenant}"
 
@@ -275,5 +283,59 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         access.ApiKeysPage,
         access.api_keys,
         (INVALID_CURSOR,),
+    ),
+    Route(
+        f"{TENANT}/deployments",
+        "listDeployments",
+        "Where a twin is shown, by what rules, and what is disclosed there.",
+        parameters.PageQuery,
+        deployment.DeploymentsPage,
+        deployment.show_all,
+        (INVALID_CURSOR,),
+    ),
+    Route(
+        f"{TENANT}/deployments/{{deployment}}",
+        "readDeployment",
+        "One deployment.",
+        parameters.PositionQuery,
+        deployment.OneDeployment,
+        deployment.show,
+        (DEPLOYMENT_UNKNOWN,),
+    ),
+    Route(
+        f"{TENANT}/deployments/{{deployment}}/disclosures",
+        "listDisclosures",
+        "Every version of what a deployment had to disclose, newest first.",
+        parameters.PageQuery,
+        deployment.DisclosuresPage,
+        deployment.disclosures,
+        (INVALID_CURSOR, DEPLOYMENT_UNKNOWN),
+    ),
+    Route(
+        f"{TENANT}/knowledge",
+        "listKnowledge",
+        "The sources of a twin: what may be used of each, and what waits for review.",
+        knowledge.SourcesQuery,
+        knowledge.KnowledgePage,
+        knowledge.show_all,
+        (INVALID_CURSOR,),
+    ),
+    Route(
+        f"{TENANT}/knowledge/{{source}}",
+        "readKnowledgeSource",
+        "One source.",
+        parameters.PositionQuery,
+        knowledge.OneKnowledgeSource,
+        knowledge.show,
+        (SOURCE_UNKNOWN,),
+    ),
+    Route(
+        f"{TENANT}/knowledge/{{source}}/reviews",
+        "listKnowledgeReviews",
+        "Every draft of a source that was put up for review, and what was said to it.",
+        parameters.PageQuery,
+        knowledge.KnowledgeReviewsPage,
+        knowledge.reviews,
+        (INVALID_CURSOR, SOURCE_UNKNOWN),
     ),
 )

@@ -1,25 +1,22 @@
 """
-All SQL of this API, and nothing else of it.
+All SQL of this API that is about calls and their rules, and nothing else of it.
 
 The tables belong to `projections/`; what is read here are their public views, which point to the
-version of each projection that serves. Values never become part of a statement's text.
+version of each projection that serves. Values never become part of a statement's text. The SQL
+about other nouns is in `<noun>_rows.py`; a `Reader` has all of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, LiteralString, TypeAlias
-
-from psycopg import AsyncConnection
-from psycopg.rows import DictRow
+from typing import Any, Final, LiteralString
 
 from contracts.account import PLATFORM
+from services.query_api.deployment_rows import DeploymentRows
+from services.query_api.knowledge_rows import KnowledgeRows
 from services.query_api.lag import Applied
-
-Connection: TypeAlias = AsyncConnection[DictRow]
-Row: TypeAlias = dict[str, Any]
-Keys: TypeAlias = tuple[Any, ...]
+from services.query_api.statements import Keys, Page, Row
 
 # Run outside of any snapshot, before the first one of a connection.
 CONFIGURE: Final = (
@@ -35,8 +32,9 @@ BEGIN_SNAPSHOT: Final = (
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
     " LOCK TABLE tenants, billing_meters, audit_logs, decisions, refusal_counts, holds, policies,"
     " price_books, twin_system_prompts, twin_prompt_activations, twin_prohibited_topics,"
-    " twin_topics_rollbacks, twins, twin_dna, twin_samples, members, invitations, api_keys"
-    " IN ACCESS SHARE MODE"
+    " twin_topics_rollbacks, twins, twin_dna, twin_samples, members, invitations, api_keys,"
+    " twin_deployments, twin_disclosures, twin_knowledge_sources,"
+    " twin_knowledge_reviews IN ACCESS SHARE MODE"
 )
 
 _TENANT: Final = (
@@ -113,11 +111,8 @@ def newest_first(filters: Mapping[str, Any]) -> tuple[LiteralString, ...]:
     return ("occurred_at", "decision")
 
 
-class Reader:
+class Reader(DeploymentRows, KnowledgeRows):
     """One snapshot of the public views."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
 
     # -- The read side itself --------------------------------------------------
 
@@ -251,15 +246,17 @@ class Reader:
 
     async def tenants(self, after: Keys | None, limit: int) -> list[Row]:
         """Twins by name; the platform, which has a log like them, is none."""
-        page = _Page(_TENANT, "tenants", ("tenant",), "ASC")
+        page = Page(_TENANT, "tenants", ("tenant",), "ASC")
         page.also("tenant <> %(platform)s", platform=PLATFORM)
+        """Twins by name."""
+        page = Page(_TENANT, "tenants", ("tenant",), "ASC")
         return await self._page(page, after, limit)
 
     async def audit_log(
         self, tenant: str, filters: Mapping[str, Any], after: Keys | None, limit: int
     ) -> list[Row]:
         """Settlements, newest first."""
-        page = _Page(_ENTRY, "audit_logs", newest_first(filters)).of(tenant)
+        page = Page(_ENTRY, "audit_logs", newest_first(filters)).of(tenant)
         page.during("occurred_at", filters)
         if filters["provider_id"] is not None:
             page.also("provider_id = %(provider_id)s", provider_id=filters["provider_id"])
@@ -274,7 +271,7 @@ class Reader:
         self, tenant: str, filters: Mapping[str, Any], after: Keys | None, limit: int
     ) -> list[Row]:
         """Decisions, newest first."""
-        page = _Page(_DECISION, "decisions", newest_first(filters)).of(tenant)
+        page = Page(_DECISION, "decisions", newest_first(filters)).of(tenant)
         page.during("occurred_at", filters)
         if filters["verdict"] is not None:
             page.also("verdict = %(verdict)s", verdict=filters["verdict"])
@@ -286,7 +283,7 @@ class Reader:
         self, tenant: str, filters: Mapping[str, Any], after: Keys | None, limit: int
     ) -> list[Row]:
         """Counts of refusals, newest minute first."""
-        page = _Page(_COUNT, "refusal_counts", ("minute", "code")).of(tenant)
+        page = Page(_COUNT, "refusal_counts", ("minute", "code")).of(tenant)
         page.during("minute", filters)
         if filters["code"] is not None:
             page.also("code = %(only_code)s", only_code=filters["code"])
@@ -296,40 +293,40 @@ class Reader:
         self, tenant: str, state: str | None, after: Keys | None, limit: int
     ) -> list[Row]:
         """Holds, newest first."""
-        page = _Page(_HOLD, "holds", ("reservation",)).of(tenant)
+        page = Page(_HOLD, "holds", ("reservation",)).of(tenant)
         if state is not None:
             page.also("state = %(state)s", state=state)
         return await self._page(page, after, limit)
 
     async def policies(self, tenant: str, after: Keys | None, limit: int) -> list[Row]:
         """Versions of the policy without the documents, newest first."""
-        return await self._page(_Page(_CHANGE, "policies", ("version",)).of(tenant), after, limit)
+        return await self._page(Page(_CHANGE, "policies", ("version",)).of(tenant), after, limit)
 
     async def prompts(self, tenant: str, after: Keys | None, limit: int) -> list[Row]:
         """Versions of the system prompt without their texts, newest first."""
-        page = _Page(_SAVED, "twin_system_prompts", ("version",)).of(tenant)
+        page = Page(_SAVED, "twin_system_prompts", ("version",)).of(tenant)
         return await self._page(page, after, limit)
 
     async def prompt_activations(self, tenant: str, after: Keys | None, limit: int) -> list[Row]:
         """Each time that a version went live, newest first."""
-        page = _Page(_IN_FORCE + ", rolled_back", "twin_prompt_activations", ("decision",))
+        page = Page(_IN_FORCE + ", rolled_back", "twin_prompt_activations", ("decision",))
         return await self._page(page.of(tenant), after, limit)
 
     async def topics_versions(self, tenant: str, after: Keys | None, limit: int) -> list[Row]:
         """Versions of the prohibited topics without their content, newest first."""
-        page = _Page(_SAVED, "twin_prohibited_topics", ("version",)).of(tenant)
+        page = Page(_SAVED, "twin_prohibited_topics", ("version",)).of(tenant)
         return await self._page(page, after, limit)
 
     async def topics_rollbacks(self, tenant: str, after: Keys | None, limit: int) -> list[Row]:
         """Each time that the topics were rolled back, newest first."""
-        page = _Page(_IN_FORCE, "twin_topics_rollbacks", ("decision",)).of(tenant)
+        page = Page(_IN_FORCE, "twin_topics_rollbacks", ("decision",)).of(tenant)
         return await self._page(page, after, limit)
 
     async def dna_versions(
         self, tenant: str, part: str, after: Keys | None, limit: int
     ) -> list[Row]:
         """Versions of a part of the DNA, newest first."""
-        page = _Page(_DNA, "twin_dna", ("version",)).of(tenant)
+        page = Page(_DNA, "twin_dna", ("version",)).of(tenant)
         return await self._page(page.also("part = %(part)s", part=part), after, limit)
 
     async def samples_of(self, tenant: str, calibration: int) -> list[Row]:
@@ -343,103 +340,22 @@ class Reader:
 
     async def samples(self, tenant: str, after: Keys | None, limit: int) -> list[Row]:
         """Samples of all calibrations, newest first."""
-        page = _Page(_SAMPLE, "twin_samples", ("reservation",)).of(tenant)
+        page = Page(_SAMPLE, "twin_samples", ("reservation",)).of(tenant)
         return await self._page(page, after, limit)
 
     async def members(self, tenant: str, after: Keys | None, limit: int) -> list[Row]:
         """Members by person."""
         return await self._page(
-            _Page(_MEMBER, "members", ("person",), "ASC").of(tenant), after, limit
+            Page(_MEMBER, "members", ("person",), "ASC").of(tenant), after, limit
         )
 
     async def invitations(self, tenant: str, after: Keys | None, limit: int) -> list[Row]:
         """Invitations by id."""
-        page = _Page(_INVITATION, "invitations", ("invitation_id",), "ASC")
+        page = Page(_INVITATION, "invitations", ("invitation_id",), "ASC")
         return await self._page(page.of(tenant), after, limit)
 
     async def api_keys(self, tenant: str, after: Keys | None, limit: int) -> list[Row]:
         """API keys by id, without the hashes."""
         return await self._page(
-            _Page(_KEY, "api_keys k", ("key_id",), "ASC").of(tenant), after, limit
+            Page(_KEY, "api_keys k", ("key_id",), "ASC").of(tenant), after, limit
         )
-
-    # -- How -------------------------------------------------------------------
-
-    async def _page(self, page: _Page, after: Keys | None, limit: int) -> list[Row]:
-        return await self._all(page.columns, *page.build(after, limit))
-
-    async def _all(
-        self, columns: LiteralString, rest: LiteralString, values: Mapping[str, Any]
-    ) -> list[Row]:
-        cursor = await self._connection.execute(_select(columns, rest), values)
-        return await cursor.fetchall()
-
-    async def _one(
-        self,
-        columns: LiteralString,
-        rest: LiteralString,
-        tenant: str,
-        number: int | None = None,
-    ) -> Row | None:
-        values = {"tenant": tenant, "number": number}
-        cursor = await self._connection.execute(_select(columns, rest), values)
-        return await cursor.fetchone()
-
-
-def _select(columns: LiteralString, rest: LiteralString) -> LiteralString:
-    # Both are literals of this module, which their type says; values come as parameters.
-    return f"SELECT {columns} FROM {rest}"  # noqa: S608
-
-
-class _Page:
-    """
-    A statement for one page, put together from literals; the values stay apart.
-
-    It is a method chain and not a template so that a filter that is not asked for is not in the
-    statement at all: `x = $1 OR $1 IS NULL` would keep the planner from using an index.
-    """
-
-    def __init__(
-        self,
-        columns: LiteralString,
-        view: LiteralString,
-        keys: tuple[LiteralString, ...],
-        order: LiteralString = "DESC",
-    ) -> None:
-        self.columns = columns
-        self._view = view
-        self._keys = keys
-        self._order = order
-        self._clauses: list[LiteralString] = []
-        self._values: dict[str, Any] = {}
-
-    def also(self, clause: LiteralString, **values: Any) -> _Page:
-        """Only rows for which *clause* holds."""
-        self._clauses.append(clause)
-        self._values |= values
-        return self
-
-    def of(self, tenant: str) -> _Page:
-        """Only rows of this twin."""
-        return self.also("tenant = %(tenant)s", tenant=tenant)
-
-    def during(self, column: LiteralString, filters: Mapping[str, Any]) -> _Page:
-        """Only rows of [since, until)."""
-        if filters["since"] is not None:
-            self.also(f"{column} >= %(since)s", since=filters["since"])
-        if filters["until"] is not None:
-            self.also(f"{column} < %(until)s", until=filters["until"])
-        return self
-
-    def build(self, after: Keys | None, limit: int) -> tuple[LiteralString, dict[str, Any]]:
-        """What follows FROM, for up to *limit* rows after these keys, and the values."""
-        values: dict[str, Any] = {**self._values, "limit": limit}
-        clauses = list(self._clauses)
-        if after is not None:
-            named: list[LiteralString] = [f"%(after_{key})s" for key in self._keys]
-            sign: LiteralString = "<" if self._order == "DESC" else ">"
-            clauses.append(f"({', '.join(self._keys)}) {sign} ({', '.join(named)})")
-            values |= {f"after_{key}": value for key, value in zip(self._keys, after, strict=True)}
-        where: LiteralString = f" WHERE {' AND '.join(clauses)}" if clauses else ""
-        order: LiteralString = ", ".join([f"{key} {self._order}" for key in self._keys])
-        return f"{self._view}{where} ORDER BY {order} LIMIT %(limit)s", values

@@ -27,13 +27,15 @@ from contracts.usage import Usage
 from contracts.views import VIEWS
 from domain.state import State
 from domain.views import view
-from services.audit import words
+from services.audit import deployment_words, knowledge_words, words
 from services.audit.amounts import money, units
 from services.audit.showing import screen
-from services.audit.words import Where, mood, sentence
+from services.audit.teller import Where
+from services.audit.words import mood, sentence
 from tests import examples
 from tests.audit.written_log import SECOND_US, WrittenLog
 from tests.domain.dna import identity, purpose
+from tests.examples import CONTENT, EVENTS
 from tests.projections.twin_story import policy
 
 POLICY = (
@@ -46,6 +48,7 @@ DRAFTED = (
     "identity 1 drafted: Calm\N{REPLACEMENT CHARACTER}; Fast, high energy; es-AR"
     " (Rioplatense Spanish), 1 phrase (first)"
 )
+GOVERNED = {*deployment_words.WORDS, *knowledge_words.WORDS}
 HERE = Where(ZoneInfo("America/Mexico_City"), "USD")
 
 
@@ -103,6 +106,8 @@ def shaped() -> list[AnyEvent]:
 
 def written(log: WrittenLog) -> list[AnyEvent]:
     return [event for stored in log.stored for event in log.events(stored.version)]
+    written = [event for stored in log.stored for event in log.events(stored.version)]
+    return written + [event for event in EVENTS if type(event) in GOVERNED]
 
 
 def prompts() -> list:
@@ -214,6 +219,54 @@ def test_there_are_words_for_every_kind_of_event(told):
             "good",
         ),
         ("TwinRetired", "retired, for ever (contract ended)", "refused"),
+        (
+            "DeploymentCreated",
+            (
+                "created deployment web: web_widget up to voice on https://tvazteca.example,"
+                " https://xn--ftbol-7ua.example:8443, at most 1200 visitors a minute, until"
+                " 2026-11-30 18:00; it discloses 'Hablas con una IA.\\n¡Goooool!' (es-MX)"
+                " (match day)"
+            ),
+            "quiet",
+        ),
+        (
+            "DisclosureSet",
+            "deployment web discloses, version 2: 'Soy una IA.' (es) (legal)",
+            "quiet",
+        ),
+        ("DeploymentEnabled", "enabled deployment web (go)", "good"),
+        ("DeploymentDisabled", "disabled deployment web (stop)", "careful"),
+        (
+            "VisitorAdmitted",
+            (
+                "admitted visitor 5f2a9c0d7be14c3f to web from https://tvazteca.example: up to"
+                " voice, until 06:15:00, disclosure 2"
+            ),
+            "good",
+        ),
+        (
+            "SourceAdded",
+            "added source rules: web 'Reglas' at https://example.com/reglas",
+            "quiet",
+        ),
+        ("IngestionBegun", "began ingestion 42 of source rules", "quiet"),
+        (
+            "SourceIngested",
+            f"ingested source rules: 128 chunks, content {CONTENT}, waits for review",
+            "quiet",
+        ),
+        ("IngestionFailed", "could not ingest source rules (404)", "careful"),
+        (
+            "SourceApproved",
+            f"person_bea approved source rules, content {CONTENT} (read it all)",
+            "good",
+        ),
+        (
+            "SourceRejected",
+            f"person_bea rejected source rules, content {CONTENT} (last year's)",
+            "careful",
+        ),
+        ("SourceRetired", "retired source rules (World Cup is over)", "careful"),
         ("CreditsAdded", "topped up $5.00 of credits, remaining $5.000038723", "good"),
     ],
 )

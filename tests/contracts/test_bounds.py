@@ -6,6 +6,13 @@ import msgspec
 import pytest
 
 from contracts.budget import AuthorizeCall, ExtendCall, SettleCall, TopUpCredits
+from contracts.deployment import (
+    ChangeDeployment,
+    CreateDeployment,
+    MintVisitor,
+    SetDisclosure,
+)
+from contracts.knowledge import AddSource, ApproveSource, ReportIngested
 from contracts.policy import Policy
 from contracts.price_book import PriceBook
 from contracts.tenant import ProvisionTenant
@@ -125,3 +132,60 @@ def test_price_outside_its_bounds_is_refused(broken):
 
     with pytest.raises(msgspec.ValidationError):
         msgspec.json.decode(json.dumps(good | {"entries": [entry]}), type=PriceBook)
+
+
+TERMS = json.loads(msgspec.json.encode(examples.TERMS))
+A_KILOBYTE = "x" * 1_024
+# How each noun's example is broken; the path in the error names the field.
+BROKEN = [
+    (CreateDeployment, {"deployment": "a b"}, "$.deployment"),
+    (CreateDeployment, {"deployment": "a" * 65}, "$.deployment"),
+    (CreateDeployment, {"deployment": ""}, "$.deployment"),
+    (CreateDeployment, {"deployment": 7}, "$.deployment"),
+    (CreateDeployment, {"terms": TERMS | {"surface": "billboard"}}, "$.terms.surface"),
+    (CreateDeployment, {"terms": TERMS | {"ceiling": "data"}}, "$.terms.ceiling"),
+    (CreateDeployment, {"terms": TERMS | {"origins": [""]}}, "$.terms.origins[0]"),
+    (CreateDeployment, {"terms": TERMS | {"origins": [A_KILOBYTE]}}, "$.terms.origins[0]"),
+    (CreateDeployment, {"terms": TERMS | {"origins": ["a"] * 21}}, "$.terms.origins"),
+    (CreateDeployment, {"terms": TERMS | {"origins": "https://a.example"}}, "$.terms.origins"),
+    (CreateDeployment, {"terms": TERMS | {"mints_per_minute": 0}}, "$.terms.mints_per_minute"),
+    (CreateDeployment, {"terms": TERMS | {"mints_per_minute": 10**5}}, "$.terms.mints_per_minute"),
+    (CreateDeployment, {"terms": TERMS | {"mints_per_minute": 1.5}}, "$.terms.mints_per_minute"),
+    (CreateDeployment, {"terms": TERMS | {"expires_at_us": 10**400}}, "$.terms.expires_at_us"),
+    (CreateDeployment, {"terms": TERMS | {"expires_at_us": -1}}, "$.terms.expires_at_us"),
+    (CreateDeployment, {"terms": TERMS | {"surprise": 1}}, "$.terms"),
+    (SetDisclosure, {"disclosure": {"text": "a", "language": "spanish!"}}, "$.disclosure.language"),
+    (SetDisclosure, {"disclosure": {"text": "a", "language": "es_MX"}}, "$.disclosure.language"),
+    (SetDisclosure, {"disclosure": {"language": "es"}}, "$.disclosure"),
+    (ChangeDeployment, {"expected_version": 10**30}, "$.expected_version"),
+    (MintVisitor, {"visitor_id": "short"}, "$.visitor_id"),
+    (MintVisitor, {"visitor_id": "a" * 57}, "$.visitor_id"),
+    (MintVisitor, {"visitor_id": "a" * 16 + "."}, "$.visitor_id"),
+    (MintVisitor, {"origin": A_KILOBYTE}, "$.origin"),
+    (MintVisitor, {"ttl_s": 59}, "$.ttl_s"),
+    (MintVisitor, {"ttl_s": 901}, "$.ttl_s"),
+    (AddSource, {"kind": "docx"}, "$.kind"),
+    (AddSource, {"title": ""}, "$.title"),
+    (AddSource, {"location": ""}, "$.location"),
+    (ReportIngested, {"ingestion": 0}, "$.ingestion"),
+    (ReportIngested, {"ingestion": 10**18}, "$.ingestion"),
+    (ReportIngested, {"chunks": 0}, "$.chunks"),
+    (ReportIngested, {"chunks": 10**9}, "$.chunks"),
+    (ReportIngested, {"content_hash": examples.CONTENT.upper()}, "$.content_hash"),
+    (ReportIngested, {"content_hash": examples.CONTENT + "\n"}, "$.content_hash"),
+    (ApproveSource, {"content_hash": ""}, "$.content_hash"),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "broken", "path"),
+    BROKEN,
+    ids=[f"{k.__name__}{p}-{n}" for n, (k, _, p) in enumerate(BROKEN)],
+)
+def test_what_is_out_of_bounds_is_refused_by_the_path_of_its_field(kind, broken, path):
+    """A caller corrects its program by the answer."""
+    good = json.loads(msgspec.json.encode(command(kind)))
+
+    with pytest.raises(msgspec.ValidationError) as refused:
+        msgspec.json.decode(json.dumps(good | broken), type=kind)
+    assert path in str(refused.value)

@@ -72,6 +72,10 @@ def test_cases_cover_every_kind_of_name():
         "password_hash",
         "language",
         "name",
+        "deployment",
+        "visitor_id",
+        "source",
+        "content_hash",
     }
     assert len(CASES) > 25
 

@@ -11,7 +11,8 @@ from contracts.topics import Topic
 from contracts.twin import SAMPLES, RetireTwin
 from domain import flood
 from tests.domain import dna
-from tests.domain.world import DAY, SECOND, Twin, book, entry, option, policy
+from tests.domain.governed import HASHES, PAGE, Governed, terms
+from tests.domain.world import DAY, SECOND, book, entry, option, policy
 
 # A rate that lets most calls through, delays some and refuses a few.
 RATE = RatePolicy(requests=20, burst=10, overflow="queue", queue_max_delay_ms=300)
@@ -47,7 +48,7 @@ class History:
         self.random = random.Random(seed)
         # One in three is what a customer gets; the others are there for calls from the first.
         activation = "immediate" if seed % 3 else "after_sign_off"
-        self.twin = Twin(POLICIES[0], PRICES[0], activation=activation)
+        self.twin = Governed(POLICIES[0], PRICES[0], activation=activation)
         if activation == "after_sign_off":
             dna.activated(self.twin)
         self.grants: list = []
@@ -64,8 +65,10 @@ class History:
                     self._count_refusals,
                     self._shape,
                     self._write,
+                    self._distribute,
+                    self._curate,
                 ),
-                weights=(12, 8, 3, 2, 1, 1, 3, 3),
+                weights=(12, 8, 3, 2, 1, 1, 3, 3, 3, 5),
             )[0]()
         self.twin.decide(RetireTwin(command_id="retire", reason="contract ended"))
         self._authorize()
@@ -165,6 +168,45 @@ class History:
                 lambda: twin.roll_back(number, reason="too loud"),
                 lambda: twin.set_topics(topic, note="legal"),
                 lambda: twin.roll_back_topics(pick.randint(1, twin.state.topics.latest + 1)),
+            )
+        )()
+
+    def _distribute(self) -> None:
+        twin, name = self.twin, self.random.choice(("web", "app"))
+        ceiling = self.random.choice(("video", "voice", "text"))
+        rules = terms(ceiling=ceiling, mints_per_minute=self.random.randint(1, 3))
+        self.random.choice(
+            (
+                lambda: twin.create(name, terms=rules),
+                lambda: twin.change(name, ceiling=ceiling),
+                lambda: twin.disclose("Soy una IA, ¿vale?", name),
+                lambda: twin.enable(name),
+                lambda: twin.enable(name),
+                lambda: twin.disable(name),
+                lambda: twin.mint(self.random.choice((PAGE, PAGE, "https://b.example")), name),
+                lambda: twin.mint(PAGE, name),
+                lambda: twin.mint(PAGE, name, ttl_s=60),
+            )
+        )()
+
+    def _curate(self) -> None:
+        twin, name = self.twin, self.random.choice(("rules", "rules", "stars"))
+        content = self.random.choice(HASHES[:2])
+        self.random.choice(
+            (
+                lambda: twin.add(name),
+                lambda: twin.submit(name),
+                lambda: twin.begin(name),
+                lambda: twin.ingested(content, name),
+                lambda: twin.ingested(content, name),
+                lambda: twin.failed(name),
+                lambda: twin.approve(content, name),
+                lambda: twin.reject(content, name),
+                lambda: twin.reviewable(content, name),
+                lambda: (twin.reviewable(content, name), twin.approve(content, name)),
+                lambda: (twin.reviewable(content, name), twin.reject(content, name)),
+                lambda: (twin.submit(name), twin.begin(name), twin.failed(name)),
+                lambda: twin.retire(self.random.choice((name, "stars"))),
             )
         )()
 

@@ -8,6 +8,7 @@ from contracts.replies import Decision, Receipt
 from contracts.tenant import ResumeTenant, SuspendTenant
 from domain.answer import answer, not_decided
 from domain.refusals import BY_CODE, CANNOT_VERIFY
+from tests.domain.governed import PAGE, Governed
 from tests.domain.world import NOON, SECOND, Twin, option, policy
 
 
@@ -168,6 +169,47 @@ class TestReceipt:
         assert isinstance(reply, Receipt)
         assert (reply.status, reply.code, reply.position) == (200, code, 3)
         assert reply.version == getattr(event, "version", None)
+
+    @pytest.mark.parametrize(
+        ("code", "act"),
+        [
+            ("deployment_created", lambda twin: twin.create()),
+            ("deployment_changed", lambda twin: (twin.create(), twin.change())[1]),
+            ("disclosure_set", lambda twin: (twin.create(), twin.disclose("b"))[1]),
+            ("deployment_enabled", lambda twin: (twin.create(), twin.enable())[1]),
+            ("deployment_disabled", lambda twin: (twin.opened(), twin.disable())[1]),
+            ("visitor_admitted", lambda twin: (twin.opened(), twin.mint())[1]),
+            ("source_added", lambda twin: twin.add()),
+            ("source_submitted", lambda twin: (twin.reviewable(), twin.submit())[1]),
+            ("ingestion_begun", lambda twin: (twin.add(), twin.begin())[1]),
+            ("source_ingested", lambda twin: twin.reviewable()),
+            ("ingestion_failed", lambda twin: (twin.add(), twin.begin(), twin.failed())[2]),
+            ("source_approved", lambda twin: (twin.reviewable(), twin.approve())[1]),
+            ("source_rejected", lambda twin: (twin.reviewable(), twin.reject())[1]),
+            ("source_retired", lambda twin: (twin.reviewable(), twin.retire())[1]),
+        ],
+    )
+    def test_says_what_was_done_where_a_twin_is_shown_and_with_what_it_knows(self, code, act):
+        """One word for each of these commands too, and the version that it made."""
+        event = act(Governed())
+        reply = answer("cantor", event, 3)
+
+        assert (reply.status, reply.code, reply.position) == (200, code, 3)
+        assert reply.version == getattr(event, "version", None)
+
+    def test_of_an_admission_says_all_that_a_token_needs(self):
+        """Who signs the token has nothing but this answer."""
+        twin = Governed()
+        twin.opened(ceiling="voice")
+
+        assert told(twin.mint(visitor_id="v" * 16))["facts"] == {
+            "deployment": "web",
+            "visitor_id": "v" * 16,
+            "origin": PAGE,
+            "ceiling": "voice",
+            "expires_at_us": NOON + 900 * SECOND,
+            "disclosure_version": 1,
+        }
 
     def test_of_a_refusal_says_why(self):
         """Like a decision's."""

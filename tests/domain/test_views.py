@@ -5,7 +5,9 @@ import pytest
 
 from contracts.policy import Quotas, RatePolicy
 from contracts.views import VIEWS
+from domain import deployment, knowledge
 from domain.views import view
+from tests.domain.governed import HASHES, Governed, terms
 from tests.domain.world import NOON, PRICES, SECOND, Twin, policy, snapshot
 
 
@@ -100,6 +102,51 @@ class TestOthers:
         assert tenant.last_event_at_us == NOON
         assert (shown_policy.version, shown_policy.policy) == (2, rules)
         assert (shown_prices.version, shown_prices.price_book) == (1, PRICES)
+
+    def test_deployments_are_shown_as_they_are_now(self):
+        """Who changes one needs its versions, and the embed code is made from this."""
+        twin = Governed()
+        twin.opened()
+        twin.disclose("b")
+        twin.create("second")
+
+        first, second = view("deployment", twin.state, NOON).deployments
+
+        assert (first.deployment, first.enabled, first.version) == ("web", True, 1)
+        assert (first.terms, first.disclosure, first.disclosure_version) == (terms(), "b", 2)
+        assert (second.deployment, second.enabled) == ("second", False)
+
+    def test_sources_are_shown_with_what_may_be_used_and_what_waits(self):
+        """An approver needs the hash of the draft to say yes to exactly that."""
+        twin = Governed()
+        twin.reviewable()
+        twin.approve()
+        twin.reviewable(HASHES[1])
+        twin.add("new")
+
+        rules, new = view("knowledge", twin.state, NOON).sources
+
+        assert (rules.stage, rules.draft_hash, rules.approved_hash) == ("review", *HASHES[1::-1])
+        assert (rules.approved_by, rules.approved_at_us) == ("tests", NOON)
+        assert (new.source, new.stage, new.ingestion) == ("new", "pending", None)
+        assert (new.draft_hash, new.approved_hash, new.approved_at_us) == (None, None, None)
+
+    @pytest.mark.parametrize("noun", ["deployment", "knowledge"])
+    def test_the_largest_view_fits_into_a_message(self, noun):
+        """The bus carries 8 MB; a view that is too large would never be answered."""
+        wide = "\N{SOCCER BALL}" * 2_000
+        state = Twin().state
+        for number in range(deployment.DEPLOYMENTS_MAX):
+            origins = [f"https://{'a' * 60}.{'b' * 60}.{n}.example:65535" for n in range(20)]
+            state.deployments.deployments[f"{number:064}"] = deployment.Deployment(
+                10**9, terms(origins=origins), wide, "es-MX"
+            )
+        for number in range(knowledge.SOURCES_MAX):
+            state.knowledge.sources[f"{number:064}"] = knowledge.Source(
+                "youtube", wide[:200], "review", 10**15, *(HASHES[0], 10**6) * 2, "p" * 64, NOON
+            )
+
+        assert len(msgspec.json.encode(view(noun, state, NOON))) < 4_000_000
 
     @pytest.mark.parametrize("noun", list(VIEWS))
     def test_a_twin_that_does_not_exist_can_be_asked_about(self, noun):

@@ -93,6 +93,9 @@ def snapshot(state: State) -> bytes:
 class Twin:
     """A provisioned twin with a clock that tests move."""
 
+    # Who asks. The gate asks `gate.barred` about anybody but the operator first.
+    actor = "tests"
+
     def __init__(
         self,
         rules: Policy | None = None,

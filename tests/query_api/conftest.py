@@ -145,6 +145,8 @@ async def _fill(dsn):
             cantor.set_policy(2),
             [*cantor.refuse("rate_limited", 429), *cantor.write_prompts()],
         )
+        refused = cantor.refuse("rate_limited", 429)
+        await tables.add(cantor, cantor.set_policy(2), [*refused, *cantor.show_and_know()])
         for name in ("fernandez", *(f"twin-{number:02d}" for number in range(30))):
             twin = Twin(name)
             await tables.add(twin, twin.provision())

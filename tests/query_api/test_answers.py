@@ -1,6 +1,8 @@
 """What is answered about a twin is what its log says."""
 
-from tests.query_api.twins import COST_NANOS, HELD_NANOS, LIMIT_NANOS, PERIOD
+import pytest
+
+from tests.query_api.twins import CONTENT, COST_NANOS, HELD_NANOS, LIMIT_NANOS, PERIOD, TERMS
 
 CANTOR = "/v1/tenants/cantor"
 SETTLED, GRANTED, LAST_POSITION = 40, 80, 126
@@ -168,6 +170,87 @@ async def test_the_price_book_shows_where_prices_come_from(api):
     assert entry["provenance"]["retrieved_on"] == "2026-09-01"
 
 
+async def test_a_deployment_is_shown_with_its_rules_and_what_it_discloses(api):
+    """A page is embedded by these, and a lawyer asks for that."""
+    (listed,) = await api.pages(f"{CANTOR}/deployments")
+    one = (await api.get(f"{CANTOR}/deployments/web")).json
+
+    assert listed.items() <= one.items()
+    assert (one["enabled"], one["ceiling"], one["origins"]) == (True, "voice", TERMS.origins)
+    assert (one["disclosure"], one["disclosure_version"]) == ("¡Hola! Soy una IA.", 2)
+    assert (one["admitted"], one["expires_at"]) == (1, None)
+
+
+async def test_every_version_of_a_disclosure_can_be_read(api):
+    """An admission names the version that was to be shown."""
+    versions = await api.pages(f"{CANTOR}/deployments/web/disclosures", limit=1)
+
+    assert [(v["version"], v["disclosure"]) for v in versions] == [
+        (2, "¡Hola! Soy una IA."),
+        (1, "Hablas con una IA."),
+    ]
+    assert versions[0]["note"] == "kinder"
+
+
+async def test_knowledge_shows_what_may_be_used_and_what_waits(api):
+    """Only what a person approved has an approved hash."""
+    rules, stars = await api.pages(f"{CANTOR}/knowledge", limit=1)
+
+    assert (rules["stage"], rules["approved_hash"], rules["approved_by"]) == (
+        "approved",
+        CONTENT,
+        "person_bea",
+    )
+    assert (rules["draft_hash"], rules["approved_summary"]) == (None, "Las 17 reglas.")
+    assert (stars["stage"], stars["draft_hash"], stars["approved_hash"]) == (
+        "review",
+        CONTENT,
+        None,
+    )
+    assert await api.pages(f"{CANTOR}/knowledge", stage="review") == [stars]
+    assert stars.items() <= (await api.get(f"{CANTOR}/knowledge/stars")).json.items()
+
+
+async def test_the_history_of_approvals_says_who_read_what(api):
+    """The auditor's question about knowledge."""
+    (review,) = await api.pages(f"{CANTOR}/knowledge/rules/reviews")
+    (waiting,) = await api.pages(f"{CANTOR}/knowledge/stars/reviews")
+
+    assert (review["outcome"], review["decided_by"], review["note"]) == (
+        "approved",
+        "person_bea",
+        "read it",
+    )
+    assert (review["content_hash"], review["ingested_by"]) == (CONTENT, "key_k")
+    assert (waiting["outcome"], waiting["decision_id"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("deployments/nowhere", "deployment_unknown"),
+        ("deployments/nowhere/disclosures", "deployment_unknown"),
+        ("deployments/a%20b", "deployment_unknown"),
+        ("deployments/%2e%2e%2fweb/disclosures", "deployment_unknown"),
+        ("knowledge/nothing", "source_unknown"),
+        ("knowledge/nothing/reviews", "source_unknown"),
+        ("knowledge/a%00b", "source_unknown"),
+        ("knowledge/';--/reviews", "source_unknown"),
+    ],
+)
+async def test_what_is_not_there_is_said_so(api, path, code):
+    """Whatever stands in its place."""
+    answer = await api.get_raw(f"{CANTOR}/{path}")
+
+    assert (answer.status, answer.json["code"]) == (404, code)
+
+
+async def test_another_twin_has_its_own(api):
+    """Ids are chosen by callers, so two twins may have the same."""
+    assert await api.pages("/v1/tenants/fernandez/deployments") == []
+    assert (await api.get("/v1/tenants/fernandez/knowledge/rules")).status == 404
+
+
 async def test_tenants_are_listed_by_name(api):
     """Each with the position that is known of it."""
     rows = await api.pages("/v1/tenants", limit=10)
@@ -191,6 +274,12 @@ async def test_every_answer_about_a_twin_says_which_position_it_reflects(api):
         "/policy/versions",
         "/policy/versions/1",
         "/price-book",
+        "/deployments",
+        "/deployments/web",
+        "/deployments/web/disclosures",
+        "/knowledge",
+        "/knowledge/rules",
+        "/knowledge/rules/reviews",
     ):
         answer = await api.get(CANTOR + path)
         assert (answer.status, answer.position) == (200, LAST_POSITION), path

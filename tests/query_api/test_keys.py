@@ -8,7 +8,13 @@ from services.query_api.probes import PROBES
 from services.query_api.routes import ROUTES
 from tests.query_api.conftest import KEY
 
-EXAMPLES = {"tenant": "cantor", "decision_id": "cantor.1", "version": "1"}
+EXAMPLES = {
+    "tenant": "cantor",
+    "decision_id": "cantor.1",
+    "version": "1",
+    "deployment": "web",
+    "source": "rules",
+}
 LOCKED = [route.path.format(**EXAMPLES) for route in ROUTES] + [
     probe.path for probe in PROBES if not probe.open
 ]

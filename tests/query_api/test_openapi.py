@@ -11,7 +11,13 @@ from referencing.jsonschema import DRAFT202012
 from services.query_api import openapi
 from services.query_api.problems import KINDS
 
-EXAMPLES = {"tenant": "cantor", "decision_id": "cantor.2", "version": "1"}
+EXAMPLES = {
+    "tenant": "cantor",
+    "decision_id": "cantor.2",
+    "version": "1",
+    "deployment": "web",
+    "source": "rules",
+}
 DOCUMENT = openapi.document()
 PATHS = sorted(DOCUMENT["paths"])
 ADDRESS = "urn:vito:openapi"

@@ -12,6 +12,14 @@ from contracts.budget import (
     RefusalsCounted,
     Standing,
 )
+from contracts.deployment import (
+    DeploymentCreated,
+    DeploymentEnabled,
+    DeploymentTerms,
+    DisclosureSet,
+    VisitorAdmitted,
+)
+from contracts.knowledge import IngestionBegun, SourceAdded, SourceApproved, SourceIngested
 from contracts.policy import BudgetPolicy, Policy, PolicySet, RatePolicy
 from contracts.price_book import Price, PriceBook, PriceBookSet, PriceEntry, Provenance
 from contracts.prompt import PromptActivated, PromptRolledBack, PromptSaved, Variable
@@ -46,6 +54,8 @@ PRICES = PriceBook(
         )
     ]
 )
+TERMS = DeploymentTerms(surface="web_widget", ceiling="voice", origins=["https://tvazteca.example"])
+CONTENT = "c0" * 32
 
 NAME = Variable(name="user_name", required=True)
 BETS = Topic(name="apuestas", phrases=["casa de apuestas"])
@@ -212,7 +222,38 @@ class Twin:
             TopicsRolledBack(*self._head(), 1, 2, "oops", "person_eva"),
         ]
 
-    def _head(self) -> tuple:
+    def show_and_know(self) -> list:
+        """A deployment with two versions of its disclosure; a source approved and one in review."""
+        return [
+            DeploymentCreated(
+                *self._head(), "web", 1, TERMS, "Hablas con una IA.", "es-MX", "", "person_ana"
+            ),
+            DeploymentEnabled(*self._head(), "web", "", "person_ana"),
+            DisclosureSet(
+                *self._head(), "web", 2, "¡Hola! Soy una IA.", "es-MX", "kinder", "person_ana"
+            ),
+            VisitorAdmitted(
+                *self._head(), "web", "v" * 16, TERMS.origins[0], "voice", START_US, 2, "key_web"
+            ),
+            *self._source("rules"),
+            SourceApproved(
+                *self._head(), "rules", self.decision - 2, CONTENT, 128, "read it", "person_bea"
+            ),
+            *self._source("stars"),
+        ]
+
+    def _source(self, name: str) -> list:
+        return [
+            SourceAdded(
+                *self._head(), name, "web", "Reglas", "https://example.com", "", "person_ana"
+            ),
+            begun := IngestionBegun(*self._head(), name, "key_ingest"),
+            SourceIngested(
+                *self._head(), name, begun.decision, CONTENT, 128, "Las 17 reglas.", True, "key_k"
+            ),
+        ]
+
+    def _head(self) -> tuple[int, str, bytes, int]:
         number = self._next()
         return number, f"c{number}", b"f", self.now_us
 
