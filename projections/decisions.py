@@ -2,7 +2,8 @@
 Decisions: one row for every answer of the gate that is in the log.
 
 That is every numbered decision but settlements, whose rows are those of the audit log: a decision
-id is in exactly one of the two. *verdict* is set where a call was asked for. Refusals of a flood
+id is in exactly one of the two. *verdict* is set where a call was asked for; *fingerprint* is the
+command's payload, where the decision is the answer to its id. Refusals of a flood
 are not listed but counted, per minute and code, in `refusal_counts`.
 """
 
@@ -43,7 +44,7 @@ from projections.cells import (
 from projections.projection import Append, Change, Commit, Write
 
 NAME = "decisions"
-DEFINITION = 1
+DEFINITION = 2
 CHANGED: tuple[str, ...] = ("refusal_counts",)
 
 GRANTED = 200
@@ -83,9 +84,13 @@ CREATE TABLE {schema}.decisions (
     resets_at       timestamptz,
     actor           text,
     facts           jsonb       NOT NULL,
+    fingerprint     text,
     PRIMARY KEY (tenant, decision)
 );
 CREATE INDEX ON {schema}.decisions (tenant, occurred_at, decision);
+-- For a command that is repeated after the gate has forgotten it. Ids are random, and a hash index
+-- is the cheapest that can be kept of such.
+CREATE INDEX ON {schema}.decisions USING hash (command_id);
 CREATE TABLE {schema}.refusal_counts (
     tenant   text        NOT NULL,
     minute   timestamptz NOT NULL,
@@ -103,7 +108,7 @@ SELECT tenant, decision, tenant || '.' || decision AS decision_id, position, ord
     reservation, tenant || '.' || reservation AS reservation_id,
     requested, modality, provider_id, sku, amount_nanos, credit_nanos, delay_us, retry_after_us,
     expires_at, session_id, policy_version, price_version, committed_nanos, held_nanos,
-    limit_nanos, credits_nanos, resets_at, actor, facts
+    limit_nanos, credits_nanos, resets_at, actor, facts, fingerprint
 FROM {schema}.decisions
 """,
     "refusal_counts": """
@@ -154,6 +159,7 @@ class _Decision(NamedTuple):
     resets_at: str = NULL
     actor: str = NULL
     facts: str = "{}"
+    fingerprint: str = NULL
 
 
 _NUMBERS = {field for field, kind in _Decision.__annotations__.items() if kind == "int"}
@@ -245,6 +251,7 @@ def _authorized(commit: Commit, ordinal: int, event: CallAuthorized) -> _Values:
         moment_or_null(standing.resets_at_us),
         NULL,
         copied_json(facts) if facts else "{}",
+        event.fingerprint.hex(),
     )
 
 
@@ -361,6 +368,7 @@ def _row(commit: Commit, ordinal: int, event: Any, noun: str, verb: str, code: s
         copied_name(noun),
         copied_name(verb),
         code=copied_name(code),
+        fingerprint=event.fingerprint.hex(),
     )
 
 

@@ -23,7 +23,16 @@ from contracts import subjects
 from contracts.access import OPERATOR
 
 Role: TypeAlias = Literal[
-    "worker", "door", "projector", "api", "client", "auditor", "admin", "monitor", "unrestricted"
+    "worker",
+    "door",
+    "projector",
+    "api",
+    "http",
+    "client",
+    "auditor",
+    "admin",
+    "monitor",
+    "unrestricted",
 ]
 # What a deployment has. `unrestricted` exists for tests and is never among them.
 ROLES: tuple[Role, ...] = (
@@ -31,6 +40,7 @@ ROLES: tuple[Role, ...] = (
     "door",
     "projector",
     "api",
+    "http",
     "client",
     "auditor",
     "admin",
@@ -61,7 +71,7 @@ def inbox_prefix(user: str) -> str:
     return f"_INBOX_{user}"
 
 
-def permissions(
+def permissions(  # noqa: C901 - one case for each role
     role: Role, user: str, *, shards: int, users: Iterable[str], tenant: str = "*"
 ) -> Permissions | None:
     """
@@ -82,9 +92,11 @@ def permissions(
             reads = _read(*event_streams(shards), KEYS)
             return Permissions((*_JETSTREAM, *reads), (inbox,))
         case "api":
-            # It has found out who asks, and says so in the subject.
-            asks = _calls("qry", "*", "*")
-            return Permissions((*asks, *_DISCOVERY, *_stream_info(shards)), (inbox,))
+            return Permissions((*_DISCOVERY, *_stream_info(shards)), (inbox,))
+        case "http":
+            # It has found out who asks, and says so in the subject, whoever that is.
+            asks = (*_calls("cmd", "*", "*"), *_calls("qry", "*", "*"))
+            return Permissions(asks, (inbox,))
         case "client":
             calls = (*_calls("cmd", tenant), *_calls("qry", tenant))
             return Permissions(calls, (inbox,))

@@ -45,6 +45,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         meters.MetersQuery,
         meters.Meters,
         meters.show,
+        noun="budget",
     ),
     Route(
         f"{TENANT}/audit-log",
@@ -54,6 +55,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         audit_log.AuditLogPage,
         audit_log.show,
         (INVALID_CURSOR,),
+        noun="budget",
     ),
     Route(
         f"{TENANT}/decisions",
@@ -63,6 +65,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         decisions.DecisionsPage,
         decisions.show_all,
         (INVALID_CURSOR,),
+        noun="budget",
     ),
     Route(
         f"{TENANT}/decisions/{{decision_id}}",
@@ -72,6 +75,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         decisions.DecisionDetail,
         decisions.show,
         (DECISION_UNKNOWN,),
+        noun="budget",
     ),
     Route(
         f"{TENANT}/refusal-counts",
@@ -81,6 +85,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         refusals.RefusalCountsPage,
         refusals.show,
         (INVALID_CURSOR,),
+        noun="budget",
     ),
     Route(
         f"{TENANT}/holds",
@@ -90,6 +95,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         holds.HoldsPage,
         holds.show,
         (INVALID_CURSOR,),
+        noun="budget",
     ),
     Route(
         f"{TENANT}/policy",

@@ -61,7 +61,7 @@ SERVICES: tuple[Access, ...] = (
     Access(ServiceSpec("projector", _vito("projector")), ("projector",), ("VITO_POSTGRES_DSN",)),
     Access(
         ServiceSpec("api", _vito("api")),
-        ("api",),
+        ("api", "http"),
         ("VITO_POSTGRES_READER_DSN", "VITO_API_KEY", "VITO_API_PORT"),
     ),
 )
