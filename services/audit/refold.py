@@ -9,13 +9,11 @@ Refold: the fold of a log with every claim that its events make checked on the w
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
-from contracts.budget import BudgetEvent, MeterLimitsSet, PeriodOpened, RefusalsCounted
+from contracts.access import CallerRefused
+from contracts.budget import MeterLimitsSet, PeriodOpened, RefusalsCounted
 from contracts.commit import AnyEvent, CommitLine
-from contracts.policy import PolicySet
-from contracts.price_book import PriceBookSet
-from contracts.tenant import TenantEvent
 from domain import budget, gate
 from domain.state import State, standing_now
 from services.audit.findings import Findings, differences
@@ -25,15 +23,9 @@ from services.tenant_log.codec import digest_of
 DOES_NOT_FIT = (LookupError, AttributeError, TypeError, ValueError, AssertionError)
 
 
-def _kinds(*unions: Any) -> list[type[AnyEvent]]:
-    return [kind for union in unions for kind in getattr(union, "__args__", (union,))]
-
-
-_ALL = _kinds(BudgetEvent, TenantEvent, PolicySet, PriceBookSet)
+_ALL: tuple[type[AnyEvent], ...] = get_args(AnyEvent)
 _NUMBERED = frozenset(kind for kind in _ALL if "decision" in kind.__struct_fields__)
 _STANDING = frozenset(kind for kind in _ALL if "standing" in kind.__struct_fields__)
-# Provisioning brings the first policy and prices under its own decision.
-_PARTS = frozenset((PolicySet, PriceBookSet))
 
 
 class Refold:
@@ -66,10 +58,10 @@ class Refold:
                 if kind not in _NUMBERED:
                     self._unnumbered(event)
                 else:
-                    if event.decision == state.decisions + 1:  # type: ignore[union-attr]
-                        command_ids.append(event.command_id)  # type: ignore[union-attr]
-                    else:
+                    if event.decision != state.decisions + 1:  # type: ignore[union-attr]
                         self._out_of_order(event, number, command_ids)
+                    elif kind is not CallerRefused:  # which answers no command
+                        command_ids.append(event.command_id)  # type: ignore[union-attr]
                     gate.evolve(state, event)
                 if kind in _STANDING:
                     self._check_standing(event, number)
@@ -92,7 +84,9 @@ class Refold:
 
     def _out_of_order(self, event: Any, number: int, command_ids: list[str]) -> None:
         decisions = self.state.decisions
-        if type(event) not in _PARTS or event.decision != decisions or number == 1:
+        # Provisioning brings the first policy and prices under its own decision.
+        is_part = command_ids[-1:] == [event.command_id] and event.decision == decisions
+        if not is_part:
             self._differs("decision", number, decisions + 1, event.decision)
             command_ids.append(event.command_id)
 
