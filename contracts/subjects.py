@@ -6,6 +6,7 @@ The only place that spells a NATS subject.
     shard.<k>.cmd.<tenant>.<noun>.<verb>.<principal>
                                         where the server maps it to; the shard's owner listens
     evt.<k>.<tenant>.<noun>             one commit of a tenant's log, in stream EVT_<k>
+    push.<tenant>.…                     what a tenant's agents are told while they serve
 
 The shard stands in the subject of a commit because the streams of one server may not overlap, and
 a stream per shard is what lets shards be written in parallel and placed apart.
@@ -39,6 +40,23 @@ def command(tenant: str, noun: str, verb: str, principal: str = OPERATOR) -> str
 def query(tenant: str, noun: str, principal: str = OPERATOR) -> str:
     """Where a client asks about the live state."""
     return f"qry.{tenant}.{noun}.show{_as(principal)}"
+
+
+def asked(tenant: str, noun: str, verb: str, principal: str) -> str:
+    """Where a caller sends a command, or a question when the verb is `show`."""
+    if verb == "show":
+        return query(tenant, noun, principal)
+    return command(tenant, noun, verb, principal)
+
+
+def anywhere(subject: str) -> str:
+    """Return what `command` or `query` with a principal becomes, whatever the tenant's shard."""
+    return f"shard.*.{subject}"
+
+
+def pushes(tenant: str) -> str:
+    """Everything that a tenant's agents are told."""
+    return f"push.{tenant}.>"
 
 
 def _as(principal: str) -> str:

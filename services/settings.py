@@ -18,6 +18,7 @@ import msgspec
 from services.embedded.nats_config import SHARDS_DEFAULT
 from services.embedded.nats_permissions import ROLES, Role, inbox_prefix
 from services.failure import Failure
+from services.identity.trusted_url import check_address
 from services.secret import Secret
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -71,6 +72,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     replicas: int = 1
     stream_max_gb: int = 4
     kek_file: Path | None = None
+    token_keys_file: Path | None = None
+    token_jwks_file: Path | None = None
+    callout_keys_file: Path | None = None
+    oidc_issuer: str | None = None
+    oidc_audience: str | None = None
+    oidc_person_claim: Literal["email", "sub"] = "email"
     lease_ttl_ms: int = 1_500
     api_host: str = "127.0.0.1"
     api_port: int = 0
@@ -139,6 +146,33 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         if self.postgres_reader_dsn is None:
             raise _missing("VITO_POSTGRES_READER_DSN", "This process only reads the database.")
         return self.postgres_reader_dsn.reveal()
+
+    def token_keys(self) -> Path:
+        """The file with the keys that sign tokens, for who issues them."""
+        return self._file(self.token_keys_file, "token_keys.json", "VITO_TOKEN_KEYS_FILE")
+
+    def token_jwks(self) -> Path:
+        """The file with their public halves, for who only verifies."""
+        return self._file(self.token_jwks_file, "token_jwks.json", "VITO_TOKEN_JWKS_FILE")
+
+    def callout_keys(self) -> Path:
+        """The file with the keys of the callout."""
+        return self._file(self.callout_keys_file, "callout_keys.json", "VITO_CALLOUT_KEYS_FILE")
+
+    def oidc(self) -> tuple[str, str] | None:
+        """Issuer and audience of people who sign in elsewhere; None: nobody does."""
+        if self.oidc_issuer is None:
+            return None
+        if self.oidc_audience is None:
+            raise _missing("VITO_OIDC_AUDIENCE", "Tokens of the issuer for others would open ours.")
+        return self.oidc_issuer, self.oidc_audience
+
+    def _file(self, given: Path | None, name: str, setting: str) -> Path:
+        if given is not None:
+            return given
+        if not self.development:
+            raise _missing(setting, "Production has no default for it and makes no keys.")
+        return self.data_dir / name
 
     def bearer_key(self) -> str:
         """The key that opens the query API."""
@@ -234,6 +268,11 @@ def _urls(text: str) -> tuple[str, ...]:
     return urls
 
 
+def _issuer(text: str) -> str:
+    check_address(text)
+    return text
+
+
 def _dsn(text: str) -> Secret:
     if not re.match(r"postgres(ql)?://", text):
         raise ValueError
@@ -314,6 +353,48 @@ VARIABLES: tuple[Variable, ...] = (
         "The keyring that wraps every tenant's key",
         "the path of a file only its owner can read",
         Path,
+    ),
+    Variable(
+        "VITO_TOKEN_KEYS_FILE",
+        "token_keys_file",
+        "The keys that sign tokens",
+        "the path of a file only its owner can read",
+        Path,
+    ),
+    Variable(
+        "VITO_TOKEN_JWKS_FILE",
+        "token_jwks_file",
+        "The public halves of the keys that sign tokens, for who only verifies",
+        "the path of a JSON file",
+        Path,
+    ),
+    Variable(
+        "VITO_CALLOUT_KEYS_FILE",
+        "callout_keys_file",
+        "The keys with which the callout tells the bus what a connection may do",
+        "the path of a file only its owner can read",
+        Path,
+    ),
+    Variable(
+        "VITO_OIDC_ISSUER",
+        "oidc_issuer",
+        "Where people sign in besides here, an OpenID Connect issuer, spelled as in its tokens",
+        "an https:// address (http:// to this machine)",
+        _issuer,
+    ),
+    Variable(
+        "VITO_OIDC_AUDIENCE",
+        "oidc_audience",
+        "What the issuer calls this deployment",
+        "a text",
+        str,
+    ),
+    Variable(
+        "VITO_OIDC_PERSON_CLAIM",
+        "oidc_person_claim",
+        "Which claim of the issuer names a person: a verified e-mail address, or its own name",
+        "`email` or `sub`",
+        _one_of("email", "sub"),
     ),
     Variable(
         "VITO_LEASE_TTL_MS",

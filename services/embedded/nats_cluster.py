@@ -11,7 +11,7 @@ from pathlib import Path
 
 from services.embedded import ports
 from services.embedded.child import StartFailed
-from services.embedded.nats_config import SHARDS_DEFAULT, NatsConfig, NatsUser, Routes
+from services.embedded.nats_config import SHARDS_DEFAULT, Callout, NatsConfig, NatsUser, Routes
 from services.embedded.nats_permissions import Role
 from services.embedded.nats_server import NatsServer, new_password, new_users
 from services.embedded.polling import until
@@ -31,6 +31,7 @@ class NatsCluster:
         size: int = 3,
         shards: int = SHARDS_DEFAULT,
         extra_roles: tuple[Role, ...] = (),
+        callout: Callout | None = None,
     ) -> None:
         self.directory = directory
         users = new_users(extra_roles)
@@ -42,7 +43,7 @@ class NatsCluster:
         peers = tuple(f"127.0.0.1:{port}" for port in numbers[size:])
         self.nodes = tuple(
             NatsServer(
-                _node(directory, index, numbers, peers, users, shards, password),
+                _node(directory, index, numbers, peers, users, shards, password, callout),
                 directory=directory / f"n{index}",
             )
             for index in range(size)
@@ -120,6 +121,7 @@ def _node(
     users: tuple[NatsUser, ...],
     shards: int,
     password: Secret,
+    callout: Callout | None,
 ) -> NatsConfig:
     size = len(peers)
     return NatsConfig(
@@ -128,6 +130,7 @@ def _node(
         port=numbers[index],
         users=users,
         shards=shards,
+        callout=callout,
         routes=Routes(
             cluster=CLUSTER,
             host="127.0.0.1",

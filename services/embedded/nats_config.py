@@ -14,10 +14,14 @@ from typing import TypeAlias
 import msgspec
 
 from contracts import subjects
-from services.embedded.nats_permissions import Permissions, Role, permissions
+from services.embedded.nats_permissions import SYSTEM_ROLES, Permissions, Role, permissions
 from services.secret import Secret
 
 ACCOUNT = "VITO"
+SYSTEM_ACCOUNT = "SYS"
+# How long somebody who connects may wait for the callout.
+AUTH_TIMEOUT_S = 2
+_ANSWERS = '{ max: 1, expires: "3s" }'
 # Two, so that two workers can share them; each more makes the batches of one machine smaller.
 SHARDS_DEFAULT = 2
 # Above 8 MB the server warns at every start.
@@ -40,6 +44,13 @@ class NatsUser(msgspec.Struct, frozen=True):
     role: Role
     password: Password
     tenant: str = "*"
+
+
+class Callout(msgspec.Struct, frozen=True):
+    """The public keys of who answers for logins that are not in the file (services/callout)."""
+
+    issuer: str | Variable
+    xkey: str | Variable
 
 
 class Tls(msgspec.Struct, frozen=True):
@@ -83,6 +94,8 @@ class NatsConfig(msgspec.Struct, frozen=True):
     max_connections: int = 1024
     tls: Tls | None = None
     routes: Routes | None = None
+    # None: whoever is not in `users` stays outside.
+    callout: Callout | None = None
 
 
 def render(config: NatsConfig) -> str:
@@ -103,6 +116,7 @@ def render(config: NatsConfig) -> str:
             *_jetstream(config),
             *_routes(config.routes),
             *_accounts(config),
+            *_callout(config),
             "",
         )
     )
@@ -156,13 +170,13 @@ def _route_url(peer: str, routes: Routes) -> str:
 
 
 def _accounts(config: NatsConfig) -> list[str]:
-    monitors = [user for user in config.users if user.role == "monitor"]
+    system = [user for user in config.users if user.role in SYSTEM_ROLES]
     mapped = subjects.mappings(config.shards)
-    others = [user for user in config.users if user.role != "monitor"]
+    others = [user for user in config.users if user.role not in SYSTEM_ROLES]
     return [
         "accounts {",
-        "  SYS {",
-        *_users(monitors, config),
+        f"  {SYSTEM_ACCOUNT} {{",
+        *_users(system, config),
         "  }",
         f"  {ACCOUNT} {{",
         "    jetstream: enabled",
@@ -172,7 +186,29 @@ def _accounts(config: NatsConfig) -> list[str]:
         *_users(others, config),
         "  }",
         "}",
-        "system_account: SYS",
+        f"system_account: {SYSTEM_ACCOUNT}",
+    ]
+
+
+def _callout(config: NatsConfig) -> list[str]:
+    """
+    Who is not listed is asked about. Who is must be listed twice, or would be asked about too.
+
+    The callout listens in the system account: nobody in the other one can hear or forge what a
+    server asks it.
+    """
+    if config.callout is None:
+        return []
+    return [
+        "authorization {",
+        f"  timeout: {AUTH_TIMEOUT_S}",
+        "  auth_callout {",
+        f"    issuer: {_value(config.callout.issuer)}",
+        f"    xkey: {_value(config.callout.xkey)}",
+        f"    account: {SYSTEM_ACCOUNT}",
+        f"    auth_users: {_list(tuple(user.name for user in config.users))}",
+        "  }",
+        "}",
     ]
 
 
@@ -189,7 +225,7 @@ def _user(user: NatsUser, config: NatsConfig) -> list[str]:
         user.role,
         user.name,
         shards=config.shards,
-        users=[other.name for other in config.users if other.role != "monitor"],
+        users=[other.name for other in config.users if other.role not in SYSTEM_ROLES],
         tenant=user.tenant,
     )
     login = f"user: {_text(user.name)}, password: {_password(user.password)}"
@@ -199,10 +235,14 @@ def _user(user: NatsUser, config: NatsConfig) -> list[str]:
 
 
 def _rights(rights: Permissions) -> list[str]:
+    assert rights.publish, "to a server, nothing allowed is everything allowed"
+    assert rights.subscribe, "likewise"
     denied = f", deny: {_list(rights.publish_denied)}" if rights.publish_denied else ""
+    answers = [f"        allow_responses: {_ANSWERS}"] if rights.answers else []
     return [
         f"        publish: {{ allow: {_list(rights.publish)}{denied} }},",
-        f"        subscribe: {{ allow: {_list(rights.subscribe)} }}",
+        f"        subscribe: {{ allow: {_list(rights.subscribe)} }}{',' if answers else ''}",
+        *answers,
     ]
 
 
@@ -225,9 +265,11 @@ def _list(subjects: tuple[str, ...]) -> str:
 
 
 def _password(password: Password) -> str:
-    if isinstance(password, Variable):
-        return f"${password.name}"
-    return _text(password.reveal())
+    return _value(password if isinstance(password, Variable) else password.reveal())
+
+
+def _value(value: str | Variable) -> str:
+    return f"${value.name}" if isinstance(value, Variable) else _text(value)
 
 
 def _text(value: str) -> str:

@@ -12,6 +12,10 @@ Only the worker may publish under `evt.>`; the fence of every append relies on i
 requester chooses the subject of the reply, so the worker answers on a second connection,
 the `door`, which may publish to inboxes (`_INBOX...`) and nothing else: it cannot be talked
 into writing an event.
+
+Callers with a key or a token are not in any file: the callout says what they may do
+(services/callout). Their inboxes have a token of their own, `_INBOX.<principal>`, because a
+permission has no wildcard for a part of a token, and the door must be able to answer all of them.
 """
 
 from collections.abc import Iterable
@@ -25,6 +29,7 @@ from contracts.access import OPERATOR
 Role: TypeAlias = Literal[
     "worker",
     "door",
+    "callout",
     "projector",
     "api",
     "http",
@@ -38,6 +43,7 @@ Role: TypeAlias = Literal[
 ROLES: tuple[Role, ...] = (
     "worker",
     "door",
+    "callout",
     "projector",
     "api",
     "http",
@@ -46,6 +52,8 @@ ROLES: tuple[Role, ...] = (
     "admin",
     "monitor",
 )
+# These live in the system account: what they ask, the servers answer themselves.
+SYSTEM_ROLES: tuple[Role, ...] = ("callout", "monitor")
 
 KEYS = "KV_KEYS"
 LEASES = "KV_LEASES"
@@ -59,16 +67,26 @@ _DISCOVERY = ("$SRV.>",)
 
 
 class Permissions(msgspec.Struct, frozen=True):
-    """Subjects a user may publish to (less the denied ones) and subscribe to."""
+    """
+    Subjects a user may publish to (less the denied ones) and subscribe to.
+
+    *answers*: besides, one message to wherever a request it receives wants its answer.
+    """
 
     publish: tuple[str, ...]
     subscribe: tuple[str, ...]
     publish_denied: tuple[str, ...] = ()
+    answers: bool = False
 
 
 def inbox_prefix(user: str) -> str:
     """What a client of this user passes as `inbox_prefix` when it connects."""
     return f"_INBOX_{user}"
+
+
+def caller_inbox(principal: str) -> str:
+    """What somebody with a key or a token passes as `inbox_prefix` when they connect."""
+    return f"_INBOX.{principal}"
 
 
 def permissions(  # noqa: C901 - one case for each role
@@ -85,9 +103,11 @@ def permissions(  # noqa: C901 - one case for each role
         case "worker":
             return _worker(inbox, shards)
         case "door":
-            # `_INBOX.>` answers whoever did not choose a prefix; only an unrestricted user can.
+            # `_INBOX.>` answers all callers with a key or a token.
             replies = ("_INBOX.>", *(f"{inbox_prefix(user)}.>" for user in users))
             return Permissions((*replies, HEARTBEAT), ("shard.>", "$SRV.>", HEARTBEAT, inbox))
+        case "callout" | "monitor":
+            return _system(role, inbox)
         case "projector":
             reads = _read(*event_streams(shards), KEYS)
             return Permissions((*_JETSTREAM, *reads), (inbox,))
@@ -108,9 +128,6 @@ def permissions(  # noqa: C901 - one case for each role
             # A backup acknowledges what it is sent, a restore sends: both beside the API.
             manages = ("$JS.API.>", "$JS.SNAPSHOT.>", *_DISCOVERY)
             return Permissions(manages, (inbox,), _destructive(shards))
-        case "monitor":
-            asks = ("VARZ", "HEALTHZ", "JSZ", "STATSZ")
-            return Permissions(tuple(f"$SYS.REQ.SERVER.PING.{ask}" for ask in asks), (inbox,))
         case "unrestricted":
             return None
 
@@ -133,6 +150,15 @@ def _worker(inbox: str, shards: int) -> Permissions:
         ("evt.>", *buckets, purge, forget, probe, *_JETSTREAM, *reads),
         (probe, inbox),
     )
+
+
+def _system(role: Role, inbox: str) -> Permissions:
+    if role == "callout":
+        # Only a server asks it, so it answers where that wants.
+        asks = ("$SYS.REQ.SERVER.PING.CONNZ", "$SYS.REQ.SERVER.*.KICK")
+        return Permissions(asks, ("$SYS.REQ.USER.AUTH", inbox), answers=True)
+    looks = ("VARZ", "HEALTHZ", "JSZ", "STATSZ")
+    return Permissions(tuple(f"$SYS.REQ.SERVER.PING.{look}" for look in looks), (inbox,))
 
 
 def _calls(kind: Literal["cmd", "qry"], tenant: str, principal: str = OPERATOR) -> tuple[str, ...]:

@@ -1,0 +1,48 @@
+"""
+What a connection may say and hear, from the one matrix of rights in the domain.
+
+The gate decides; this only keeps a connection from saying what the gate would refuse anyway, and
+from saying it in another's name. A question or command that is new in the matrix is allowed here
+without a line of code.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from contracts import subjects
+from contracts.access import ROLES, Role, Scope
+from domain.rights import RIGHTS, Right
+from services.embedded.nats_permissions import Permissions, caller_inbox
+
+# Who hears of what changes while it serves (prompts, deployments).
+_HEARS_PUSHES: Final[frozenset[Scope]] = frozenset(["agent"])
+
+
+def of_key(tenant: str, principal: str, scopes: frozenset[Scope]) -> Permissions:
+    """Return what a key with *scopes* may do in its tenant."""
+    asks = [name for name, right in RIGHTS.items() if right.scopes & scopes]
+    return _permissions(tenant, principal, asks, hears=bool(scopes & _HEARS_PUSHES))
+
+
+def of_person(tenant: str, principal: str, role: Role) -> Permissions:
+    """Return what a member with *role* may do in a tenant."""
+    asks = [name for name, right in RIGHTS.items() if _may(right, role)]
+    return _permissions(tenant, principal, asks, hears=False)
+
+
+def _may(right: Right, role: Role) -> bool:
+    return right.role is not None and ROLES.index(role) >= ROLES.index(right.role)
+
+
+def _permissions(
+    tenant: str, principal: str, asks: list[tuple[str, str]], *, hears: bool
+) -> Permissions:
+    publish = []
+    for noun, verb in asks:
+        # The server maps first and checks then; the plain form is there so that what no mapping
+        # covers is answered with "no responders" at once.
+        asked = subjects.asked(tenant, noun, verb, principal)
+        publish += [asked, subjects.anywhere(asked)]
+    hears_from = [subjects.pushes(tenant)] if hears else []
+    return Permissions(tuple(publish), (f"{caller_inbox(principal)}.>", *hears_from))
