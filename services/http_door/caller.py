@@ -1,8 +1,8 @@
 """
 A caller: somebody who was recognised, and what they may ask of which twin.
 
-What may be done is said in one place, `domain.rights.RIGHTS`; the gate decides by it, and for what
-the door answers itself so does this.
+What may be done is said in one place, `domain.rights`; the gate decides by it, and for what the
+door answers itself so does this.
 """
 
 from __future__ import annotations
@@ -13,13 +13,11 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 from aiohttp import web
 
-from contracts.access import OPERATOR, ROLES, Role, Scope
-from domain.rights import RIGHTS
+from contracts.access import OPERATOR, Role, Scope
+from contracts.account import PLATFORM
+from domain import rights
 
 Kind: TypeAlias = Literal["operator", "person", "key", "visitor"]
-
-# Where the accounts of all people are. It is no twin, and that it exists is no secret.
-PLATFORM: Final = "platform"
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,12 +42,13 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
         if self.kind == "operator" or self.is_admin:
             return True
         if self.kind == "person":
+            # That the platform exists is no secret, and everybody has an account there.
             return tenant in self.roles or tenant == PLATFORM
         return tenant == self.tenant
 
     def may(self, tenant: str, noun: str, verb: str) -> bool:
         """Whether they may do this to a twin that they reach."""
-        is_admins = self.is_admin and RIGHTS[noun, verb].admin
+        is_admins = self.is_admin and rights.admin_may(noun, verb)
         return is_admins or self._may_without_admin(tenant, noun, verb)
 
     def principal(self, tenant: str, noun: str, verb: str) -> str:
@@ -62,27 +61,21 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
         if self.kind == "operator":
             return OPERATOR
         if self.is_admin and not self._may_without_admin(tenant, noun, verb):
-            is_own = tenant == PLATFORM and not RIGHTS[noun, verb].admin
+            is_own = tenant == PLATFORM and not rights.admin_may(noun, verb)
             return f"{'person' if is_own else 'admin'}_{self.id}"
         return f"{self.kind}_{self.id}"
 
     def _may_without_admin(self, tenant: str, noun: str, verb: str) -> bool:
-        right = RIGHTS[noun, verb]
         match self.kind:
             case "operator":
                 return True
             case "person":
                 role = self.roles.get(tenant)
-                least = right.role
-                return role is not None and least is not None and _is_enough(role, least)
+                return role is not None and rights.role_may(role, noun, verb)
             case "key":
-                return tenant == self.tenant and not right.scopes.isdisjoint(self.scopes)
+                return tenant == self.tenant and rights.scopes_may(self.scopes, noun, verb)
             case "visitor":
                 return False
 
 
 CALLER: Final = web.RequestKey("caller", Caller)
-
-
-def _is_enough(role: Role, least: Role) -> bool:
-    return ROLES.index(role) >= ROLES.index(least)

@@ -51,6 +51,8 @@ KEY_HEADER: Final = "Idempotency-Key"
 REPLAYED_HEADER: Final = "Idempotency-Replayed"
 # What a command may be refused with; which of them, `code` says.
 REFUSALS: Final = (402, 403, 404, 409, 422, 429, 503)
+# What the door itself asks when somebody signs in; asked by others it would be a way around that.
+OPERATORS_ONLY: Final = frozenset({("account", "open_session"), ("account", "sign_in_failed")})
 # Who is invited is no member yet; everything else about a twin is none of a stranger's business.
 ACCEPT: Final = ("access", "accept")
 _IS_KEY: Final = re.compile(ID_PATTERN)
@@ -153,6 +155,8 @@ class CommandDoor:
         async def handle(request: web.Request) -> web.StreamResponse:
             tenant = request.match_info["tenant"]
             caller = request[CALLER]
+            if (noun, verb) in OPERATORS_ONLY and caller.kind != "operator":
+                raise HttpProblem(CALLER_NOT_ALLOWED, "Sessions are begun by signing in.")
             command = await read_command(request, kind)
             principal = caller.principal(tenant, noun, verb)
             # Who may not ask is refused by the gate, which writes that down; and learns nothing of

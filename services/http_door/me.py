@@ -11,8 +11,10 @@ from aiohttp import web
 from pydantic import BaseModel, Field
 
 from contracts.access import Role, Scope
+from services.failure import Failure
 from services.http_door.caller import CALLER, Caller
 from services.http_door.endpoint import Endpoint, Handler
+from services.query_api.problems import IDENTITY_UNAVAILABLE, HttpProblem
 
 _US: Final = 1_000_000
 
@@ -40,6 +42,7 @@ JWKS: Final = Endpoint(
     "readJwks",
     "The public keys of our tokens (RFC 7517).",
     None,
+    problems=(IDENTITY_UNAVAILABLE,),
     content_type="application/jwk-set+json",
     open=True,
 )
@@ -69,8 +72,12 @@ def handlers(jwks: Callable[[], dict[str, Any]]) -> dict[Endpoint, Handler]:
 
     async def keys(_request: web.Request) -> web.StreamResponse:
         # Not for ever: a new key must be known before the first token is signed with it.
+        try:
+            known = jwks()
+        except Failure as failure:
+            raise HttpProblem(IDENTITY_UNAVAILABLE, "The keys cannot be read.") from failure
         return web.Response(
-            body=msgspec.json.encode(jwks()),
+            body=msgspec.json.encode(known),
             content_type=JWKS.content_type,
             headers={"Cache-Control": "public, max-age=60"},
         )

@@ -24,7 +24,7 @@ from services.http_door.authentication import Directory
 from services.http_door.caller import CALLER
 from services.http_door.endpoint import Endpoint, Handler
 from services.http_door.me import Me
-from services.http_door.slowing import Network, Patience, Slowing, address_of
+from services.http_door.slowing import Patience, Slowing, address_of
 from services.identity.directory import AccountRecord, DirectoryDown
 from services.identity.random_secret import digest
 from services.query_api.problems import (
@@ -39,6 +39,7 @@ from services.query_api.problems import (
     SIGN_IN_SLOWED,
     HttpProblem,
 )
+from services.settings import Network
 
 SESSION_S: Final = 12 * 3_600
 # A person mistypes; a list of leaked passwords does not stop at five.

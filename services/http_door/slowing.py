@@ -10,16 +10,16 @@ from __future__ import annotations
 import ipaddress
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Final, TypeAlias
+from typing import Final
 
 import msgspec
 from aiohttp import web
 
-Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+from services.callout.throttle import network_of
+from services.settings import Network
 
 ENTRIES_MAX: Final = 10_000
 FORGET_S: Final = 900.0
-_IPV6_SITE_BITS: Final = 64
 
 
 class Patience(msgspec.Struct, frozen=True):
@@ -118,13 +118,7 @@ def address_of(request: web.BaseRequest, proxies: Sequence[Network]) -> str:
     address = request.remote or ""
     while hops and _is_within(address, proxies):
         address = hops.pop()
-    try:
-        known = ipaddress.ip_address(address)
-    except ValueError:
-        return "unknown"
-    if isinstance(known, ipaddress.IPv6Address):
-        return str(ipaddress.ip_network((int(known), _IPV6_SITE_BITS), strict=False))
-    return str(known)
+    return network_of(address)
 
 
 def _is_within(address: str, networks: Sequence[Network]) -> bool:

@@ -4,57 +4,68 @@ from __future__ import annotations
 
 import time
 from contextlib import AsyncExitStack
-from typing import Any, Never
+from pathlib import Path
+from typing import Any, Final
 
-from services.http_door.authentication import CredentialRefused, Identity
+from services.failure import Failure
+from services.http_door.accounts import GateAccounts
+from services.http_door.authentication import CannotTell, CredentialRefused, Identity
 from services.http_door.doors import Doors
 from services.http_door.gate_line import GateLine
-from services.http_door.sign_in import CannotVerify
+from services.http_door.password_check import PasswordCheck
+from services.identity import jwks, signing_keys
 from services.identity.directory import Directory
+from services.identity.jwks import JwksFile, JwksUnusable
+from services.identity.tokens import Claims, TokenRefused, TokenVerifier, issuer_of
 from services.settings import Settings
+
+DOOR: Final = "api"
 
 
 async def open_doors(settings: Settings, stack: AsyncExitStack) -> Doors:
     """Make what the settings ask for; it is closed with *stack*. Raises Failure."""
     gate = GateLine(settings.nats("http"))
     stack.push_async_callback(gate.close)
+    if settings.development:
+        # Whoever needs the keys first makes them.
+        signing_keys.open_keys(settings.token_keys(), development=True, now_s=int(time.time()))
+    keys = JwksFile(settings.token_jwks(), clock=time.monotonic)
+    verifier = TokenVerifier(keys, issuer=issuer_of(settings.deployment), door=DOOR, clock=_now_us)
     directory = await stack.enter_async_context(Directory(settings.postgres_reader()))
     return Doors(
-        identity=Identity(directory, _NoTokens(), _now_us),
+        identity=Identity(directory, Tokens(verifier), _now_us),
         gate=gate,
-        accounts=_NoAccounts(),
-        passwords=_NoPasswords(),
-        jwks=_no_keys,
+        accounts=GateAccounts(gate),
+        passwords=PasswordCheck(),
+        jwks=lambda: _published(settings.token_jwks()),
         clock_s=time.monotonic,
+        proxies=settings.api_proxies,
     )
+
+
+class Tokens:
+    """See authentication.TokenVerifier."""
+
+    def __init__(self, verifier: TokenVerifier) -> None:
+        self._verifier = verifier
+
+    def verify(self, text: str) -> Claims:
+        """See TokenVerifier."""
+        try:
+            return self._verifier.verify(text)
+        except TokenRefused as refused:
+            raise CredentialRefused(refused.message) from None
+        except Failure as failure:
+            raise CannotTell("Tokens cannot be verified right now.") from failure
+
+
+def _published(path: Path) -> dict[str, Any]:
+    """Read the file anew, so that a key is published the moment it is there; raises Failure."""
+    try:
+        return jwks.document(jwks.read(path.read_bytes()))
+    except (OSError, ValueError) as problem:
+        raise JwksUnusable(f"{path} does not hold public keys.", "correct it.") from problem
 
 
 def _now_us() -> int:
     return time.time_ns() // 1_000
-
-
-class _NoTokens:
-    def verify(self, text: str) -> Never:  # noqa: ARG002 - there are none yet
-        raise CredentialRefused("Tokens are not accepted here.")
-
-
-class _NoAccounts:
-    async def open_session(self, *_what: object, **_how: object) -> None:
-        raise CannotVerify("There are no accounts here.")
-
-    async def close_session(self, *_what: object) -> None:
-        raise CannotVerify("There are no accounts here.")
-
-    async def count_failure(self, *_what: object) -> None:
-        raise CannotVerify("There are no accounts here.")
-
-
-class _NoPasswords:
-    unknown = ""
-
-    def verify(self, password_hash: str, password: str) -> bool:  # noqa: ARG002 - likewise
-        return False
-
-
-def _no_keys() -> dict[str, Any]:
-    return {"keys": []}

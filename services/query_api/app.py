@@ -177,9 +177,8 @@ class Api:
             request[CALLER] = caller
             request[TRACE].principal = f"{caller.kind}_{caller.id}".rstrip("_")
             cross_site.check(request, caller)
-            is_open_to_all = caller.kind == "person" and _template(request) in self._strangers_paths
-            if not is_open_to_all:
-                _refuse_stranger(caller, request.match_info.get("tenant"))
+            is_open_to_all = caller.kind == "person" and template in self._strangers_paths
+            _check_tenant(caller, request.match_info.get("tenant"), is_open_to_all=is_open_to_all)
             return await handler(request)
 
         return await self._bounded(request, recognised)
@@ -222,8 +221,6 @@ class Api:
     ) -> tuple[BaseModel, int | None]:
         tenant = request.match_info["tenant"]
         wanted = _min_position(request, query)
-        if not parameters.IS_TENANT.fullmatch(tenant):
-            raise _no_tenant()
 
         async def work(reader: Reader) -> tuple[BaseModel | None, int]:
             position = await reader.position(tenant)
@@ -306,10 +303,17 @@ def _for_operators(handler: Handler) -> Handler:
     return handle
 
 
-def _refuse_stranger(caller: Caller, tenant: str | None) -> None:
-    if tenant is not None and not caller.reaches(tenant):
+def _check_tenant(caller: Caller, tenant: str | None, *, is_open_to_all: bool) -> None:
+    """Refuse a twin that is none of the caller's business, or whose name no twin can have."""
+    if tenant is None:
+        return
+    is_name = parameters.IS_TENANT.fullmatch(tenant) is not None
+    if not caller.reaches(tenant) and not (is_open_to_all and is_name):
         # The same words whatever was asked of whichever twin, and no instance in them.
         raise HttpProblem(problems.CALLER_UNKNOWN, problems.CALLER_UNKNOWN.title)
+    if not is_name:
+        # Nothing behind this line need fear for what it puts the name into.
+        raise _no_tenant()
 
 
 def _visible(caller: Caller) -> list[str] | None:

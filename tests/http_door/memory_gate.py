@@ -5,6 +5,7 @@ import json
 import msgspec
 
 from contracts.access import OPERATOR
+from domain import access
 from domain.state import State
 from projections.projection import Commit
 from services.client.errors import CannotVerify
@@ -51,12 +52,19 @@ class MemoryGate:
         self.commit(tenant)
         return as_sent(answers[0])
 
-    def provision(self, tenant, limit_nanos=5_000_000_000):
+    def provision(self, tenant, limit_nanos=5_000_000_000, name="Twin"):
         """Make a twin that is easy to reason about."""
-        self.writer(tenant).offer(
-            Waiter([provision(limit_nanos, PRICE_NANOS)], OPERATOR, lambda _answers: None)
-        )
+        command = msgspec.structs.replace(provision(limit_nanos, PRICE_NANOS), display_name=name)
+        self.writer(tenant).offer(Waiter([command], OPERATOR, lambda _answers: None))
         self.commit(tenant)
+
+    def admit(self, tenant, *, members=None, keys=None):
+        """Let the twin's own log know members by role and keys by scopes."""
+        state = self.state(tenant).access
+        for person, role in (members or {}).items():
+            state.members[person] = access.Member(role)
+        for key, scopes in (keys or {}).items():
+            state.keys[key] = access.Key(list(scopes))
 
     def state(self, tenant):
         return self.writer(tenant).state
