@@ -58,6 +58,13 @@ ACCEPT: Final = ("access", "accept")
 _IS_KEY: Final = re.compile(ID_PATTERN)
 _DECISIONS: Final = (AuthorizeCall, ExtendCall)
 _GRANTED: Final = 200
+_MONEY: Final = (
+    "committed_nanos",
+    "held_nanos",
+    "limit_nanos",
+    "credits_nanos",
+    "remaining_nanos",
+)
 _MS: Final = 1_000
 
 
@@ -232,10 +239,12 @@ class Refused(HttpProblem):
     def body(self, instance: str) -> Problem:
         """See HttpProblem."""
         known = super().body(instance).model_dump()
+        # All zero: the gate has not looked at the money at all.
+        hidden = () if any(self._reply.get(name) for name in _MONEY) else _MONEY
         more: dict[str, Any] = {
             name: self._reply.get(name)
             for name in CommandProblem.model_fields
-            if name not in known and self._reply.get(name) not in ("", {})
+            if name not in (*known, *hidden) and self._reply.get(name) not in ("", {})
         }
         return CommandProblem.model_validate({**known, **more})
 

@@ -1,5 +1,6 @@
 """A gate in memory: the real writer and the real rules, with a log that takes every commit."""
 
+import asyncio
 import json
 
 import msgspec
@@ -7,6 +8,7 @@ import msgspec
 from contracts.access import OPERATOR
 from domain import access
 from domain.state import State
+from domain.views import view
 from projections.projection import Commit
 from services.client.errors import CannotVerify
 from services.gate.writer import TenantWriter, Waiter
@@ -30,7 +32,9 @@ class MemoryGate:
         self.heard = []
         self.commits = []
         self.fault = None
+        # Answers wait for *pause*; then *taken* says that one does.
         self.pause = None
+        self.taken = asyncio.Event()
 
     async def command(self, tenant, command, principal):
         self.heard.append((tenant, command, principal))
@@ -38,6 +42,7 @@ class MemoryGate:
         self.writer(tenant).offer(Waiter([command], principal, answers.extend))
         self.commit(tenant)
         if self.pause is not None:
+            self.taken.set()
             await self.pause.wait()
         if self.fault is not None:
             raise self.fault
@@ -65,6 +70,11 @@ class MemoryGate:
             state.members[person] = access.Member(role)
         for key, scopes in (keys or {}).items():
             state.keys[key] = access.Key(list(scopes))
+
+    def credits(self, tenant):
+        """What is left of all credits."""
+        found = view("budget", self.state(tenant), self.clock())
+        return next(meter.remaining for meter in found.meters if meter.meter == "credits")
 
     def state(self, tenant):
         return self.writer(tenant).state
