@@ -10,7 +10,7 @@ from psycopg import sql
 
 from services.migrations import prepare_database
 from tests.http_door.doors import World
-from tests.query_api.conftest import Answer, as_reader, serving, tables  # noqa: F401 - a fixture
+from tests.query_api.conftest import Answer, as_reader, serving, tables, written  # noqa: F401 - fixtures
 from tests.query_api.twins import Tables, Twin
 
 OWN, OTHER, NOBODY = "cantor", "fernandez", "nobody"
