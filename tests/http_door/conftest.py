@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import psycopg
 import pytest
 from psycopg import sql
+from yarl import URL
 
 from services.migrations import prepare_database
 from tests.http_door.doors import World
@@ -51,6 +52,12 @@ class Site:
         async with self.session.request(
             method, self.url + path, headers=headers, json=json, **more
         ) as response:
+            return Answer(response.status, response.headers, await response.read())
+
+    async def ask_raw(self, method, path, headers, data):
+        """Like ask(), but path and body are sent as they are."""
+        url = URL(self.url + path, encoded=True)
+        async with self.session.request(method, url, headers=headers, data=data) as response:
             return Answer(response.status, response.headers, await response.read())
 
     async def get(self, path, headers=None, **more):
