@@ -50,6 +50,7 @@ class Refold:
         state = self.state
         state.position = line.index
         command_ids: list[str] = []
+        deciding: type[AnyEvent] | None = None
         for number, event in enumerate(events, 1):
             kind = type(event)
             if event.at_us < state.clock_us:
@@ -58,10 +59,12 @@ class Refold:
                 if kind not in _NUMBERED:
                     self._unnumbered(event)
                 else:
-                    if event.decision != state.decisions + 1:  # type: ignore[union-attr]
-                        self._out_of_order(event, number, command_ids)
-                    elif kind is not CallerRefused:  # which answers no command
-                        command_ids.append(event.command_id)  # type: ignore[union-attr]
+                    if event.decision == state.decisions + 1:  # type: ignore[union-attr]
+                        deciding = kind
+                        if kind is not CallerRefused:  # which answers no command
+                            command_ids.append(event.command_id)  # type: ignore[union-attr]
+                    else:
+                        self._out_of_order(event, number, command_ids, deciding)
                     gate.evolve(state, event)
                 if kind in _STANDING:
                     self._check_standing(event, number)
@@ -82,11 +85,15 @@ class Refold:
             found.setdefault(period, []).append(totals)
         return found
 
-    def _out_of_order(self, event: Any, number: int, command_ids: list[str]) -> None:
-        decisions = self.state.decisions
-        # Provisioning brings the first policy and prices under its own decision.
-        is_part = command_ids[-1:] == [event.command_id] and event.decision == decisions
-        if not is_part:
+    def _out_of_order(
+        self, event: Any, number: int, command_ids: list[str], deciding: type | None
+    ) -> None:
+        decisions, kind = self.state.decisions, type(event)
+        # Provisioning brings the first policy and prices under its own decision; what ends sessions
+        # says so. They state no money, and follow a decision of another kind.
+        is_kind_of_part = kind not in _STANDING and kind is not deciding
+        is_same = command_ids[-1:] == [event.command_id] and event.decision == decisions
+        if not (is_kind_of_part and is_same):
             self._differs("decision", number, decisions + 1, event.decision)
             command_ids.append(event.command_id)
 

@@ -1,8 +1,8 @@
 """
 The command `vito`.
 
-To add a command, add a line to `COMMANDS` and a function with typer annotations to
-`services/cli/<command>.py`. `vito --help` imports none of them.
+To add a command, add a line to `COMMANDS` and a function with typer annotations, or a `typer.Typer`
+with several of them, to `services/cli/<command>.py`. `vito --help` imports none of them.
 """
 
 import importlib
@@ -29,6 +29,9 @@ COMMANDS: dict[str, Command] = {
     "demo": Command("services.cli.demo:demo", "Replay real traffic for both twins."),
     "evidence": Command("services.cli.evidence:evidence", "Measure the claims of the checklist."),
     "top-up": Command("services.cli.top_up:top_up", "Add prepaid credits to a twin."),
+    "member": Command("services.cli.member:app", "Invite people to a twin and say what they may."),
+    "key": Command("services.cli.key:app", "Issue, rotate and revoke the API keys of a twin."),
+    "account": Command("services.cli.account:app", "Show who can sign in, and make super admins."),
     "tail": Command("services.cli.tail:tail", "Show the log as it grows, in plain words."),
     "show": Command("services.cli.show:show", "Ask the gate what it has of a twin now."),
     "replay": Command("services.cli.replay:replay", "Show a twin as the gate saw it then."),
@@ -67,8 +70,13 @@ class LazyCommand(typer.core.TyperCommand):
 
     def _load(self) -> Any:
         module, _, function = self._target.partition(":")
+        target = getattr(importlib.import_module(module), function)
+        if isinstance(target, typer.Typer):
+            group = typer.main.get_group(target)
+            group.name, group.help = self.name, self.help
+            return group
         app = typer.Typer(add_completion=False)
-        app.command(self.name)(getattr(importlib.import_module(module), function))
+        app.command(self.name)(target)
         return typer.main.get_command(app)
 
 

@@ -25,6 +25,7 @@ from services.embedded.polling import until
 from services.embedded.postgres import Postgres
 from services.embedded.postgres_roles import ensure_database
 from services.failure import Failure
+from services.identity import random_secret
 from services.migrations.database import RolePasswords, prepare_database
 from services.secret import Secret
 from services.settings import Settings, password_name
@@ -36,7 +37,10 @@ SettingsStep: TypeAlias = Callable[[Settings], Awaitable[str | None]]
 # Run after the servers and before the services: name and "module:function".
 SETUP_STEPS: tuple[tuple[str, str], ...] = (("streams", "services.setup:streams"),)
 # Run when all services are ready.
-READY_STEPS: tuple[tuple[str, str], ...] = (("twins", "services.twins.provisioning:step"),)
+READY_STEPS: tuple[tuple[str, str], ...] = (
+    ("twins", "services.twins.provisioning:step"),
+    ("platform", "services.identity.founding:step"),
+)
 
 PORT_PATIENCE_S = 2.0
 # What keys, leases and snapshots may reserve, besides the streams of the log.
@@ -111,7 +115,8 @@ class Stack:
             log=self.log("postgres"),
         )
         api_port = self.settings.api_port or ports.pick(self.run.api_port)
-        self.run = msgspec.structs.replace(self.run, api_port=api_port, pid=0)
+        link, _ = random_secret.generate()
+        self.run = msgspec.structs.replace(self.run, api_port=api_port, pid=0, admin_link=link)
         forgotten = self.first_start and postgres.initialised
         # Before the first use of a password, so that none is ever lost.
         run_file.write(self.data_dir, self.run)
