@@ -18,12 +18,15 @@ from typing import TypeAlias
 import msgspec
 
 from contracts.access import AccessEvent
+from contracts.account import AccountEvent
 from contracts.budget import BudgetEvent
 from contracts.policy import PolicyEvent
 from contracts.price_book import PriceBookEvent
 from contracts.tenant import TenantEvent
 
-AnyEvent: TypeAlias = TenantEvent | PolicyEvent | PriceBookEvent | BudgetEvent | AccessEvent
+AnyEvent: TypeAlias = (
+    TenantEvent | PolicyEvent | PriceBookEvent | BudgetEvent | AccessEvent | AccountEvent
+)
 
 TOPIC = "vito-commit/1"
 FIRST_PREV = "0" * 64

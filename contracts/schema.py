@@ -202,7 +202,7 @@ def _request(channel: str, doc: str | None) -> dict[str, Any]:
 
 # -- events ---------------------------------------------------------------------
 
-_NOUNS: Final = ("tenant", "policy", "price_book", "budget")
+_NOUNS: Final = tuple(dict.fromkeys(noun for noun, _ in commands.NOUN_AND_VERB.values()))
 
 
 def _event_channels() -> dict[str, Any]:

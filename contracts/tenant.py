@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
 
@@ -10,6 +10,10 @@ from contracts.message import Command, Event, Text, UnixUs
 from contracts.policy import Policy
 from contracts.price_book import PriceBook
 
+# Names that can be no twin's, beside that of the platform.
+RESERVED_NAMES: Final = frozenset(("operator", "system", "vito"))
+# What the platform, which is no twin, is called where twins are listed.
+PLATFORM_NAME: Final = "Platform"
 TenantStatus: TypeAlias = Literal["absent", "active", "suspended", "asleep"]
 DisplayName: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 

@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from contracts.access import Role, Scope
 from contracts.message import Reply
 from contracts.policy import Policy
 from contracts.price_book import PriceBook
@@ -117,8 +118,81 @@ class RateView(Reply, frozen=True, kw_only=True):
     retry_after_us: int
 
 
-View: TypeAlias = TenantView | PolicyView | PriceBookView | BudgetView | RateView
-ViewNoun: TypeAlias = Literal["tenant", "policy", "price_book", "budget", "rate"]
+class MemberShown(msgspec.Struct, frozen=True, kw_only=True):
+    """A member of the twin."""
+
+    person: str
+    email: str
+    role: Role
+
+
+class InvitationShown(msgspec.Struct, frozen=True, kw_only=True):
+    """An invitation that was not accepted yet; it may have run out."""
+
+    invitation_id: str
+    email: str
+    role: Role
+    expires_at_us: int
+
+
+class KeyShown(msgspec.Struct, frozen=True, kw_only=True):
+    """An API key that was not revoked; it may have run out. Null: it never does."""
+
+    key_id: str
+    label: str
+    scopes: list[Scope]
+    issued_at_us: int
+    expires_at_us: int | None
+
+
+class GlassShown(msgspec.Struct, frozen=True, kw_only=True):
+    """A super admin who sees what an Owner sees, until *until_us*."""
+
+    person: str
+    until_us: int
+
+
+class AccessView(Reply, frozen=True, kw_only=True):
+    """Who belongs to the twin, and what opens it. No secret and no hash of one is shown."""
+
+    tenant: str
+    position: int
+    members: list[MemberShown]
+    invitations: list[InvitationShown]
+    keys: list[KeyShown]
+    glasses: list[GlassShown]
+
+
+class AccountShown(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody who can sign in. *blocked_until_us*: too many passwords were wrong; 0: not so."""
+
+    person: str
+    email: str
+    is_admin: bool
+    locked: bool
+    sessions: int
+    blocked_until_us: int
+
+
+class AccountView(Reply, frozen=True, kw_only=True):
+    """
+    The accounts of the platform, by e-mail address, at most 1,000 of *total*.
+
+    Empty for a twin: accounts are in the log of `platform`.
+    """
+
+    tenant: str
+    position: int
+    total: int
+    accounts: list[AccountShown]
+
+
+View: TypeAlias = (
+    TenantView | PolicyView | PriceBookView | BudgetView | RateView | AccessView | AccountView
+)
+ViewNoun: TypeAlias = Literal[
+    "tenant", "policy", "price_book", "budget", "rate", "access", "account"
+]
 
 VIEWS: dict[ViewNoun, type[View]] = {
     "tenant": TenantView,
@@ -126,4 +200,6 @@ VIEWS: dict[ViewNoun, type[View]] = {
     "price_book": PriceBookView,
     "budget": BudgetView,
     "rate": RateView,
+    "access": AccessView,
+    "account": AccountView,
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from contracts import access, account
 from contracts.budget import (
     NO_STANDING,
     CallAuthorized,
@@ -204,8 +205,25 @@ def _receipt(tenant: str, event: Decided, position: int | None) -> Receipt:
         resets_at_us=standing.resets_at_us or None,
         message=refusal.message if refusal else "",
         remedy=refusal.remedy if refusal else "",
-        facts=event.facts if isinstance(event, CommandRefused) else {},
+        facts=_facts(event),
     )
+
+
+def _facts(event: Decided) -> dict[str, int | str]:
+    """Return what a caller cannot know by itself, because the gate has decided it."""
+    match event:
+        case CommandRefused():
+            return event.facts
+        case access.KeyRotated():
+            return {"old_expires_at_us": event.old_expires_at_us}
+        case access.InvitationAccepted():
+            return {"role": event.role}
+        case access.GlassBroken():
+            return {"until_us": event.until_us}
+        case account.SignInFailed():
+            return {"failures": event.failures, "blocked_until_us": event.blocked_until_us}
+        case _:
+            return {}
 
 
 def _standing(event: Decided) -> Standing:
@@ -222,4 +240,24 @@ _DONE: dict[type[Decided], str] = {
     TenantResumed: "resumed",
     PolicySet: "policy_set",
     PriceBookSet: "price_book_set",
+    access.MemberInvited: "invited",
+    access.InvitationWithdrawn: "withdrawn",
+    access.InvitationAccepted: "accepted",
+    access.RoleChanged: "role_changed",
+    access.MemberRemoved: "member_removed",
+    access.KeyIssued: "key_issued",
+    access.KeyRotated: "key_rotated",
+    access.KeyRevoked: "key_revoked",
+    access.GlassBroken: "glass_broken",
+    account.PlatformFounded: "founded",
+    account.AccountRegistered: "registered",
+    account.PasswordSet: "password_set",
+    account.LinkIssued: "link_issued",
+    account.SessionOpened: "session_opened",
+    account.SessionsClosed: "sessions_closed",
+    account.SignInFailed: "sign_in_counted",
+    account.AdminGranted: "admin_granted",
+    account.AdminWithdrawn: "admin_withdrawn",
+    account.AccountLocked: "locked",
+    account.AccountUnlocked: "unlocked",
 }

@@ -12,9 +12,10 @@ Rules that span two aggregates read the sibling's state, because one writer hold
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
-from contracts.access import OPERATOR, CallerRefused
+from contracts.access import AccessDecision, CallerRefused
+from contracts.account import PLATFORM, AccountEvent, FoundPlatform, PlatformFounded
 from contracts.budget import (
     AuthorizeCall,
     CallAuthorized,
@@ -47,20 +48,28 @@ from contracts.tenant import (
 )
 from contracts.usage import NO_UNITS
 from domain import (
+    access,
+    account,
+    accounts,
+    api_keys,
     authorize,
     budget,
     flood,
     governance,
     holds,
+    membership,
     memory,
     policy,
     price_book,
     rate,
     rights,
     session,
+    sign_in,
     tenant,
 )
-from domain.refusals import COMMAND_ID_REUSED, Refusal
+from domain.refusal import Refusal
+from domain.refusals import COMMAND_ID_REUSED, NOT_THE_PLATFORM, RESERVED_NAME
+from domain.refusing import refuse
 from domain.state import Envelope, State
 
 
@@ -91,15 +100,20 @@ def barred(
     state: State, command: AnyCommand, envelope: Envelope
 ) -> tuple[Refusal, CallerRefused] | None:
     """Return why the caller may not ask this at all, and the fact of it; None when it may."""
-    if envelope.actor == OPERATOR:
-        return None
-    noun, verb = NOUN_AND_VERB[type(command)]
-    refusal = rights.why_not(state.access, envelope.actor, noun, verb, envelope.now_us)
+    refusal = rights.why_not_asked(state, command, envelope)
     if refusal is None:
         return None
-    return refusal, CallerRefused(
+    noun, verb = NOUN_AND_VERB[type(command)]
+    return refusal, denied(state, command.command_id, envelope, noun, verb, refusal)
+
+
+def denied(
+    state: State, command_id: str, envelope: Envelope, noun: str, verb: str, refusal: Refusal
+) -> CallerRefused:
+    """Return the fact that a caller may not ask something."""
+    return CallerRefused(
         state.decisions + 1,
-        command.command_id,
+        command_id,
         envelope.now_us,
         envelope.actor,
         noun,
@@ -107,6 +121,11 @@ def barred(
         refusal.code,
         refusal.status,
     )
+
+
+def begins(tenant_name: str, command: AnyCommand) -> bool:
+    """Whether a command can be the first of a log: that of a twin, or the platform's."""
+    return type(command) is (FoundPlatform if tenant_name == PLATFORM else ProvisionTenant)
 
 
 def known(state: State, command: AnyCommand, envelope: Envelope) -> memory.Known | Refusal | None:
@@ -141,6 +160,10 @@ _GRANTS: dict[type[AnyCommand], type[AnyEvent]] = {
     ResumeTenant: TenantResumed,
     SetPolicy: PolicySet,
     SetPriceBook: PriceBookSet,
+    **membership.GRANTS,
+    **api_keys.GRANTS,
+    **accounts.GRANTS,
+    **sign_in.GRANTS,
 }
 
 
@@ -150,6 +173,10 @@ def decide(state: State, command: AnyCommand, envelope: Envelope) -> list[AnyEve
 
     The caller has applied what is `due` at this time and has found the command not `known`.
     """
+    is_misplaced = (state.name == PLATFORM) is not (type(command) in _OF_THE_PLATFORM)
+    if is_misplaced:
+        why = RESERVED_NAME if state.name == PLATFORM else NOT_THE_PLATFORM
+        return [refuse(state, command, envelope, why)]
     return _DECIDE[type(command)](state, command, envelope)
 
 
@@ -164,7 +191,12 @@ _DECIDE: dict[type[AnyCommand], Callable[[State, Any, Envelope], list[AnyEvent]]
     ResumeTenant: governance.resume,
     SetPolicy: governance.set_policy,
     SetPriceBook: governance.set_price_book,
+    **membership.DECIDE,
+    **api_keys.DECIDE,
+    **accounts.DECIDE,
+    **sign_in.DECIDE,
 }
+_OF_THE_PLATFORM = frozenset((*accounts.DECIDE, *sign_in.DECIDE))
 
 
 # -- evolve -------------------------------------------------------------------
@@ -259,8 +291,21 @@ def _price_book_set(state: State, event: PriceBookSet) -> None:
     _decided_unless_part(state, event)
 
 
-def _decided_unless_part(state: State, event: PolicySet | PriceBookSet) -> None:
-    # Provisioning brings the first policy and prices under its own decision.
+def _access_changed(state: State, event: AccessDecision) -> None:
+    access.evolve(state.access, event)
+    _decided(state, event)
+
+
+def _account_changed(state: State, event: AccountEvent) -> None:
+    account.evolve(state.account, event)
+    if isinstance(event, PlatformFounded):
+        tenant.founded(state.tenant)
+    _decided_unless_part(state, event)
+
+
+def _decided_unless_part(state: State, event: memory.Decided) -> None:
+    # Provisioning brings the first policy and prices under its own decision; so does whatever ends
+    # sessions beside what it is about.
     if event.decision > state.decisions:
         _decided(state, event)
 
@@ -291,4 +336,6 @@ _EVOLVE: dict[type[AnyEvent], Callable[[State, Any], None]] = {
     PeriodOpened: _period_opened,
     MeterLimitsSet: _changes_nothing,
     RefusalsCounted: _changes_nothing,
+    **dict.fromkeys(get_args(AccessDecision), _access_changed),
+    **dict.fromkeys(get_args(AccountEvent), _account_changed),
 }

@@ -7,6 +7,7 @@ from contracts.commit import AnyEvent
 from contracts.policy import Policy, PolicySet, SetPolicy
 from contracts.price_book import PriceBook, PriceBookSet, SetPriceBook
 from contracts.tenant import (
+    RESERVED_NAMES,
     ProvisionTenant,
     ResumeTenant,
     SuspendTenant,
@@ -21,6 +22,7 @@ from domain.refusals import (
     NOT_SUSPENDED,
     POLICY_INVALID,
     PRICE_BOOK_INVALID,
+    RESERVED_NAME,
     TWIN_EXISTS,
     TWIN_UNKNOWN,
     VERSION_CONFLICT,
@@ -80,6 +82,8 @@ def top_up(state: State, command: TopUpCredits, envelope: Envelope) -> list[AnyE
 def provision(state: State, command: ProvisionTenant, envelope: Envelope) -> list[AnyEvent]:
     if state.tenant.status != "absent":
         return [refuse(state, command, envelope, TWIN_EXISTS)]
+    if state.name in RESERVED_NAMES:
+        return [refuse(state, command, envelope, RESERVED_NAME)]
     broken = _contradiction(command.policy, command.price_book)
     if broken is not None:
         return [refuse(state, command, envelope, *broken)]

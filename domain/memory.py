@@ -18,6 +18,8 @@ from typing import NamedTuple, TypeAlias
 
 import msgspec
 
+from contracts.access import AccessDecision
+from contracts.account import AccountEvent
 from contracts.budget import (
     CallAuthorized,
     CallRefused,
@@ -47,6 +49,8 @@ Decided: TypeAlias = (
     | TenantProvisioned
     | TenantResumed
     | TenantSuspended
+    | AccessDecision
+    | AccountEvent
 )
 
 

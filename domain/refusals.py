@@ -10,22 +10,8 @@ from __future__ import annotations
 
 from typing import Final
 
-import msgspec
-
-
-class Refusal(msgspec.Struct, frozen=True, gc=False):
-    """
-    Why not. *status* is HTTP-like, *message* says what is the case, *remedy* what to do.
-
-    402 money, 403 not allowed, 404 no such thing, 409 conflict, 422 cannot be right,
-    429 too fast, 503 cannot be verified.
-    """
-
-    code: str
-    status: int
-    message: str
-    remedy: str
-
+from domain import identity_refusals
+from domain.refusal import Refusal as Refusal  # noqa: PLC0414 - one place to import from
 
 CALLER_UNKNOWN: Final = Refusal(
     "caller_unknown",
@@ -50,6 +36,18 @@ TWIN_EXISTS: Final = Refusal(
     409,
     "The twin exists already.",
     "Use policy.set and price_book.set to change it.",
+)
+RESERVED_NAME: Final = Refusal(
+    "reserved_name",
+    422,
+    "This name is reserved: it can be no twin's.",
+    "Choose another name for the twin.",
+)
+NOT_THE_PLATFORM: Final = Refusal(
+    "not_the_platform",
+    422,
+    "Accounts are not kept by a twin.",
+    "Send commands of accounts to the tenant `platform`.",
 )
 TWIN_SUSPENDED: Final = Refusal(
     "twin_suspended", 403, "The twin is suspended.", "Resume it: cmd.<tenant>.tenant.resume."
@@ -186,5 +184,8 @@ CANNOT_VERIFY: Final = Refusal(
 )
 
 BY_CODE: Final[dict[str, Refusal]] = {
-    value.code: value for value in tuple(globals().values()) if isinstance(value, Refusal)
+    value.code: value
+    for module in (globals(), vars(identity_refusals))
+    for value in tuple(module.values())
+    if isinstance(value, Refusal)
 }

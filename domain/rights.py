@@ -2,24 +2,48 @@
 Rights: the one place that says who may do what, whatever door they come through.
 
 The matrix of the requirements (5.3) is `RIGHTS`: for each command and question the lowest role of a
-person, the scopes of a key, and whether a platform super admin may. Nobody else may.
+person, the scopes of a key, and whether a platform super admin may. Nobody else may, with two
+exceptions that the table marks: who is invited may accept, and everybody may care for their own
+account on the platform.
 """
 
 from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from contracts.access import OPERATOR, ROLES, Role, Scope, id_of, kind_of
-from domain import access
-from domain.refusals import CALLER_NOT_ALLOWED, CALLER_UNKNOWN, Refusal
+from contracts.access import (
+    OPERATOR,
+    ROLES,
+    AcceptInvitation,
+    Role,
+    Scope,
+    Scopes,
+    id_of,
+    kind_of,
+)
+from contracts.account import PLATFORM
+from contracts.commands import NOUN_AND_VERB, AnyCommand
+from domain import access, account
+from domain.refusal import Refusal
+from domain.refusals import CALLER_NOT_ALLOWED, CALLER_UNKNOWN
+from domain.state import Envelope, State
+
+QUESTION: Final = "show"
 
 
 class Right(NamedTuple):
-    """*role* and every higher one; keys with one of *scopes*; *admin*: platform super admins."""
+    """
+    *role* and every higher one; keys with one of *scopes*; *admin*: platform super admins.
+
+    *invited*: who shows the secret of an invitation. *own*: on the platform, the person that the
+    command is about.
+    """
 
     role: Role | None = None
     scopes: frozenset[Scope] = frozenset()
     admin: bool = False
+    invited: bool = False
+    own: bool = False
 
 
 _CALLS: Final = frozenset[Scope](["calls", "agent"])
@@ -44,35 +68,127 @@ RIGHTS: Final[dict[tuple[str, str], Right]] = {
     ("budget", "top_up"): Right("owner"),
     ("budget", "show"): Right("viewer", _SEES, admin=True),
     ("rate", "show"): Right("viewer", _SEES, admin=True),
+    # A super admin invites the first Owner; `membership` refuses them everybody else.
+    ("access", "invite"): Right("owner", admin=True),
+    ("access", "withdraw"): Right("owner", admin=True),
+    ("access", "accept"): Right(invited=True),
+    ("access", "change_role"): Right("owner"),
+    ("access", "remove_member"): Right("owner"),
+    ("access", "issue_key"): Right("owner"),
+    ("access", "rotate_key"): Right("owner"),
+    ("access", "revoke_key"): Right("owner"),
+    ("access", "break_glass"): Right(admin=True),
+    ("access", "show"): Right("owner", admin=True),
+    # The first admin is the word of whoever runs the deployment.
+    ("account", "found"): Right(),
+    ("account", "register"): Right(admin=True, own=True),
+    ("account", "set_password"): Right(own=True),
+    ("account", "issue_link"): Right(admin=True),
+    ("account", "open_session"): Right(own=True),
+    ("account", "close_sessions"): Right(admin=True, own=True),
+    ("account", "sign_in_failed"): Right(own=True),
+    ("account", "grant_admin"): Right(admin=True),
+    ("account", "withdraw_admin"): Right(admin=True),
+    ("account", "lock"): Right(admin=True),
+    ("account", "unlock"): Right(admin=True),
+    ("account", "show"): Right(admin=True),
 }
 
 
-def why_not(
-    state: access.State, principal: str, noun: str, verb: str, now_us: int
-) -> Refusal | None:
+# -- the table, for doors that answer questions themselves -----------------------------
+
+
+def role_may(role: Role, noun: str, verb: str = QUESTION) -> bool:
+    """Whether a member with this role may."""
+    least = RIGHTS[noun, verb].role
+    return least is not None and ROLES.index(role) >= ROLES.index(least)
+
+
+def scopes_may(scopes: frozenset[Scope] | Scopes, noun: str, verb: str = QUESTION) -> bool:
+    """Whether a key with these scopes may."""
+    return not RIGHTS[noun, verb].scopes.isdisjoint(scopes)
+
+
+def admin_may(noun: str, verb: str = QUESTION) -> bool:
+    """Whether a platform super admin may without breaking the glass."""
+    return RIGHTS[noun, verb].admin
+
+
+# -- one caller and one twin -----------------------------------------------------------
+
+
+def why_not_asked(state: State, command: AnyCommand, envelope: Envelope) -> Refusal | None:
     """
-    Say why *principal* may not do this, or None when it may.
+    Say why the caller may not send this command, or None when they may.
 
     CALLER_UNKNOWN is for those who must not even learn whether there is such a twin.
     """
+    principal = envelope.actor
     if principal == OPERATOR:
         return None
-    right = RIGHTS[(noun, verb)]
+    noun, verb = NOUN_AND_VERB[type(command)]
+    if state.name == PLATFORM:
+        about = getattr(command, "person", "") if RIGHTS[noun, verb].own else ""
+        return _why_not_on_platform(state.account, principal, noun, verb, about)
+    if type(command) is AcceptInvitation and _accepts(state.access, command, principal):
+        return None
+    return _why_not(state.access, principal, noun, verb, envelope.now_us)
+
+
+def why_not_shown(state: State, principal: str, noun: str, now_us: int) -> Refusal | None:
+    """Say why the caller may not see this view, or None when they may. See `why_not_asked`."""
+    if principal == OPERATOR:
+        return None
+    if state.name == PLATFORM:
+        return _why_not_on_platform(state.account, principal, noun, QUESTION, "")
+    return _why_not(state.access, principal, noun, QUESTION, now_us)
+
+
+def _why_not(
+    state: access.State, principal: str, noun: str, verb: str, now_us: int
+) -> Refusal | None:
+    who = id_of(principal)
     match kind_of(principal):
-        case "admin":
-            if right.admin or state.opened.get(id_of(principal), 0) > now_us:
+        case "admin" if who:
+            if admin_may(noun, verb):
                 return None
-            return CALLER_NOT_ALLOWED
+            # A broken glass lets them see what an Owner sees; it lets nobody change anything.
+            sees = verb == QUESTION and role_may("owner", noun)
+            is_open = sees and access.has_open_glass(state, who, now_us)
+            return None if is_open else CALLER_NOT_ALLOWED
         case "person":
-            role = access.role_of(state, id_of(principal))
+            role = access.role_of(state, who)
             if role is None:
                 return CALLER_UNKNOWN
-            enough = right.role is not None and ROLES.index(role) >= ROLES.index(right.role)
-            return None if enough else CALLER_NOT_ALLOWED
+            return None if role_may(role, noun, verb) else CALLER_NOT_ALLOWED
         case "key":
-            key = access.key_at(state, id_of(principal), now_us)
+            key = access.key_at(state, who, now_us)
             if key is None:
                 return CALLER_UNKNOWN
-            return None if right.scopes.intersection(key.scopes) else CALLER_NOT_ALLOWED
+            return None if scopes_may(key.scopes, noun, verb) else CALLER_NOT_ALLOWED
+        case _:
+            return CALLER_UNKNOWN
+
+
+def _accepts(state: access.State, command: AcceptInvitation, principal: str) -> bool:
+    """Whether somebody accepts for themselves what they know the secret of, or did before."""
+    if principal != f"person_{command.person}":
+        return False
+    is_member = access.role_of(state, command.person) is not None
+    return is_member or bool(access.invited_with(state, command.invitation_id, command.secret))
+
+
+def _why_not_on_platform(
+    state: account.State, principal: str, noun: str, verb: str, about: str
+) -> Refusal | None:
+    who = id_of(principal)
+    match kind_of(principal):
+        case "admin" if account.is_admin(state, who):
+            return None if admin_may(noun, verb) else CALLER_NOT_ALLOWED
+        case "person":
+            is_own = bool(about) and about == who
+            if who not in state.accounts:
+                return None if is_own and verb == "register" else CALLER_UNKNOWN
+            return None if is_own else CALLER_NOT_ALLOWED
         case _:
             return CALLER_UNKNOWN

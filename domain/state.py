@@ -13,7 +13,8 @@ from typing import Final, NamedTuple
 import msgspec
 
 from contracts.budget import NO_STANDING, Standing
-from domain import access, budget, flood, memory, policy, price_book, rate, session, tenant
+from contracts.commands import AnyCommand
+from domain import access, account, budget, flood, memory, policy, price_book, rate, session, tenant
 
 # To be raised when the same shape of State comes to mean something else.
 MEANING: Final = 1
@@ -40,6 +41,7 @@ class State(msgspec.Struct, array_like=True):
     memory: memory.State = msgspec.field(default_factory=memory.State)
     flood: flood.State = msgspec.field(default_factory=flood.State)
     access: access.State = msgspec.field(default_factory=access.State)
+    account: account.State = msgspec.field(default_factory=account.State)
 
 
 class Envelope(NamedTuple):
@@ -48,6 +50,11 @@ class Envelope(NamedTuple):
     fingerprint: bytes
     now_us: int
     actor: str
+
+
+def head(state: State, command: AnyCommand, envelope: Envelope) -> tuple[int, str, bytes, int]:
+    """Return what a decision's event begins with: its number, the command, and the time."""
+    return state.decisions + 1, command.command_id, envelope.fingerprint, envelope.now_us
 
 
 def standing_now(state: State) -> Standing:

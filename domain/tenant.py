@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
-from contracts.tenant import TenantProvisioned, TenantResumed, TenantStatus, TenantSuspended
+from contracts.tenant import (
+    PLATFORM_NAME,
+    TenantProvisioned,
+    TenantResumed,
+    TenantStatus,
+    TenantSuspended,
+)
 from domain.refusals import TWIN_SLEEPING, TWIN_SUSPENDED, TWIN_UNKNOWN, Refusal
 
 
@@ -27,6 +33,11 @@ def why_not_active(state: State) -> Refusal | None:
             return TWIN_SLEEPING
         case _:
             return TWIN_UNKNOWN
+
+
+def founded(state: State) -> None:
+    """Apply the fact that this is the log of the platform, which is no twin."""
+    state.status, state.display_name = "active", PLATFORM_NAME
 
 
 def evolve(state: State, event: TenantProvisioned | TenantSuspended | TenantResumed) -> None:

@@ -7,7 +7,14 @@ from typing import Final
 
 from contracts.policy import Policy
 from contracts.views import (
+    AccessView,
+    AccountShown,
+    AccountView,
     BudgetView,
+    GlassShown,
+    InvitationShown,
+    KeyShown,
+    MemberShown,
     Meter,
     MeterName,
     PolicyView,
@@ -32,6 +39,7 @@ SCALES: Final[dict[MeterName, int]] = {
     "data_request": 1_000,
 }
 
+ACCOUNTS_SHOWN_MAX: Final = 1_000
 _NO_LIMIT: Final = -1
 
 
@@ -118,6 +126,61 @@ def rate_view(state: State, now_us: int) -> RateView:
     )
 
 
+def access_view(state: State, _now_us: int) -> AccessView:
+    """Show who belongs to the twin and which keys open it."""
+    known = state.access
+    return AccessView(
+        tenant=state.name,
+        position=state.position,
+        members=[
+            MemberShown(person=person, email=member.email, role=member.role)
+            for person, member in sorted(known.members.items())
+        ],
+        invitations=[
+            InvitationShown(
+                invitation_id=name,
+                email=invited.email,
+                role=invited.role,
+                expires_at_us=invited.expires_at_us,
+            )
+            for name, invited in known.invitations.items()
+        ],
+        keys=[
+            KeyShown(
+                key_id=name,
+                label=key.label,
+                scopes=key.scopes,
+                issued_at_us=key.issued_at_us,
+                expires_at_us=key.expires_at_us or None,
+            )
+            for name, key in known.keys.items()
+        ],
+        glasses=[GlassShown(person=who, until_us=until) for who, until in known.opened.items()],
+    )
+
+
+def account_view(state: State, _now_us: int) -> AccountView:
+    """Show the accounts of the platform."""
+    known = state.account
+    shown = sorted(known.people.items())[:ACCOUNTS_SHOWN_MAX]
+    return AccountView(
+        tenant=state.name,
+        position=state.position,
+        total=len(known.accounts),
+        accounts=[
+            AccountShown(
+                person=person,
+                email=email,
+                is_admin=known.accounts[person].is_admin,
+                locked=known.accounts[person].locked,
+                sessions=len(known.accounts[person].sessions),
+                blocked_until_us=known.accounts[person].blocked_until_us,
+            )
+            for email, person in shown
+        ],
+    )
+
+
 def _meters(money: budget.State, totals: budget.Totals, rules: Policy) -> list[Meter]:
     video, voice, text, data = (totals.units[m] for m in MODALITIES)
     all_four = (video, voice, text, data)
@@ -184,4 +247,6 @@ _VIEWS: dict[str, Callable[[State, int], View]] = {
     "price_book": price_book_view,
     "budget": budget_view,
     "rate": rate_view,
+    "access": access_view,
+    "account": account_view,
 }

@@ -9,6 +9,8 @@ version is filled from the log beside the serving one, and then they switch (`vi
 from __future__ import annotations
 
 from projections import (
+    access,
+    account,
     audit_log,
     billing_meters,
     decisions,
@@ -26,5 +28,7 @@ ALL: tuple[Projection, ...] = (
     decisions,
     holds,
     billing_meters,
+    access,
+    account,
     tenants,
 )

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
+from contracts.access import CallerRefused
 from contracts.budget import (
     CallAuthorized,
     CallRefused,
@@ -40,10 +41,11 @@ from projections.cells import (
     name_or_null,
     text,
 )
+from projections.decided import DECIDED
 from projections.projection import Append, Change, Commit, Write
 
 NAME = "decisions"
-DEFINITION = 1
+DEFINITION = 2
 CHANGED: tuple[str, ...] = ("refusal_counts",)
 
 GRANTED = 200
@@ -350,6 +352,17 @@ def _prices_set(commit: Commit, ordinal: int, event: PriceBookSet) -> _Decision:
     )
 
 
+def _decided(commit: Commit, ordinal: int, event: Any) -> _Decision:
+    told = DECIDED[type(event)]
+    row = _row(commit, ordinal, event, told.noun, told.verb, told.code)
+    return row._replace(actor=copied(event.actor), facts=copied_json(told.shown(event)))
+
+
+def _caller_refused(commit: Commit, ordinal: int, event: CallerRefused) -> _Decision:
+    row = _row(commit, ordinal, event, event.noun, event.verb, event.code)
+    return row._replace(status=event.status, actor=copied(event.principal))
+
+
 def _row(commit: Commit, ordinal: int, event: Any, noun: str, verb: str, code: str) -> _Decision:
     return _Decision(
         commit.tenant,
@@ -387,4 +400,6 @@ _VALUES_OF: Mapping[type, Callable[[Commit, int, Any], _Values]] = {
     TenantProvisioned: _provisioned,
     TenantResumed: _resumed,
     TenantSuspended: _suspended,
+    CallerRefused: _caller_refused,
+    **dict.fromkeys(DECIDED, _decided),
 }

@@ -13,14 +13,15 @@ from typing import Any
 
 import msgspec
 
+from contracts.account import PlatformFounded
 from contracts.policy import PolicySet
 from contracts.price_book import PriceBookSet
-from contracts.tenant import TenantProvisioned, TenantResumed, TenantSuspended
+from contracts.tenant import PLATFORM_NAME, TenantProvisioned, TenantResumed, TenantSuspended
 from projections.cells import moment, text
 from projections.projection import Change, Commit, Write
 
 NAME = "tenants"
-DEFINITION = 1
+DEFINITION = 2
 CHANGED: tuple[str, ...] = ("tenants",)
 
 TABLES = """
@@ -129,6 +130,10 @@ def _provisioned(twin: _Tenant, event: TenantProvisioned) -> None:
     twin.provisioned_at = moment(event.at_us)
 
 
+def _founded(twin: _Tenant, _event: PlatformFounded) -> None:
+    twin.status, twin.display_name = "active", PLATFORM_NAME
+
+
 def _suspended(twin: _Tenant, event: TenantSuspended) -> None:
     twin.status, twin.reason = event.mode, text(event.reason)
 
@@ -149,6 +154,7 @@ def _prices_set(twin: _Tenant, event: PriceBookSet) -> None:
 
 # By type and not by `match`: most events are of none of these, and are asked about once.
 _APPLY: Mapping[type, Callable[[_Tenant, Any], None]] = {
+    PlatformFounded: _founded,
     PolicySet: _policy_set,
     PriceBookSet: _prices_set,
     TenantProvisioned: _provisioned,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contracts import budget, policy, price_book, replies, tenant, views
+from contracts import access, account, budget, policy, price_book, replies, tenant, views
 from contracts.usage import Units, Usage
 
 AT_US = 1_794_312_000_000_000
@@ -46,6 +46,16 @@ FALLBACK = budget.CallOption(
     modality="text", provider_id="openai", sku="gpt-4o-mini", estimate=USAGE
 )
 
+HASH = bytes(range(32))
+SECRET = "0aZ" * 14 + "9"
+ARGON2ID = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$" + "A" * 43
+PERSON, KEY_ID, OTHER_KEY_ID, INVITATION_ID = (
+    "ana-1",
+    "k7f3a9c2d4e5",
+    "k8f3a9c2d4e5",
+    "i7f3a9c2d4e5",
+)
+
 COMMANDS = [
     tenant.ProvisionTenant(
         command_id="provision-1",
@@ -81,6 +91,58 @@ COMMANDS = [
     ),
     budget.ReleaseCall(command_id="release-1", reservation_id="cantor.42", reason="no answer"),
     budget.TopUpCredits(command_id="top-1", amount_nanos=5_000_000_000, reason="invoice 17"),
+    access.InviteMember(
+        command_id="a-1",
+        invitation_id=INVITATION_ID,
+        email="Ana@Example.com",
+        role="editor",
+        secret_hash=HASH,
+        expires_at_us=AT_US,
+    ),
+    access.WithdrawInvitation(command_id="a-2", invitation_id=INVITATION_ID),
+    access.AcceptInvitation(
+        command_id="a-3", invitation_id=INVITATION_ID, secret=SECRET, person=PERSON
+    ),
+    access.ChangeRole(command_id="a-4", person=PERSON, role="owner"),
+    access.RemoveMember(command_id="a-5", person=PERSON, reason="has left"),
+    access.IssueKey(
+        command_id="a-6",
+        key_id=KEY_ID,
+        label="livekit-agent",
+        scopes=["calls", "agent"],
+        secret_hash=HASH,
+        expires_at_us=AT_US,
+    ),
+    access.RotateKey(
+        command_id="a-7",
+        key_id=KEY_ID,
+        new_key_id=OTHER_KEY_ID,
+        secret_hash=HASH,
+        overlap_ms=60_000,
+        expires_at_us=AT_US,
+    ),
+    access.RevokeKey(command_id="a-8", key_id=KEY_ID, reason="leaked"),
+    access.BreakGlass(command_id="a-9", reason="ticket 4711", ttl_s=600),
+    account.FoundPlatform(command_id="c-1", person=PERSON, email="ana@example.com"),
+    account.RegisterAccount(
+        command_id="c-2", person=PERSON, email="ana@example.com", password_hash=ARGON2ID
+    ),
+    account.SetPassword(command_id="c-3", person=PERSON, password_hash=ARGON2ID, keep_session=HASH),
+    account.IssueLink(command_id="c-4", person=PERSON, secret_hash=HASH, expires_at_us=AT_US),
+    account.OpenSession(
+        command_id="c-5",
+        person=PERSON,
+        session_hash=HASH,
+        expires_at_us=AT_US,
+        user_agent="Firefox 140 on Linux",
+        link=SECRET,
+    ),
+    account.CloseSessions(command_id="c-6", person=PERSON, session_hash=HASH),
+    account.CountSignInFailure(command_id="c-7", person=PERSON),
+    account.GrantAdmin(command_id="c-8", person=PERSON),
+    account.WithdrawAdmin(command_id="c-9", person=PERSON),
+    account.LockAccount(command_id="c-10", person=PERSON, reason="lost laptop"),
+    account.UnlockAccount(command_id="c-11", person=PERSON),
 ]
 
 EVENTS = [
@@ -174,6 +236,37 @@ EVENTS = [
     budget.CommandRefused(
         *HEAD, "budget", "settle", "hold_unknown", 404, {"field": "usage", "n": 1}, STANDING
     ),
+    access.CallerRefused(
+        42, "req-7f3a", AT_US, "person_bob", "policy", "set", "caller_not_allowed", 403
+    ),
+    access.MemberInvited(
+        *HEAD, INVITATION_ID, "ana@example.com", "editor", HASH, AT_US, "person_owner"
+    ),
+    access.InvitationWithdrawn(*HEAD, INVITATION_ID, "person_owner"),
+    access.InvitationAccepted(
+        *HEAD, INVITATION_ID, PERSON, "ana@example.com", "editor", "person_ana-1"
+    ),
+    access.RoleChanged(*HEAD, PERSON, "owner", "editor", "person_owner"),
+    access.MemberRemoved(*HEAD, PERSON, "has left", "person_owner"),
+    access.KeyIssued(
+        *HEAD, KEY_ID, "livekit-agent", ["calls", "agent"], HASH, AT_US, "person_owner"
+    ),
+    access.KeyRotated(
+        *HEAD, KEY_ID, AT_US, OTHER_KEY_ID, "livekit-agent", ["calls"], HASH, 0, "person_owner"
+    ),
+    access.KeyRevoked(*HEAD, KEY_ID, "leaked", "person_owner"),
+    access.GlassBroken(*HEAD, "root", "ticket 4711", AT_US, "admin_root"),
+    account.PlatformFounded(*HEAD, PERSON, "ana@example.com", "operator"),
+    account.AccountRegistered(*HEAD, PERSON, "ana@example.com", ARGON2ID, "person_ana-1"),
+    account.PasswordSet(*HEAD, PERSON, ARGON2ID, "person_ana-1"),
+    account.LinkIssued(*HEAD, PERSON, HASH, AT_US, "operator"),
+    account.SessionOpened(*HEAD, PERSON, HASH, AT_US, "Firefox 140", HASH, "person_ana-1"),
+    account.SessionsClosed(*HEAD, PERSON, [HASH], "signed out", "person_ana-1"),
+    account.SignInFailed(*HEAD, PERSON, 6, AT_US, "person_ana-1"),
+    account.AdminGranted(*HEAD, PERSON, "admin_root"),
+    account.AdminWithdrawn(*HEAD, PERSON, "admin_root"),
+    account.AccountLocked(*HEAD, PERSON, "lost laptop", "admin_root"),
+    account.AccountUnlocked(*HEAD, PERSON, "admin_root"),
 ]
 
 REPLIES = [
@@ -271,6 +364,44 @@ VIEWS = [
         queue_max_us=2_000_000,
         delay_us=0,
         retry_after_us=0,
+    ),
+    views.AccessView(
+        tenant="cantor",
+        position=17,
+        members=[views.MemberShown(person=PERSON, email="ana@example.com", role="owner")],
+        invitations=[
+            views.InvitationShown(
+                invitation_id=INVITATION_ID,
+                email="bob@example.com",
+                role="viewer",
+                expires_at_us=AT_US,
+            )
+        ],
+        keys=[
+            views.KeyShown(
+                key_id=KEY_ID,
+                label="livekit-agent",
+                scopes=["calls"],
+                issued_at_us=AT_US,
+                expires_at_us=None,
+            )
+        ],
+        glasses=[views.GlassShown(person="root", until_us=AT_US)],
+    ),
+    views.AccountView(
+        tenant="platform",
+        position=17,
+        total=1,
+        accounts=[
+            views.AccountShown(
+                person=PERSON,
+                email="ana@example.com",
+                is_admin=True,
+                locked=False,
+                sessions=2,
+                blocked_until_us=0,
+            )
+        ],
     ),
 ]
 

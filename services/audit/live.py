@@ -10,15 +10,8 @@ from __future__ import annotations
 
 import asyncio
 
-from contracts.views import (
-    BudgetView,
-    PolicyView,
-    PriceBookView,
-    RateView,
-    TenantView,
-    View,
-    ViewNoun,
-)
+from contracts.account import PLATFORM
+from contracts.views import VIEWS, RateView, View, ViewNoun
 from domain.state import State
 from domain.views import view
 from services.audit.access import PATIENCE, Access
@@ -35,22 +28,10 @@ async def ask(access: Access, tenant: str, patience: Patience = PATIENCE) -> dic
     """Ask the gate for every view of a tenant; raises LiveDown."""
     gate = access.gate(tenant, patience)
     try:
-        tenant_view, policy, price_book, budget, rate = await asyncio.gather(
-            gate.show(TenantView),
-            gate.show(PolicyView),
-            gate.show(PriceBookView),
-            gate.show(BudgetView),
-            gate.show(RateView),
-        )
+        views = await asyncio.gather(*(gate.show(kind) for kind in VIEWS.values()))
     except CannotVerify as problem:
         raise LiveDown(problem.reason) from problem
-    return {
-        "tenant": tenant_view,
-        "policy": policy,
-        "price_book": price_book,
-        "budget": budget,
-        "rate": rate,
-    }
+    return dict(zip(VIEWS, views, strict=True))
 
 
 class LiveCheck:
@@ -74,7 +55,7 @@ class LiveCheck:
 
     def after_event(self, state: State) -> None:
         """Compare the views of this position with the state after one more event."""
-        if not state.budget.period:
+        if not state.budget.period and state.name != PLATFORM:
             # In the middle of provisioning; the gate shows nothing of that.
             return
         waiting = self._waiting[state.position]

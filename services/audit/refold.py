@@ -9,13 +9,11 @@ Refold: the fold of a log with every claim that its events make checked on the w
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
-from contracts.budget import BudgetEvent, MeterLimitsSet, PeriodOpened, RefusalsCounted
+from contracts.access import CallerRefused
+from contracts.budget import MeterLimitsSet, PeriodOpened, RefusalsCounted
 from contracts.commit import AnyEvent, CommitLine
-from contracts.policy import PolicySet
-from contracts.price_book import PriceBookSet
-from contracts.tenant import TenantEvent
 from domain import budget, gate
 from domain.state import State, standing_now
 from services.audit.findings import Findings, differences
@@ -25,15 +23,9 @@ from services.tenant_log.codec import digest_of
 DOES_NOT_FIT = (LookupError, AttributeError, TypeError, ValueError, AssertionError)
 
 
-def _kinds(*unions: Any) -> list[type[AnyEvent]]:
-    return [kind for union in unions for kind in getattr(union, "__args__", (union,))]
-
-
-_ALL = _kinds(BudgetEvent, TenantEvent, PolicySet, PriceBookSet)
+_ALL: tuple[type[AnyEvent], ...] = get_args(AnyEvent)
 _NUMBERED = frozenset(kind for kind in _ALL if "decision" in kind.__struct_fields__)
 _STANDING = frozenset(kind for kind in _ALL if "standing" in kind.__struct_fields__)
-# Provisioning brings the first policy and prices under its own decision.
-_PARTS = frozenset((PolicySet, PriceBookSet))
 
 
 class Refold:
@@ -58,6 +50,7 @@ class Refold:
         state = self.state
         state.position = line.index
         command_ids: list[str] = []
+        deciding: type[AnyEvent] | None = None
         for number, event in enumerate(events, 1):
             kind = type(event)
             if event.at_us < state.clock_us:
@@ -67,9 +60,11 @@ class Refold:
                     self._unnumbered(event)
                 else:
                     if event.decision == state.decisions + 1:  # type: ignore[union-attr]
-                        command_ids.append(event.command_id)  # type: ignore[union-attr]
+                        deciding = kind
+                        if kind is not CallerRefused:  # which answers no command
+                            command_ids.append(event.command_id)  # type: ignore[union-attr]
                     else:
-                        self._out_of_order(event, number, command_ids)
+                        self._out_of_order(event, number, command_ids, deciding)
                     gate.evolve(state, event)
                 if kind in _STANDING:
                     self._check_standing(event, number)
@@ -90,9 +85,15 @@ class Refold:
             found.setdefault(period, []).append(totals)
         return found
 
-    def _out_of_order(self, event: Any, number: int, command_ids: list[str]) -> None:
-        decisions = self.state.decisions
-        if type(event) not in _PARTS or event.decision != decisions or number == 1:
+    def _out_of_order(
+        self, event: Any, number: int, command_ids: list[str], deciding: type | None
+    ) -> None:
+        decisions, kind = self.state.decisions, type(event)
+        # Provisioning brings the first policy and prices under its own decision; what ends sessions
+        # says so. They state no money, and follow a decision of another kind.
+        is_kind_of_part = kind not in _STANDING and kind is not deciding
+        is_same = command_ids[-1:] == [event.command_id] and event.decision == decisions
+        if not (is_kind_of_part and is_same):
             self._differs("decision", number, decisions + 1, event.decision)
             command_ids.append(event.command_id)
 

@@ -12,6 +12,8 @@ from rich.text import Text
 
 from contracts.policy import Policy
 from contracts.views import (
+    AccessView,
+    AccountView,
     BudgetView,
     Meter,
     PolicyView,
@@ -45,6 +47,10 @@ def _table(view: View, zone: tzinfo | None) -> Group:
             return _facts("policy", _policy(view))
         case PriceBookView():
             return _price_book(view)
+        case AccessView():
+            return _access(view, zone)
+        case AccountView():
+            return _accounts(view, zone)
 
 
 def _facts(title: str, facts: Mapping[str, Any]) -> Group:
@@ -166,3 +172,41 @@ def _rate(view: RateView, zone: tzinfo | None) -> Group:
             f" queue {view.queue_max_us / 1_000:g} ms",
         },
     )
+
+
+def _access(view: AccessView, zone: tzinfo | None) -> Group:
+    facts = {
+        **{f"member {one.person}": f"{one.role}, {one.email}" for one in view.members},
+        **{
+            f"invitation {one.invitation_id}": f"{one.role}, {one.email},"
+            f" until {_when(one.expires_at_us, zone)}"
+            for one in view.invitations
+        },
+        **{
+            f"key {one.key_id}": f"{one.label}, {' '.join(one.scopes)},"
+            f" until {_when(one.expires_at_us, zone)}"
+            for one in view.keys
+        },
+        **{f"glass of {one.person}": f"until {_when(one.until_us, zone)}" for one in view.glasses},
+    }
+    return _facts("access", facts)
+
+
+def _accounts(view: AccountView, zone: tzinfo | None) -> Group:
+    facts = {
+        one.person: ", ".join(
+            (
+                one.email,
+                *(["super admin"] if one.is_admin else []),
+                *(["locked"] if one.locked else []),
+                *(
+                    [f"no password until {_when(one.blocked_until_us, zone)}"]
+                    if one.blocked_until_us
+                    else []
+                ),
+                f"{one.sessions} sessions",
+            )
+        )
+        for one in view.accounts
+    }
+    return _facts(f"account: {view.total} on the platform", facts)

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from contracts.access import CallerRefused
 from contracts.budget import (
     CallAuthorized,
     CallRefused,
@@ -29,6 +30,7 @@ from contracts.tenant import TenantProvisioned, TenantResumed, TenantSuspended
 from contracts.usage import Usage
 from domain.refusals import BY_CODE
 from domain.views import SCALES
+from services.audit import identity_words
 from services.audit.amounts import money, units
 from services.audit.moments import local
 
@@ -52,11 +54,15 @@ def mood(event: AnyEvent) -> Mood:
     match event:
         case CallRefused() | CommandRefused() | RefusalsCounted() | TenantSuspended():
             return "refused"
+        case CallerRefused():
+            return "refused"
         case CallAuthorized() if event.delay_us or event.stepped_down_for:
             return "careful"
         case CallSettled() if event.overrun_nanos or event.late:
             return "careful"
         case HoldsExpired():
+            return "careful"
+        case _ if isinstance(event, identity_words.CAREFUL):
             return "careful"
         case CallAuthorized() | CallSettled() | HoldExtended() | CreditsAdded():
             return "good"
@@ -268,4 +274,5 @@ _WORDS: dict[type[AnyEvent], Callable[[Any, _Teller], str]] = {
     HoldsExpired: _expired,
     CreditsAdded: _topped_up,
     CommandRefused: _command_refused,
+    **identity_words.WORDS,
 }

@@ -25,7 +25,7 @@ class Governance(Sender):
         command_id: str | None = None,
     ) -> Receipt:
         """Create the twin with its first policy and price book."""
-        return await self._tell(
+        return await self.tell(
             ProvisionTenant(
                 command_id=command_id or new_id(),
                 display_name=display_name,
@@ -44,7 +44,7 @@ class Governance(Sender):
         command_id: str | None = None,
     ) -> Receipt:
         """Replace the whole policy."""
-        return await self._tell(
+        return await self.tell(
             SetPolicy(
                 command_id=command_id or new_id(),
                 policy=policy,
@@ -62,7 +62,7 @@ class Governance(Sender):
         command_id: str | None = None,
     ) -> Receipt:
         """Replace the whole price book."""
-        return await self._tell(
+        return await self.tell(
             SetPriceBook(
                 command_id=command_id or new_id(),
                 price_book=price_book,
@@ -75,7 +75,7 @@ class Governance(Sender):
         self, amount_nanos: int, *, reason: str = "", command_id: str | None = None
     ) -> Receipt:
         """Add prepaid credits."""
-        return await self._tell(
+        return await self.tell(
             TopUpCredits(
                 command_id=command_id or new_id(), amount_nanos=amount_nanos, reason=reason
             )
@@ -90,10 +90,10 @@ class Governance(Sender):
     ) -> Receipt:
         """Refuse every new call from now on: with 402 when *asleep*, else with 403."""
         mode: Literal["suspended", "asleep"] = "asleep" if asleep else "suspended"
-        return await self._tell(
+        return await self.tell(
             SuspendTenant(command_id=command_id or new_id(), mode=mode, reason=reason)
         )
 
     async def resume(self, *, reason: str = "", command_id: str | None = None) -> Receipt:
         """Let calls through again."""
-        return await self._tell(ResumeTenant(command_id=command_id or new_id(), reason=reason))
+        return await self.tell(ResumeTenant(command_id=command_id or new_id(), reason=reason))

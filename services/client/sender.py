@@ -9,26 +9,17 @@ from contracts import subjects
 from contracts.access import OPERATOR
 from contracts.commands import NOUN_AND_VERB, AnyCommand
 from contracts.replies import Decision, Receipt
-from contracts.views import (
-    VIEWS,
-    BudgetView,
-    PolicyView,
-    PriceBookView,
-    RateView,
-    TenantView,
-    View,
-    ViewNoun,
-)
+from contracts.views import VIEWS, View, ViewNoun
 from services.client.attempts import Attempts, Bus
 from services.client.errands import Errands
 from services.client.patience import Patience, Timing
 from services.client.wire import Encoding, Wire
 
-_NOUN_OF: dict[type[View], ViewNoun] = {view: noun for noun, view in VIEWS.items()}
+_NOUN_OF: dict[type, ViewNoun] = {view: noun for noun, view in VIEWS.items()}
 _ASK_AGAIN = ("cannot_verify", "overloaded")
 _UNAVAILABLE = 503
 Answer = TypeVar("Answer", Decision, Receipt)
-Shown = TypeVar("Shown", TenantView, PolicyView, PriceBookView, BudgetView, RateView)
+Shown = TypeVar("Shown", bound=View)
 
 
 def new_id() -> str:
@@ -82,7 +73,8 @@ class Sender:
                 return found
             await attempts.pause()
 
-    async def _tell(self, command: AnyCommand) -> Receipt:
+    async def tell(self, command: AnyCommand) -> Receipt:
+        """Send any command but `authorize` and `extend`, whose answer is a decision."""
         return (await self._command(command, Receipt, self.patience))[0]
 
     async def _command(

@@ -33,7 +33,7 @@ from services.gate.writer import Answer, Waiter
 SERVICE: Final = "vito-gate"
 VERSION: Final = "1.0.0"
 MSGPACK: Final = "application/msgpack"
-QUESTIONS: Final = ("tenant", "policy", "price_book", "budget", "rate")
+QUESTIONS: Final = ("tenant", "policy", "price_book", "budget", "rate", "access", "account")
 _TENANT_TOKEN = 3
 _MALFORMED = "malformed_command"
 _BAD_REQUEST = 400

@@ -16,7 +16,7 @@ from typing import Protocol
 import structlog
 from nats.errors import Error as NatsError
 
-from contracts.tenant import ProvisionTenant
+from domain.gate import begins
 from domain.refusals import CANNOT_VERIFY, OVERLOADED, Refusal
 from services.eventstore.errors import LogProblem
 from services.gate.writer import TenantWriter, Waiter, refuse_all
@@ -110,7 +110,7 @@ class Loading:
     async def _load(self, tenant: str) -> None:
         try:
             async with self._slots:
-                create_key = any(map(provisions, self._queues.get(tenant, ())))
+                create_key = any(begins_log(tenant, one) for one in self._queues.get(tenant, ()))
                 writer = await self._loader.load(tenant, create_key=create_key)
             self._unreadable.pop(tenant, None)
             waiting = self._queues.pop(tenant, None)
@@ -138,9 +138,9 @@ class Loading:
             self._unreadable.popitem(last=False)
 
 
-def provisions(waiter: Waiter) -> bool:
-    """Whether a message would begin a twin's log."""
-    return any(isinstance(command, ProvisionTenant) for command in waiter.commands)
+def begins_log(tenant: str, waiter: Waiter) -> bool:
+    """Whether a message would begin the tenant's log."""
+    return any(begins(tenant, command) for command in waiter.commands)
 
 
 def _refuse(waiters: list[Waiter] | tuple[()], refusal: Refusal) -> None:

@@ -18,7 +18,7 @@ from domain import flood
 from domain.refusals import CANNOT_VERIFY, TWIN_UNKNOWN
 from services.eventstore.errors import FenceConflict, LogProblem, OutcomeUnknown
 from services.gate.committer import Committer
-from services.gate.loading import Loader, Loading, provisions
+from services.gate.loading import Loader, Loading, begins_log
 from services.gate.log import TenantLog
 from services.gate.tasks import end_all
 from services.gate.timers import Timers
@@ -123,7 +123,7 @@ class ShardGate:
         if self._is_leaving or not self._is_owner():
             return  # The owner got the message too; a second answer would only be stale.
         writer = self._writers.get(tenant)
-        if writer is None or (writer.is_keyless and provisions(waiter)):
+        if writer is None or (writer.is_keyless and begins_log(tenant, waiter)):
             self._load(tenant, [waiter])
             return
         self._offer(writer, waiter)

@@ -30,11 +30,10 @@ from contracts.budget import (
 from contracts.commands import NOUN_AND_VERB, AnyCommand
 from contracts.commit import COMMIT_BYTES_MAX, EVENTS_PER_COMMIT_MAX, TOPIC, AnyEvent, CommitLine
 from contracts.replies import Decision, Receipt
-from contracts.tenant import ProvisionTenant
 from contracts.views import View
 from domain import budget, flood, gate, rights
 from domain.answer import answer, not_decided
-from domain.refusals import OVERLOADED, TWIN_UNKNOWN, Refusal
+from domain.refusals import CALLER_UNKNOWN, OVERLOADED, TWIN_UNKNOWN, Refusal
 from domain.state import Envelope, State
 from domain.views import view
 from services.eventstore.appending import Append
@@ -144,9 +143,11 @@ class TenantWriter:
             return
         needed = self.acked.index
         if waiter.question:
-            stopped = self._why_not_shown(waiter)
+            stopped = self._why_not_shown(waiter.question, waiter.actor)
             if stopped is not None:
-                waiter.respond([not_decided("", stopped, retry_after_ms=None)])
+                told, needed = stopped
+                waiter.answers.append(told)
+                self._answer_when_durable(waiter, needed)
                 return
             # Seen now, told when all that it shows is durable.
             self.pass_time(self.now_us)
@@ -157,10 +158,6 @@ class TenantWriter:
             waiter.answers.append(found)
             needed = max(needed, position)
         self._answer_when_durable(waiter, needed)
-
-    def _why_not_shown(self, waiter: Waiter) -> Refusal | None:
-        access = self.state.access
-        return rights.why_not(access, waiter.actor, waiter.question, "show", self.now_us)
 
     def _answer_when_durable(self, waiter: Waiter, index: int) -> None:
         group = self._group_at(index)
@@ -177,7 +174,7 @@ class TenantWriter:
             refused = self._bar(command, actor)
             if refused is not None:
                 return refused
-        if state.tenant.status == "absent" and type(command) is not ProvisionTenant:
+        if state.tenant.status == "absent" and not gate.begins(state.name, command):
             # No log is begun for a name that somebody made up.
             return not_decided(command.command_id, TWIN_UNKNOWN, retry_after_ms=None), 0
         envelope = Envelope(fingerprint(command), self.now_us, actor)
@@ -200,18 +197,33 @@ class TenantWriter:
         return answer(state.name, first, group.index), group.index  # type: ignore[arg-type]
 
     def _bar(self, command: AnyCommand, actor: str) -> tuple[Answer, int] | None:
-        """Refuse a caller that may not ask this; the answer is the same for a twin that is none."""
+        """Refuse a caller that may not ask this."""
+        barred = gate.barred(self.state, command, Envelope(b"", self.now_us, actor))
+        return None if barred is None else self._deny(*barred)
+
+    def _why_not_shown(self, noun: str, actor: str) -> tuple[Answer, int] | None:
+        """Refuse a caller that may not see this."""
         state, now_us = self.state, self.now_us
-        barred = gate.barred(state, command, Envelope(b"", now_us, actor))
-        if barred is None:
+        refusal = rights.why_not_shown(state, actor, noun, now_us)
+        if refusal is None:
             return None
-        refusal, event = barred
-        told = not_decided(command.command_id, refusal, retry_after_ms=None)
-        if state.tenant.status != "absent" and flood.is_recorded(state.flood, now_us):
-            self.pass_time(now_us)
-            return told, self._write("access", [event]).index
-        self._count_refusal(event)
-        return told, 0
+        envelope = Envelope(b"", now_us, actor)
+        return self._deny(refusal, gate.denied(state, "", envelope, noun, "show", refusal))
+
+    def _deny(self, refusal: Refusal, event: CallerRefused) -> tuple[Answer, int]:
+        """
+        Record a denial, unless it is one of a flood: then it is counted.
+
+        A stranger is answered at once and in the same words whether there is such a twin or not.
+        """
+        state, now_us = self.state, self.now_us
+        told = not_decided(event.command_id, refusal, retry_after_ms=None)
+        if state.tenant.status == "absent" or not flood.is_recorded(state.flood, now_us):
+            self._count_refusal(event)
+            return told, 0
+        self.pass_time(now_us)
+        position = self._write("access", [event]).index
+        return told, 0 if refusal is CALLER_UNKNOWN else position
 
     def pass_time(self, now_us: int) -> None:
         """Write down what time alone has brought: holds that ran out, a month that began."""

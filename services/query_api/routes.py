@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from services.query_api import (
+    access,
     audit_log,
     decisions,
     holds,
@@ -126,5 +127,32 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         price_book.PriceBookVersion,
         price_book.show,
         (VERSION_UNKNOWN,),
+    ),
+    Route(
+        f"{TENANT}/members",
+        "listMembers",
+        "Who belongs to a twin, and in what role.",
+        parameters.PageQuery,
+        access.MembersPage,
+        access.members,
+        (INVALID_CURSOR,),
+    ),
+    Route(
+        f"{TENANT}/invitations",
+        "listInvitations",
+        "Who was invited to a twin, and what became of it.",
+        parameters.PageQuery,
+        access.InvitationsPage,
+        access.invitations,
+        (INVALID_CURSOR,),
+    ),
+    Route(
+        f"{TENANT}/api-keys",
+        "listApiKeys",
+        "Which API keys open a twin, or did, and when each was used last.",
+        parameters.PageQuery,
+        access.ApiKeysPage,
+        access.api_keys,
+        (INVALID_CURSOR,),
     ),
 )

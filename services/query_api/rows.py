@@ -14,6 +14,7 @@ from typing import Any, Final, LiteralString, TypeAlias
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
+from contracts.account import PLATFORM
 from services.query_api.lag import Applied
 
 Connection: TypeAlias = AsyncConnection[DictRow]
@@ -33,7 +34,7 @@ CONFIGURE: Final = (
 BEGIN_SNAPSHOT: Final = (
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
     " LOCK TABLE tenants, billing_meters, audit_logs, decisions, refusal_counts, holds, policies,"
-    " price_books IN ACCESS SHARE MODE"
+    " price_books, members, invitations, api_keys IN ACCESS SHARE MODE"
 )
 
 _TENANT: Final = (
@@ -66,6 +67,16 @@ _HOLD: Final = (
     " position AS changed_position"
 )
 _CHANGE: Final = "version, actor, note, occurred_at, decision_id, position AS changed_position"
+_MEMBER: Final = "person, email, role, joined_at, position AS changed_position"
+_INVITATION: Final = (
+    "invitation_id, email, role, state, invited_by, invited_at, expires_at,"
+    " position AS changed_position"
+)
+_KEY: Final = (
+    "key_id, label, scopes, issued_by, issued_at, expires_at, revoked_at, replaced_by,"
+    " (SELECT used_at FROM key_last_used u WHERE u.tenant = k.tenant AND u.key_id = k.key_id)"
+    " AS last_used_at, position AS changed_position"
+)
 # The types of the columns that pages are ordered by.
 KEY_TYPES: Final[Mapping[str, type]] = {"decision": int, "occurred_at": datetime}
 
@@ -187,8 +198,9 @@ class Reader:
         )
 
     async def tenants(self, after: Keys | None, limit: int) -> list[Row]:
-        """Twins by name."""
+        """Twins by name; the platform, which has a log like them, is none."""
         page = _Page(_TENANT, "tenants", ("tenant",), "ASC")
+        page.also("tenant <> %(platform)s", platform=PLATFORM)
         return await self._page(page, after, limit)
 
     async def audit_log(
@@ -240,6 +252,23 @@ class Reader:
     async def policies(self, tenant: str, after: Keys | None, limit: int) -> list[Row]:
         """Versions of the policy without the documents, newest first."""
         return await self._page(_Page(_CHANGE, "policies", ("version",)).of(tenant), after, limit)
+
+    async def members(self, tenant: str, after: Keys | None, limit: int) -> list[Row]:
+        """Members by person."""
+        return await self._page(
+            _Page(_MEMBER, "members", ("person",), "ASC").of(tenant), after, limit
+        )
+
+    async def invitations(self, tenant: str, after: Keys | None, limit: int) -> list[Row]:
+        """Invitations by id."""
+        page = _Page(_INVITATION, "invitations", ("invitation_id",), "ASC")
+        return await self._page(page.of(tenant), after, limit)
+
+    async def api_keys(self, tenant: str, after: Keys | None, limit: int) -> list[Row]:
+        """API keys by id, without the hashes."""
+        return await self._page(
+            _Page(_KEY, "api_keys k", ("key_id",), "ASC").of(tenant), after, limit
+        )
 
     # -- How -------------------------------------------------------------------
 

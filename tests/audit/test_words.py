@@ -19,6 +19,7 @@ from services.audit import words
 from services.audit.amounts import money, units
 from services.audit.showing import screen
 from services.audit.words import Where, mood, sentence
+from tests import examples
 from tests.audit.written_log import SECOND_US, WrittenLog
 from tests.projections.twin_story import policy
 
@@ -26,13 +27,16 @@ POLICY = (
     "policy 2 in force: 1000000 calls per 1 s (burst 1000000, drop), at most $1.00 a month,"
     " from 80 % on only text, clock of America/Mexico_City (soft)"
 )
+# 12:00 UTC, in Mexico City.
+DAY = "2026-11-10 06:00"
 HERE = Where(ZoneInfo("America/Mexico_City"), "USD")
 
 
 @pytest.fixture(scope="module")
 def told() -> dict[str, tuple[str, str]]:
     """One event of each kind, with its sentence and its mood."""
-    return {type(event).__name__: (sentence(event, HERE), mood(event)) for event in all_kinds()}
+    events = [*examples.EVENTS, *all_kinds()]
+    return {type(event).__name__: (sentence(event, HERE), mood(event)) for event in events}
 
 
 def all_kinds() -> list[AnyEvent]:
@@ -101,6 +105,18 @@ def test_there_are_words_for_every_kind_of_event(told):
         ),
         ("TenantSuspended", "put to sleep (too dear\N{REPLACEMENT CHARACTER})", "refused"),
         ("TenantResumed", "resumed", "quiet"),
+        ("CallerRefused", "person_bob may not policy set: 403 caller_not_allowed", "refused"),
+        ("GlassBroken", f"super admin root broke the glass until {DAY} (ticket 4711)", "careful"),
+        (
+            "KeyIssued",
+            f"person_owner issued key k7f3a9c2d4e5 (livekit-agent; calls agent), valid until {DAY}",
+            "quiet",
+        ),
+        (
+            "SignInFailed",
+            f"wrong password for ana-1, 6 in a row; the next try waits until {DAY}",
+            "careful",
+        ),
         ("CreditsAdded", "topped up $5.00 of credits, remaining $5.000038723", "good"),
     ],
 )

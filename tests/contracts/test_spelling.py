@@ -61,6 +61,15 @@ def test_cases_cover_every_kind_of_name():
         "reservation_id",
         "currency",
         "retrieved_on",
+        "person",
+        "email",
+        "invitation_id",
+        "key_id",
+        "new_key_id",
+        "label",
+        "secret",
+        "link",
+        "password_hash",
     }
     assert len(CASES) > 25
 

@@ -18,7 +18,11 @@ def test_every_subject_has_its_place():
     """A subject is a contract like any other."""
     assert subjects.command("cantor", "budget", "authorize") == "cmd.cantor.budget.authorize"
     assert subjects.query("cantor", "rate") == "qry.cantor.rate.show"
-    assert subjects.served(2, "cmd", "budget", "settle") == "shard.2.cmd.*.budget.settle"
+    assert subjects.command("cantor", "budget", "top_up", "person_ana") == (
+        "cmd.cantor.budget.top_up.person_ana"
+    )
+    assert subjects.query("cantor", "rate", "key_k1") == "qry.cantor.rate.show.key_k1"
+    assert subjects.served(2, "cmd", "budget", "settle") == "shard.2.cmd.*.budget.settle.*"
     assert (subjects.stream(2), subjects.log_prefix(2)) == ("EVT_2", "evt.2")
     assert subjects.log_of("cantor", 2) == "evt.2.cantor.>"
 

@@ -15,23 +15,29 @@ from contracts.commit import AnyEvent, decode_events, encode_events
 from domain import gate
 from domain.state import State, layout
 from tests.domain.history import History
+from tests.domain.people_history import PlatformPeople, TwinPeople
 from tests.domain.world import snapshot
 
 ROOT = Path(__file__).parents[2]
 SEEDS = (1, 2, 3)
+KINDS = (History, TwinPeople, PlatformPeople)
 
 
-@pytest.fixture(scope="module", params=SEEDS)
-def history(request) -> History:
-    return History(request.param, steps=400)
+@pytest.fixture(scope="module", params=[(kind, seed) for kind in KINDS for seed in SEEDS])
+def history(request):
+    kind, seed = request.param
+    return kind(seed, steps=400)
 
 
-def fold(events, state: State | None = None) -> State:
-    state = State("cantor") if state is None else state
+def fold(events, state: State) -> State:
     for event in events:
         state.position += 1
         gate.evolve(state, event)
     return state
+
+
+def new(history) -> State:
+    return State(history.twin.state.name)
 
 
 def restore(data: bytes) -> State:
@@ -40,7 +46,8 @@ def restore(data: bytes) -> State:
 
 def test_histories_have_every_kind_of_event():
     """The control: a kind of event that is not in them is not tested by this file."""
-    seen = {type(event) for seed in SEEDS for event in History(seed, steps=400).twin.log}
+    histories = [kind(seed, steps=400) for kind in KINDS for seed in SEEDS]
+    seen = {type(event) for history in histories for event in history.twin.log}
 
     assert seen == set(get_args(AnyEvent))
 
@@ -49,7 +56,7 @@ def test_the_fold_of_the_stored_log_is_the_live_state(history):
     """What a second worker builds from the log is what the first one had, byte for byte."""
     stored = [decode_events(encode_events([event])) for event in history.twin.log]
 
-    state = fold(event for commit in stored for event in commit)
+    state = fold((event for commit in stored for event in commit), new(history))
 
     assert snapshot(state) == snapshot(history.twin.state)
 
@@ -57,8 +64,8 @@ def test_the_fold_of_the_stored_log_is_the_live_state(history):
 def test_a_snapshot_at_any_point_and_the_rest_is_the_full_fold(history):
     """A snapshot is only a short cut: it can be taken anywhere and always be dropped."""
     log = history.twin.log
-    expected = snapshot(fold(log))
-    state = State("cantor")
+    expected = snapshot(fold(log, new(history)))
+    state = new(history)
     for cut in range(0, len(log), 7):
         state = fold(log[cut - 7 if cut else 0 : cut], state)
         frozen = snapshot(state)
@@ -69,20 +76,21 @@ def test_a_snapshot_at_any_point_and_the_rest_is_the_full_fold(history):
 
 
 @settings(max_examples=60, deadline=None)
-@given(seed=st.integers(0, 2**32), steps=st.integers(1, 60))
-def test_any_history_folds_to_the_live_state(seed, steps):
+@given(kind=st.sampled_from(KINDS), seed=st.integers(0, 2**32), steps=st.integers(1, 60))
+def test_any_history_folds_to_the_live_state(kind, seed, steps):
     """
     Goal: evolve never refuses and depends on nothing but the events.
     Method: random short histories are folded again from their stored bytes.
     """
-    twin = History(seed, steps).twin
+    history = kind(seed, steps)
+    stored = decode_events(encode_events(history.twin.log))
 
-    assert snapshot(fold(decode_events(encode_events(twin.log)))) == snapshot(twin.state)
+    assert snapshot(fold(stored, new(history))) == snapshot(history.twin.state)
 
 
 def test_every_prefix_of_a_log_folds(history):
     """A reader may stop anywhere; `evolve` never raises."""
-    state = State("cantor")
+    state = new(history)
     for event in history.twin.log:
         state = fold([event], state)
         assert gate.due(state, state.clock_us) is not None
@@ -93,7 +101,7 @@ def test_folding_does_not_change_the_events(history):
     log = history.twin.log
     before = encode_events(log)
 
-    fold(log)
+    fold(log, new(history))
 
     assert encode_events(log) == before
 

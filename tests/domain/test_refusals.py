@@ -6,7 +6,14 @@ from contracts.policy import BudgetPolicy, Quotas, RatePolicy, SessionLimits
 from contracts.tenant import ResumeTenant, SuspendTenant
 from contracts.usage import Usage
 from domain.answer import answer, not_decided
-from domain.refusals import BY_CODE, CANNOT_VERIFY, OVERLOADED
+from domain.refusals import (
+    BY_CODE,
+    CALLER_NOT_ALLOWED,
+    CALLER_UNKNOWN,
+    CANNOT_VERIFY,
+    OVERLOADED,
+)
+from tests.domain import identity_refusals_reached
 from tests.domain.test_governance import provision
 from tests.domain.world import SECOND, Twin, book, entry, option, policy
 
@@ -76,10 +83,17 @@ REACHED = {
     "version_conflict": lambda: Twin().set_policy(policy(), expected_version=9),
     "credits_too_large": lambda: [t := Twin(), *(t.top_up(10**15) for _ in range(10))][-1],
 }
+REACHED |= identity_refusals_reached.REACHED
 # What answers without a decision: nothing of it is in the log.
-UNDECIDED = {"command_id_reused", OVERLOADED.code, CANNOT_VERIFY.code}
-# Reached with a smaller bound, in the tests of authorisations.
-BOUNDED = {"too_many_holds"}
+UNDECIDED = {
+    "command_id_reused",
+    OVERLOADED.code,
+    CANNOT_VERIFY.code,
+    CALLER_UNKNOWN.code,
+    CALLER_NOT_ALLOWED.code,
+}
+# Reached with a smaller bound, in the tests of authorisations and of accounts.
+BOUNDED = {"too_many_holds", "too_many_accounts"}
 
 
 def test_every_refusal_has_a_way_to_be_reached():
@@ -124,7 +138,7 @@ def test_refusal_says_what_is_the_case_and_what_to_do(refusal):
 @pytest.mark.parametrize("refusal", BY_CODE.values(), ids=lambda r: r.code)
 def test_remedy_of_a_decided_refusal_never_says_to_repeat_the_same_id(refusal):
     """A decided refusal stays one for its id, so repeating it cannot help."""
-    if refusal.code in UNDECIDED - {"command_id_reused"}:
+    if refusal in {OVERLOADED, CANNOT_VERIFY}:
         assert "with the same command_id" in refusal.remedy
     else:
         assert "same command_id" not in refusal.remedy

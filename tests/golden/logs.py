@@ -11,6 +11,7 @@ from typing import Any, get_args
 
 import msgspec
 
+from contracts.account import PLATFORM
 from contracts.commit import AnyEvent, decode_events, encode_events
 from contracts.views import VIEWS
 from domain import gate
@@ -21,7 +22,6 @@ from domain.views import view
 
 FOLDER = Path(__file__).parent
 DIGESTS = FOLDER / "DIGESTS"
-TENANT = "cantor"
 # What an answer says about money and why; further fields may be added to answers.
 ANSWERED = (
     "status",
@@ -38,6 +38,11 @@ ANSWERED = (
 
 def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.jsonl"))
+
+
+def tenant_of(name: str) -> str:
+    """Whose log it is: the platform's, if the name says so."""
+    return PLATFORM if PLATFORM in name else "cantor"
 
 
 def digest_of(path: Path) -> str:
@@ -68,14 +73,15 @@ def write(name: str, log: list[AnyEvent], *, per_commit: int = 7) -> None:
 
 def told(name: str) -> dict[str, Any]:
     """Fold a golden log; return what the gate says of its decisions and of its state."""
-    state = State(TENANT)
+    tenant = tenant_of(name)
+    state = State(tenant)
     answers = []
     for position, events in read(name):
         state.position = position
         for event in events:
             gate.evolve(state, event)
             if isinstance(event, get_args(Decided)):
-                reply = msgspec.to_builtins(answer(TENANT, event, position))
+                reply = msgspec.to_builtins(answer(tenant, event, position))
                 answers.append([reply[field] for field in ANSWERED])
     shown = {noun: msgspec.to_builtins(view(noun, state, state.clock_us)) for noun in VIEWS}
     return {"answers": answers, "views": shown}
