@@ -7,6 +7,9 @@ Everything secret that a new deployment needs, made once:
 
     deployment.env   the deployment's name and every password, for `docker compose --env-file`
     kek.json         the keyring (VITO_KEK_FILE)
+    callout_keys.json  what lets keys and tokens into the bus (VITO_CALLOUT_KEYS_FILE); the public
+                     halves are in deployment.env, for the servers
+    token_keys.json  what signs tokens (VITO_TOKEN_KEYS_FILE), with token_jwks.json for who verifies
     ca.crt, ca.key   the authority of the bus; ca.key belongs off the servers
     nats-N.crt/.key  a node's certificate
 """
@@ -24,9 +27,12 @@ from pathlib import Path
 import msgspec
 
 from deploy.certificates import new_authority, new_node
-from deploy.nats_nodes import NODES, TENANT_CLIENTS, client_password_name
+from deploy.nats_nodes import CALLOUT, NODES, TENANT_CLIENTS, client_password_name
+from services.callout import keys as callout_keys
+from services.embedded.nats_config import Variable
 from services.embedded.nats_permissions import ROLES
 from services.failure import Failure
+from services.identity import signing_keys
 from services.settings import Settings, password_name
 
 POSTGRES_PASSWORDS = (
@@ -55,6 +61,13 @@ def new_password() -> str:
     return f"vito_{secrets.token_hex(24)}"
 
 
+def callout_values(content: bytes) -> dict[str, str]:
+    """What the servers are told of the callout's keys, by the variables that they read."""
+    public = callout_keys.keys_in(content).public
+    pairs = ((CALLOUT.issuer, public.issuer), (CALLOUT.xkey, public.xkey))
+    return {name.name: str(value) for name, value in pairs if isinstance(name, Variable)}
+
+
 def make(directory: Path, deployment: str, *, now: datetime) -> list[Path]:
     """Write all files into a new directory, and return their paths; raises CredentialsRefused."""
     # Checked by those who will read it.
@@ -67,8 +80,14 @@ def make(directory: Path, deployment: str, *, now: datetime) -> list[Path]:
         ) from None
     authority = new_authority(deployment, now=now)
     passwords = "".join(f"{name}={new_password()}\n" for name in password_names())
+    callout = callout_keys.new_file()
+    token_keys, token_jwks = signing_keys.new_files(int(now.timestamp()))
+    public = "".join(f"{name}={value}\n" for name, value in callout_values(callout).items())
     contents = {
-        "deployment.env": (f"VITO_DEPLOYMENT={deployment}\n{passwords}", _SECRET),
+        "deployment.env": (f"VITO_DEPLOYMENT={deployment}\n{public}{passwords}", _SECRET),
+        "callout_keys.json": (callout.decode(), _SECRET),
+        "token_keys.json": (token_keys.decode(), _SECRET),
+        "token_jwks.json": (token_jwks.decode(), _PUBLIC),
         "kek.json": (_keyring({1: _new_key()}, 1), _SECRET),
         "ca.crt": (authority.certificate, _PUBLIC),
         "ca.key": (authority.key, _SECRET),

@@ -16,12 +16,23 @@ check_passwords() {
     done
 }
 
+# The servers believe whatever the keys of these two sign: nothing else may stand there.
+check_callout() {
+    for name in $(sed -n -E 's/^ *(issuer|xkey): \$([A-Z0-9_]*)$/\2/p' "$config"); do
+        if ! printenv "$name" | grep -Eqx '[AX][A-Z2-7]{55}'; then
+            echo "error: $name must be a public key from deploy.credentials" >&2
+            exit 1
+        fi
+    done
+}
+
 case "${1:-}" in
 nats)
     check_passwords
+    check_callout
     exec nats-server --config "$config"
     ;;
-worker | projector | api)
+worker | callout | projector | api)
     # They say that they are ready on this descriptor; the health check reads the file.
     rm -f "$ready_file"
     export VITO_READY_FD=3

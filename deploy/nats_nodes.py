@@ -8,6 +8,7 @@ what is deployed. Passwords are not in it: the servers take them from their envi
 from __future__ import annotations
 
 from services.embedded.nats_config import (
+    Callout,
     NatsConfig,
     NatsUser,
     Routes,
@@ -36,6 +37,9 @@ MAX_FILE_GB = 48
 # The password of `cantor-agent` is in NATS_CANTOR_AGENT_PASSWORD (not VITO_…: our processes refuse
 # variables that they do not know).
 TENANT_CLIENTS: tuple[tuple[str, str], ...] = ()
+
+# The public keys of the callout (deploy/credentials.py); the private ones are its own.
+CALLOUT = Callout(issuer=Variable("NATS_CALLOUT_ISSUER"), xkey=Variable("NATS_CALLOUT_XKEY"))
 
 _HEADER = """\
 # Made by `python -m deploy.generate` from deploy/nats_nodes.py; a test says when it is stale.
@@ -91,6 +95,7 @@ def _node(name: str, *, routes: Routes | None) -> NatsConfig:
         max_file_gb=MAX_FILE_GB,
         tls=Tls(f"{TLS_DIR}/server.crt", f"{TLS_DIR}/server.key"),
         routes=routes,
+        callout=CALLOUT,
     )
 
 

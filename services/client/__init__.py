@@ -13,12 +13,14 @@ How a service asks the gate.
             spoken = await call_the_vendor()
             await gate.settle(decision.reservation_id, spoken)
 
+A service of one twin passes the twin's API key instead (`key=`), or a token (`token=`).
+
 Who lets `services.vendors.metered` do the calling gets the waiting, the settling, the giving
 back and the cancellation right without writing them.
 """
 
-from services.client.errors import CannotVerify, MalformedCommand, NoGrant
+from services.client.errors import CannotVerify, MalformedCommand, NoGrant, NotAllowed
 from services.client.gate_client import GateClient
 from services.client.wire import Encoding
 
-__all__ = ["CannotVerify", "Encoding", "GateClient", "MalformedCommand", "NoGrant"]
+__all__ = ["CannotVerify", "Encoding", "GateClient", "MalformedCommand", "NoGrant", "NotAllowed"]

@@ -9,7 +9,8 @@ from nats.aio.msg import Msg
 from nats.errors import ConnectionClosedError, MaxPayloadError, NoRespondersError
 from nats.errors import Error as NatsError
 
-from services.client.errors import CannotVerify
+from services.client.caller import NotPermitted
+from services.client.errors import CannotVerify, NotAllowed
 from services.client.patience import SHORTEST_ATTEMPT_US, Patience, Timing, wait_us
 from services.client.wire import Reply, Wire
 
@@ -65,6 +66,7 @@ class Attempts:
         Send once. None: no reply came, and whether it took effect is unknown.
 
         Raises:
+            NotAllowed: the bus did not let it pass.
             CannotVerify: there is no connection any more, or the reply cannot be read.
             MalformedCommand: the gate could not read it.
         """
@@ -75,6 +77,8 @@ class Attempts:
             message = await self._bus.request(
                 self._subject, payload, timeout=timeout_s, headers=self._wire.headers
             )
+        except NotPermitted:
+            raise NotAllowed(self._subject) from None
         except NoRespondersError:
             self._reason = "nobody serves this twin now"
             return None

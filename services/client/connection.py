@@ -8,17 +8,18 @@ from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import nats
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from services import logs
+from services.client.caller import CallerClient, Token
 from services.embedded.nats_permissions import inbox_prefix
 from services.failure import Failure
 from services.settings import NatsLogin
 
 CONNECT_S: Final = 5.0
 RECONNECT_WAIT_S: Final = 0.1
+REFUSED_WAIT_MAX_S: Final = 5.0
 PING_INTERVAL_S: Final = 5
 # Commands sent while the connection is away wait here; beyond it they are refused at once.
 PENDING_BYTES_MAX: Final = 4 << 20
@@ -34,23 +35,24 @@ async def open_connection(
     url: str | Sequence[str],
     *,
     user: str | None = None,
-    password: str | None = None,
+    password: Token | None = None,
+    prefix: str | None = None,
     tls: ssl.SSLContext | None = None,
     connect_s: float = CONNECT_S,
     name: str = "vito-client",
 ) -> Client:
     """
-    Connect within *connect_s*; a login may also stand in the URL.
+    Connect within *connect_s*; a login may also stand in the URL. *prefix*: that of the inbox.
 
     Raises:
         NotConnected: no server answered in time, or it refused the login.
     """
     urls = [url] if isinstance(url, str) else list(url)
-    login = user or urlsplit(urls[0]).username
     options: dict[str, Any] = {} if tls is None else {"tls": tls}
-    if login:
+    if prefix or (login := user or urlsplit(urls[0]).username):
         # Each user may only listen to replies under a prefix of its own.
-        options["inbox_prefix"] = inbox_prefix(login)
+        options["inbox_prefix"] = prefix or inbox_prefix(str(login))
+    options["reconnect_time_wait"] = RECONNECT_WAIT_S
     problems: list[str] = []
 
     loop = asyncio.get_running_loop()
@@ -59,21 +61,31 @@ async def open_connection(
     async def on_error(problem: Exception) -> None:
         problems[:] = [str(problem) or type(problem).__name__]
         logs.get().warning("nats_connection", reason=problems[0])
-        if not connected and REFUSED_LOGIN in problems[0].lower():
-            # The library would try for ever; a login that is refused stays refused.
-            patience.reschedule(loop.time())
+        if REFUSED_LOGIN in problems[0].lower():
+            if connected:
+                # It may have been revoked, or nobody is there to tell: less and less often.
+                longer_s = 2 * connection.options["reconnect_time_wait"]
+                connection.options["reconnect_time_wait"] = min(longer_s, REFUSED_WAIT_MAX_S)
+            else:
+                # The library would try for ever; a login that is refused stays refused.
+                patience.reschedule(loop.time())
+
+    async def on_reconnected() -> None:
+        connection.options["reconnect_time_wait"] = RECONNECT_WAIT_S
 
     connected = False
+    # A prefix of its own has who comes with a key or a token.
+    connection = Client() if prefix is None else CallerClient()
     try:
         async with patience:
-            connection = await nats.connect(
+            await connection.connect(
                 urls,
                 name=name,
                 user=user,
                 password=password,
                 error_cb=on_error,
+                reconnected_cb=on_reconnected,
                 max_reconnect_attempts=-1,
-                reconnect_time_wait=RECONNECT_WAIT_S,
                 ping_interval=PING_INTERVAL_S,
                 pending_size=PENDING_BYTES_MAX,
                 **options,

@@ -2,6 +2,7 @@
 What a client raises. A refusal is not among these: it is an answer.
 
     CannotVerify      no answer before the deadline: do not call the vendor
+    NotAllowed        the bus did not let it pass: not this key, or not this twin
     MalformedCommand  the gate could not read the command: correct it, do not repeat it
     NoGrant           a decision that entitles this client to nothing
 """
@@ -29,6 +30,20 @@ class CannotVerify(Exception):
         self.command_id = command_id
         self.attempts = attempts
         self.reason = reason
+
+
+class NotAllowed(Exception):
+    """
+    The bus refused the message before anybody saw it: the key may not ask this, or not this twin.
+
+    It says the same of a twin of others and of one that does not exist.
+    """
+
+    status = 403
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(f"{subject}: not allowed with this key or token")
+        self.subject = subject
 
 
 class MalformedCommand(ValueError):

@@ -16,6 +16,7 @@ from typing import Self
 
 from nats.aio.client import Client
 
+from contracts.access import OPERATOR
 from contracts.budget import (
     AUTHORIZATIONS_PER_MESSAGE_MAX,
     AuthorizeCall,
@@ -29,6 +30,7 @@ from contracts.message import Modality
 from contracts.replies import Decision, Receipt
 from contracts.usage import Usage
 from services.client.attempts import Attempts
+from services.client.caller import Token, credential
 from services.client.connection import CONNECT_S, open_connection
 from services.client.governance import Governance
 from services.client.grant import Grant, GrantDesk, limits_of
@@ -55,6 +57,8 @@ class GateClient(Governance):
         tenant: str,
         user: str | None = None,
         password: str | None = None,
+        key: str | None = None,
+        token: Token | None = None,
         tls: ssl.SSLContext | None = None,
         connect_s: float = CONNECT_S,
         encoding: Encoding = "json",
@@ -64,13 +68,31 @@ class GateClient(Governance):
         """
         Connect, and on leaving finish what was begun before disconnecting.
 
+        A service connects with the *key* of its twin, or with a *token*: a text, or a function
+        that gives a new one each time the connection is made anew. Static roles of the deployment
+        have *user* and *password*.
+
         Raises:
             NotConnected: no server answered within *connect_s*, or it refused the login.
+            KeyUnusable, TokenRefused: the text is no key, or no token.
         """
+        who = credential(user=user, password=password, key=key, token=token)
         connection: Client = await open_connection(
-            url, user=user, password=password, tls=tls, connect_s=connect_s
+            url,
+            user=who.user,
+            password=who.password,
+            prefix=who.inbox_prefix if who.principal != OPERATOR else None,
+            tls=tls,
+            connect_s=connect_s,
         )
-        client = cls(connection, tenant, encoding=encoding, patience=patience, booking=booking)
+        client = cls(
+            connection,
+            tenant,
+            principal=who.principal,
+            encoding=encoding,
+            patience=patience,
+            booking=booking,
+        )
         try:
             yield client
         finally:
@@ -84,6 +106,7 @@ class GateClient(Governance):
         return type(self)(
             self._bus,
             tenant,
+            principal=self.principal,
             encoding=self._encoding,
             patience=self.patience,
             booking=self.booking,

@@ -6,6 +6,7 @@ import secrets
 from typing import TypeVar
 
 from contracts import subjects
+from contracts.access import OPERATOR
 from contracts.commands import NOUN_AND_VERB, AnyCommand
 from contracts.replies import Decision, Receipt
 from contracts.views import VIEWS, View, ViewNoun
@@ -30,8 +31,9 @@ class Sender:
     """
     Sends one tenant's commands over a connection that may be shared.
 
-    *patience* bounds commands; *booking* bounds settlements and releases, which have to arrive and
-    for which nobody waits with a visitor on the line.
+    *principal* is who asks (`contracts.access`). *patience* bounds commands; *booking* bounds
+    settlements and releases, which have to arrive and for which nobody waits with a visitor on the
+    line.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class Sender:
         bus: Bus,
         tenant: str,
         *,
+        principal: str = OPERATOR,
         encoding: Encoding = "json",
         patience: Patience | None = None,
         booking: Patience | None = None,
@@ -46,6 +49,7 @@ class Sender:
         errands: Errands | None = None,
     ) -> None:
         self.tenant = tenant
+        self.principal = principal
         self.timing = timing or Timing()
         self.patience = patience or Patience()
         self.booking = booking or Patience(deadline_s=60.0)
@@ -61,7 +65,7 @@ class Sender:
             self._wire,
             self.timing,
             self.patience,
-            subject=subjects.query(self.tenant, _NOUN_OF[view]),
+            subject=subjects.query(self.tenant, _NOUN_OF[view], self.principal),
         )
         while True:
             found = await attempts.send(b"", view)
@@ -94,7 +98,7 @@ class Sender:
             self._wire,
             self.timing,
             patience,
-            subject=subjects.command(self.tenant, noun, verb),
+            subject=subjects.command(self.tenant, noun, verb, self.principal),
             command_id=command.command_id,
         )
 

@@ -17,6 +17,7 @@ from typing import TypeAlias, cast
 import msgspec
 
 from services import run_file
+from services.callout.keys import open_keys
 from services.embedded import ports
 from services.embedded.nats_config import NatsConfig, NatsUser
 from services.embedded.nats_permissions import ROLES, Role
@@ -63,6 +64,8 @@ def _vito(command: str) -> tuple[str, ...]:
 SERVICES: tuple[Access, ...] = (
     Access(ServiceSpec("worker", _vito("worker")), ("worker", "door", "monitor")),
     Access(ServiceSpec("projector", _vito("projector")), ("projector",), ("VITO_POSTGRES_DSN",)),
+    # Before whoever connects with a key.
+    Access(ServiceSpec("callout", _vito("callout")), ("callout",), ("VITO_POSTGRES_READER_DSN",)),
     Access(
         ServiceSpec("api", _vito("api")),
         ("api", "http"),
@@ -104,6 +107,7 @@ class Stack:
                 ),
                 shards=self.run.shards,
                 max_file_gb=BUCKETS_GB + settings.stream_max_gb * self.run.shards,
+                callout=open_keys(settings.callout_keys(), development=True).public,
             ),
             directory=self.data_dir / "nats",
             log=self.log("nats"),
@@ -166,9 +170,14 @@ class Stack:
             "VITO_STREAM_MAX_GB": str(settings.stream_max_gb),
             "VITO_LOG_LEVEL": settings.log_level,
         }
-        if settings.kek_file is not None:
-            variables["VITO_KEK_FILE"] = str(settings.kek_file.resolve())
-        return variables
+        files = {
+            "VITO_KEK_FILE": settings.kek_file,
+            "VITO_TOKEN_KEYS_FILE": settings.token_keys_file,
+            "VITO_TOKEN_JWKS_FILE": settings.token_jwks_file,
+            "VITO_CALLOUT_KEYS_FILE": settings.callout_keys_file,
+        }
+        given = {name: str(path.resolve()) for name, path in files.items() if path is not None}
+        return {**variables, **given}
 
     async def _reset_password(self) -> str:
         assert self.postgres is not None

@@ -22,7 +22,8 @@ from services.secret import Secret
 from services.settings import NatsLogin
 
 ISSUER = "vito:test"
-CALLOUT_KEYS: CalloutKeys = keys_in(new_file())
+CALLOUT_FILE = new_file()
+CALLOUT_KEYS: CalloutKeys = keys_in(CALLOUT_FILE)
 _KEY = Ed25519PrivateKey.generate()
 _KID = kid_of(_KEY.public_key())
 SIGNING_KEYS = SigningKeys(_KID, {_KID: _KEY})
@@ -103,9 +104,12 @@ def ana(tenant: str = "cantor") -> Claims:
 
 
 @asynccontextmanager
-async def callout(node, directory: Directory, *, keys: CalloutKeys = CALLOUT_KEYS):
+async def callout(
+    node, directory: Directory, *, keys: CalloutKeys = CALLOUT_KEYS, login: NatsLogin | None = None
+):
     """A callout that has said that it is ready, on one node of the bus."""
-    login = NatsLogin((node.url,), "callout", Secret(node.password("callout")))
+    if login is None:
+        login = NatsLogin((node.url,), "callout", Secret(node.password("callout")))
     stop, ready = asyncio.Event(), asyncio.Event()
     serving = asyncio.create_task(
         process.serve(login, keys, verifier(), directory, api_key.parse, stop=stop, ready=ready.set)

@@ -14,6 +14,7 @@ import nats
 
 from deploy import credentials, nats_nodes
 from deploy.certificates import Pem, new_authority, new_node
+from services.callout.keys import new_file as new_callout_keys
 from services.embedded import ports
 from services.embedded.child import Child, Command
 from services.embedded.nats_permissions import inbox_prefix
@@ -24,6 +25,15 @@ from services.settings import password_name
 DEPLOY = Path(nats_nodes.__file__).parent
 ONE_NODE = DEPLOY / "nats" / "one-node.conf"
 THREE_NODES = tuple(DEPLOY / "nats" / f"three-node-{n}.conf" for n in (1, 2, 3))
+
+
+CALLOUT_FILE = new_callout_keys()
+
+
+def new_words() -> dict[str, str]:
+    """What a server is told by its environment: passwords, and whose word to take."""
+    passwords = {name: credentials.new_password() for name in credentials.password_names()}
+    return {**passwords, **credentials.callout_values(CALLOUT_FILE)}
 
 
 class Certificates:
@@ -49,7 +59,7 @@ class Node:
         self.directory = directory
         self.tls = tls
         self.port, self.monitor_port = ports.pick(), ports.pick()
-        self.passwords = {name: credentials.new_password() for name in credentials.password_names()}
+        self.passwords = new_words()
         self.config = directory / "nats.conf"
         directory.mkdir()
         exchanged = {

@@ -35,7 +35,7 @@ def test_every_command_exists():
     """A container that starts a command of yesterday restarts for ever."""
     for name, service in PROCESSES.items():
         assert service["command"][0] in COMMANDS, name
-    assert {"setup", "worker", "projector", "api"} == set(PROCESSES)
+    assert {"setup", "worker", "callout", "projector", "api"} == set(PROCESSES)
     assert set(BUS) == set(nats_nodes.NODES)
 
 
@@ -189,9 +189,22 @@ def test_processes_have_no_more_rights_than_they_need():
     assert published == reachable
 
 
-def test_two_workers_are_started():
+@pytest.mark.parametrize("name", ["worker", "callout"])
+def test_two_are_started(name):
     """One of them can die."""
-    assert SERVICES["worker"]["deploy"]["replicas"] >= 2
+    assert SERVICES[name]["deploy"]["replicas"] >= 2
+
+
+def test_only_the_callout_can_let_people_into_the_bus():
+    """Whoever has its keys has every account of every server; the servers have the public half."""
+    holders = {
+        name for name, one in SERVICES.items() if "callout_keys" in sources(one.get("secrets", []))
+    }
+
+    assert holders == {"callout"}
+    assert "kek" not in sources(SERVICES["callout"]["secrets"])
+    for node in BUS.values():
+        assert {"NATS_CALLOUT_ISSUER", "NATS_CALLOUT_XKEY"} <= set(node["environment"])
 
 
 def entrypoint() -> str:

@@ -1,5 +1,6 @@
 """The secrets of a new deployment: made once, by one command, readable by one user."""
 
+import json
 import ssl
 import stat
 import subprocess
@@ -12,11 +13,17 @@ from cryptography import x509
 
 from deploy import credentials, nats_nodes
 from deploy.certificates import NODE_DAYS
+from services.callout import keys as callout_keys
 from services.failure import Failure
+from services.identity import signing_keys
 from services.sealing.keyring import open_keyring
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 ROOT = Path(__file__).parents[2]
+
+
+def is_public(path: Path) -> bool:
+    return path.suffix == ".crt" or path.name == "token_jwks.json"
 
 
 @pytest.fixture
@@ -35,10 +42,10 @@ def keyring(directory: Path):
 
 
 def test_secrets_are_for_their_owner(made):
-    """Everything but the certificates opens a door."""
+    """Everything but certificates and public keys opens a door."""
     for path in made.iterdir():
         mode = stat.S_IMODE(path.stat().st_mode)
-        assert mode == (0o444 if path.suffix == ".crt" else 0o400), path
+        assert mode == (0o444 if is_public(path) else 0o400), path
 
 
 def test_nothing_is_replaced(made):
@@ -54,7 +61,7 @@ def test_nothing_is_replaced(made):
 def test_passwords_are_new_and_of_a_form_that_every_reader_takes(made):
     """A nats-server reads a leading sign or a number as something else than a text."""
     lines = [line.split("=") for line in (made / "deployment.env").read_text().splitlines()]
-    words = [word for name, word in lines if name != "VITO_DEPLOYMENT"]
+    words = [word for name, word in lines if name in credentials.password_names()]
 
     assert lines[0] == ["VITO_DEPLOYMENT", "mexico-1"]
     assert len(set(words)) == len(words) == len(credentials.password_names())
@@ -63,6 +70,27 @@ def test_passwords_are_new_and_of_a_form_that_every_reader_takes(made):
         assert word.replace("_", "").isalnum()
         assert word[0].isalpha()
         assert len(word) >= 48
+
+
+def test_the_keys_of_the_callout_belong_together(made):
+    """The servers take the word of the public halves only."""
+    given = dict(line.split("=") for line in (made / "deployment.env").read_text().splitlines())
+    public = callout_keys.open_keys(made / "callout_keys.json", development=False).public
+
+    assert given["NATS_CALLOUT_ISSUER"] == public.issuer
+    assert given["NATS_CALLOUT_XKEY"] == public.xkey
+    for seed in json.loads((made / "callout_keys.json").read_text()).values():
+        assert seed not in (made / "deployment.env").read_text()
+
+
+def test_the_keys_of_the_tokens_belong_together(made):
+    """Who verifies reads one file, who signs the other."""
+    path = made / "token_keys.json"
+    keys = signing_keys.open_keys(path, development=False, now_s=0)
+
+    assert json.loads(signing_keys.jwks_path(path).read_text()) == keys.document()
+    active, _ = signing_keys.rotate(path, now_s=int(NOW.timestamp()))
+    assert active != keys.active
 
 
 def test_the_deployment_has_a_usable_name(tmp_path):
@@ -143,5 +171,5 @@ def test_the_commands_of_the_runbook(tmp_path):
     assert run("make", secrets, "mexico-1").returncode == 1
     assert run().returncode == 2
     for path in (tmp_path / "secrets").iterdir():
-        if path.suffix != ".crt":
+        if not is_public(path):
             assert path.read_text().strip() not in made.stdout + added.stdout

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from deploy import credentials
-from tests.deploy.nats_node import DEPLOY, ONE_NODE
+from tests.deploy.nats_node import DEPLOY, ONE_NODE, new_words
 
 ENTRYPOINT = DEPLOY / "entrypoint.sh"
 CALLED = '#!/bin/sh\necho "$(basename "$0") $*"\n[ -z "${VITO_READY_FD:-}" ] || echo ready >&3\n'
-PASSWORDS = {name: credentials.new_password() for name in credentials.password_names()}
+PASSWORDS = new_words()
 
 
 @pytest.fixture
@@ -45,7 +44,7 @@ def test_it_is_executable():
     assert os.access(ENTRYPOINT, os.X_OK)
 
 
-@pytest.mark.parametrize("command", ["worker", "projector", "api"])
+@pytest.mark.parametrize("command", ["worker", "callout", "projector", "api"])
 def test_a_process_says_that_it_is_ready(run, tmp_path, command):
     """The health check reads a file, which must not be there from an earlier start."""
     ready = Path(tmp_path / "ready")
@@ -82,5 +81,17 @@ def test_the_bus_does_not_start_with_a_bad_password(run, name, word):
     assert (result.returncode, result.stdout) == (1, "")
     assert name in result.stderr
     assert not word or word not in result.stderr
+    without = {key: value for key, value in PASSWORDS.items() if key != name}
+    assert run("nats", **without).returncode == 1
+
+
+@pytest.mark.parametrize("word", ["", "A", "SA" + "A" * 54, "a" * 56])
+@pytest.mark.parametrize("name", ["NATS_CALLOUT_ISSUER", "NATS_CALLOUT_XKEY"])
+def test_the_bus_does_not_start_with_half_a_callout(run, name, word):
+    """A private key in the place of a public one would stand in the server's environment."""
+    result = run("nats", **{**PASSWORDS, name: word})
+
+    assert (result.returncode, result.stdout) == (1, "")
+    assert name in result.stderr
     without = {key: value for key, value in PASSWORDS.items() if key != name}
     assert run("nats", **without).returncode == 1

@@ -12,21 +12,25 @@ from nats.errors import Error as NatsError
 
 from contracts.subjects import shard_of
 from deploy import credentials, nats_nodes
+from services.callout.keys import keys_in
 from services.embedded import ports
-from services.embedded.nats_permissions import ROLES
+from services.embedded.nats_permissions import ROLES, caller_inbox
 from services.embedded.polling import until
-from services.settings import password_name
+from services.settings import Settings, password_name
+from tests.callout.world import Directory, callout
 from tests.deploy.nats_node import (
+    CALLOUT_FILE,
     ONE_NODE,
     THREE_NODES,
     Certificates,
     Node,
     config_test,
+    new_words,
     quiet,
     replaced,
 )
 
-PASSWORDS = {name: credentials.new_password() for name in credentials.password_names()}
+PASSWORDS = new_words()
 
 
 class Refusals:
@@ -96,7 +100,8 @@ async def test_every_role_connects_and_is_confined(node):
     """Rights that are right in the embedded server could still be lost on the way to a file."""
     allowed = {
         "worker": ["evt.0.cantor.budget", "$KV.KEYS.cantor.1"],
-        "door": ["_INBOX_client.x"],
+        "door": ["_INBOX_client.x", "_INBOX.key_1.x"],
+        "callout": ["$SYS.REQ.SERVER.PING.CONNZ", "$SYS.REQ.SERVER.X.KICK"],
         "projector": ["$JS.API.STREAM.INFO.EVT_0"],
         "api": ["$JS.API.STREAM.INFO.EVT_0"],
         "http": ["cmd.cantor.budget.authorize.key_1", "qry.cantor.budget.show.person_1"],
@@ -159,6 +164,24 @@ async def test_nobody_gets_in_without_tls_and_a_password(node):
             allow_reconnect=False,
             error_cb=quiet,
         )
+
+
+async def test_a_key_opens_the_bus_through_the_callout(node):
+    """With the keys that deploy.credentials made, sealed and over TLS; no key opens nothing."""
+    directory = Directory()
+    key = directory.issue("calls")
+    login = Settings.from_env(node.settings_environment()).nats("callout")
+    user = {"password": key.text, "inbox_prefix": caller_inbox(f"key_{key.key_id}")}
+    async with callout(node, directory, keys=keys_in(CALLOUT_FILE), login=login):
+        connection = await node.connect("key", **user)
+        refusals = Refusals()
+        connection._error_cb = refusals.note
+        mine = f"cmd.cantor.budget.authorize.key_{key.key_id}"
+        assert await refusals.may(connection, connection.publish(mine, b""))
+        assert not await refusals.may(connection, connection.publish("evt.0.cantor.x", b""))
+        await connection.close()
+        with pytest.raises(NatsError, match="uthoriz"):
+            await node.connect("key", **{**user, "password": directory.issue().text[:-1]})
 
 
 async def test_a_password_changes_without_a_restart(node):

@@ -46,12 +46,18 @@ class Deployment:
         credentials.make(secrets, "test-1", now=datetime.now(UTC))
         lines = (secrets / "deployment.env").read_text().splitlines()
         self.given = dict(line.split("=", 1) for line in lines)
-        node.passwords = {name: word for name, word in self.given.items() if "PASSWORD" in name}
+        node.passwords = {
+            name: word
+            for name, word in self.given.items()
+            if "PASSWORD" in name or "CALLOUT" in name
+        }
         self.api_port = ports.pick()
         self.exchanged = {
             ",".join(f"tls://{n}:{nats_nodes.CLIENT_PORT}" for n in nats_nodes.NODES): node.url,
             "/run/secrets/nats_ca": str(node.tls.ca_file),
             "/run/secrets/kek": str(secrets / "kek.json"),
+            "/run/secrets/callout_keys": str(secrets / "callout_keys.json"),
+            "/run/secrets/token_jwks": str(secrets / "token_jwks.json"),
             "@postgres:5432/": f"@127.0.0.1:{postgres.port}/",
         }
         self.children: list[Child] = []
@@ -149,14 +155,15 @@ async def deployment(directory, node_factory, empty_postgres):
 
 
 async def test_from_an_empty_deployment_to_an_audited_call(deployment):
-    """Set-up, two workers, projector, API, a call through TLS, a backup, an orderly stop."""
+    """Set-up, all processes, a call through TLS, a backup, an orderly stop."""
     done = deployment.run("setup", *COMPOSE["services"]["setup"]["command"])
     assert done.returncode == 0, done.stderr
     assert "0001" in done.stdout
 
     running = {
-        ("worker", number): deployment.start("worker", number=number)
-        for number in range(COMPOSE["services"]["worker"]["deploy"]["replicas"])
+        (name, number): deployment.start(name, number=number)
+        for name in ("worker", "callout")
+        for number in range(COMPOSE["services"][name]["deploy"]["replicas"])
     }
     running |= {(name, 0): deployment.start(name) for name in ("projector", "api")}
     await asyncio.gather(

@@ -1,5 +1,7 @@
 """Settings: read once, refused with a remedy, and silent about what is secret."""
 
+from pathlib import Path
+
 import msgspec
 import pytest
 from rich.pretty import pretty_repr
@@ -38,6 +40,12 @@ def test_every_variable_is_read():
         "VITO_REPLICAS": "3",
         "VITO_STREAM_MAX_GB": "100",
         "VITO_KEK_FILE": "/run/secrets/kek",
+        "VITO_TOKEN_KEYS_FILE": "/run/secrets/token_keys",
+        "VITO_TOKEN_JWKS_FILE": "/run/secrets/token_jwks",
+        "VITO_CALLOUT_KEYS_FILE": "/run/secrets/callout_keys",
+        "VITO_OIDC_ISSUER": "https://login.example.org/realms/mexico",
+        "VITO_OIDC_AUDIENCE": "vito",
+        "VITO_OIDC_PERSON_CLAIM": "sub",
         "VITO_LEASE_TTL_MS": "3000",
         "VITO_API_HOST": "0.0.0.0",
         "VITO_API_PORT": "8040",
@@ -65,6 +73,9 @@ def test_every_variable_is_read():
         ("VITO_SHARDS", "0"),
         ("VITO_SHARDS", "four"),
         ("VITO_REPLICAS", "2"),
+        ("VITO_OIDC_ISSUER", "http://login.example.org"),
+        ("VITO_OIDC_ISSUER", "https://ana:hunter2@login.example.org"),
+        ("VITO_OIDC_PERSON_CLAIM", "name"),
         ("VITO_LEASE_TTL_MS", "500"),
         ("VITO_API_HOST", "not a host"),
         ("VITO_API_PORT", "65536"),
@@ -110,6 +121,24 @@ def test_production_has_no_defaults_for_what_matters(absent):
 
     with pytest.raises(SettingsError, match=f"{absent} is not set"):
         Settings.from_env(env)
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("VITO_TOKEN_KEYS_FILE", Settings.token_keys),
+        ("VITO_TOKEN_JWKS_FILE", Settings.token_jwks),
+        ("VITO_CALLOUT_KEYS_FILE", Settings.callout_keys),
+    ],
+)
+def test_keys_are_named_in_production(name, asked):
+    """One that is made by itself would be believed by nobody, or kept by nobody."""
+    needed = {"nats_urls": ("tls://a:4222",), "deployment": "mexico-1", "kek_file": Path("k")}
+    with pytest.raises(SettingsError, match=f"{name} is not set"):
+        asked(Settings(environment="production", **needed))
+    assert asked(Settings(data_dir=Path("d"))).parent == Path("d")
+    given = Settings.from_env({name: "/run/secrets/x"})
+    assert asked(given) == Path("/run/secrets/x")
 
 
 def test_a_role_gets_its_login():
