@@ -12,4 +12,5 @@ live            the gate's own views, `GET /v1/tenants/{tenant}/live/<noun>`
 gate_line       the way to the gate, over NATS
 sign_in         e-mail and password, or a one-time link, for a session; and out again
 slowing         who guesses must wait
+wiring          all of it, made from the settings
 """

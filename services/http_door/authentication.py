@@ -92,12 +92,14 @@ class Identity(msgspec.Struct, frozen=True):
     """
     What callers are recognised with. *clock* counts microseconds since the epoch.
 
-    Keys of another *environment* are refused unseen; None: there is no such check.
+    *used* hears of each use of a key, by twin and id. Keys of another *environment* are refused
+    unseen; None: there is no such check.
     """
 
     directory: Directory
     tokens: TokenVerifier
     clock: Callable[[], int]
+    used: Callable[[str, str], None]
     environment: str | None = None
 
 
@@ -228,6 +230,7 @@ class Authentication:
         if not record.is_usable(self._known.clock()):
             what = "has expired" if record.revoked_at_us is None else "was revoked"
             raise CredentialRefused(f"The key {what}.")
+        self._known.used(record.tenant, record.key_id)
         return Caller(
             kind="key",
             id=record.key_id,

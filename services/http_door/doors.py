@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from services.http_door import commands, live, me, sign_in
+from services.http_door import commands, live, me, sign_in, sign_in_page
 from services.http_door.authentication import Identity
 from services.http_door.endpoint import Endpoint, Handler
 from services.http_door.gate_line import Gate
@@ -24,6 +24,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *commands.ENDPOINTS.values(),
     *live.ENDPOINTS.values(),
     me.JWKS,
+    sign_in_page.PAGE,
 )
 
 
@@ -58,4 +59,5 @@ class Doors(msgspec.Struct, frozen=True):
             **me.handlers(self.jwks),
             **commands.handlers(self.gate, idempotency),
             **live.handlers(self.gate),
+            **sign_in_page.handlers(),
         }

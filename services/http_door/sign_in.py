@@ -2,8 +2,7 @@
 Signing in and out: a session for an e-mail address and its password, or for a one-time link.
 
 Whoever asks learns nothing of who has an account: an unknown address, a wrong password and an
-account that cannot be used take the same time and are answered in the same words. Passwords are
-hashed in threads, a few at a time, because a hash takes a core and much memory on purpose.
+account that cannot be used take the same time and are answered in the same words.
 """
 
 from __future__ import annotations
@@ -26,6 +25,7 @@ from services.http_door.endpoint import Endpoint, Handler
 from services.http_door.me import Me
 from services.http_door.slowing import Patience, Slowing, address_of
 from services.identity.directory import AccountRecord, DirectoryDown
+from services.identity.passwords import Verified
 from services.identity.random_secret import digest
 from services.query_api.problems import (
     BODY_TOO_LARGE,
@@ -46,7 +46,6 @@ SESSION_S: Final = 12 * 3_600
 BY_EMAIL: Final = Patience(free=5)
 # Many people may share an address.
 BY_ADDRESS: Final = Patience(free=50)
-HASHES_AT_ONCE: Final = 2
 HASHES_WAITING_MAX: Final = 32
 NOTES_MAX: Final = 64
 # What was done in the log shows in the tables a moment later, and the next request looks there.
@@ -126,12 +125,13 @@ class CannotVerify(Exception):
 
 
 class Passwords(Protocol):
-    """Compares passwords, slowly; *unknown* is a hash that no password has."""
+    """
+    See `services.identity.passwords`: compares, slowly and a few at a time.
 
-    @property
-    def unknown(self) -> str: ...
+    An empty hash is wrong, and takes as long.
+    """
 
-    def verify(self, password_hash: str, password: str) -> bool: ...
+    async def verify(self, password: str, kept: str) -> Verified: ...
 
 
 class SignInParts(msgspec.Struct, frozen=True):
@@ -185,7 +185,6 @@ class SignIn:
         self._parts = parts
         self._by_email = Slowing(BY_EMAIL, parts.clock_s)
         self._by_address = Slowing(BY_ADDRESS, parts.clock_s)
-        self._hashing = asyncio.Semaphore(HASHES_AT_ONCE)
         self._waiting = 0
         self._notes: set[asyncio.Task[None]] = set()
 
@@ -253,19 +252,14 @@ class SignIn:
 
     async def _is_right(self, account: AccountRecord | None, password: str) -> bool:
         """Compare a password; of nobody, or of who has none, with one that is never right."""
-        passwords = self._parts.passwords
-        known = account.password_hash if account is not None else ""
+        kept = account.password_hash if account is not None else ""
         if self._waiting >= HASHES_WAITING_MAX:
             raise HttpProblem(OVERLOADED, "Too many people are signing in.")
         self._waiting += 1
         try:
-            async with self._hashing:
-                is_right = await asyncio.to_thread(
-                    passwords.verify, known or passwords.unknown, password
-                )
+            return (await self._parts.passwords.verify(password, kept)).is_right
         finally:
             self._waiting -= 1
-        return is_right and bool(known)
 
     async def _opened(
         self, request: web.Request, person: str, *, link: str | None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -12,10 +15,12 @@ from services.http_door.accounts import GateAccounts
 from services.http_door.authentication import CannotTell, CredentialRefused, Identity
 from services.http_door.doors import Doors
 from services.http_door.gate_line import GateLine
-from services.http_door.password_check import PasswordCheck
 from services.identity import jwks, signing_keys
+from services.identity.api_key import environment_of
 from services.identity.directory import Directory
 from services.identity.jwks import JwksFile, JwksUnusable
+from services.identity.last_used import LastUsed
+from services.identity.passwords import Passwords
 from services.identity.tokens import Claims, TokenRefused, TokenVerifier, issuer_of
 from services.settings import Settings
 
@@ -33,14 +38,34 @@ async def open_doors(settings: Settings, stack: AsyncExitStack) -> Doors:
     verifier = TokenVerifier(keys, issuer=issuer_of(settings.deployment), door=DOOR, clock=_now_us)
     directory = await stack.enter_async_context(Directory(settings.postgres_reader()))
     return Doors(
-        identity=Identity(directory, Tokens(verifier), _now_us),
+        identity=Identity(
+            directory,
+            Tokens(verifier),
+            _now_us,
+            _noting(settings.postgres_reader(), stack),
+            environment_of(settings.deployment),
+        ),
         gate=gate,
         accounts=GateAccounts(gate),
-        passwords=PasswordCheck(),
+        passwords=Passwords(),
         jwks=lambda: _published(settings.token_jwks()),
         clock_s=time.monotonic,
         proxies=settings.api_proxies,
     )
+
+
+def _noting(dsn: str, stack: AsyncExitStack) -> Callable[[str, str], None]:
+    """Have the last use of each key written now and then, until *stack* ends."""
+    used = LastUsed(dsn, _now_us)
+    writing = asyncio.create_task(used.run(), name="last-used")
+
+    async def stop() -> None:
+        writing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await writing
+
+    stack.push_async_callback(stop)
+    return used.note
 
 
 class Tokens:

@@ -187,7 +187,8 @@ def _done(endpoint: Endpoint) -> Json:
         headers |= {"Idempotency-Replayed": _REPLAYED_HEADER, "Vito-Position": _LOG_HEADER}
     if endpoint.method == "POST" and endpoint.answer is None:
         return {"204": {"description": "done", "headers": headers}}
-    schema = {"type": "object"} if endpoint.answer is None else _ref(endpoint.answer)
+    kind = "string" if endpoint.content_type.startswith("text/") else "object"
+    schema = {"type": kind} if endpoint.answer is None else _ref(endpoint.answer)
     described = endpoint.summary if endpoint.answer is None else _first_line(endpoint.answer)
     return {
         "200": {

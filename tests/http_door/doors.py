@@ -63,14 +63,23 @@ class World:
         self.gate = MemoryGate(self.clock)
         self.accounts = FakeAccounts(self.directory, self.clock)
         self.passwords = FakePasswords()
+        self.used = []
+        self.keys = []
+
+    def jwks(self):
+        if isinstance(self.keys, Exception):
+            raise self.keys
+        return {"keys": self.keys}
 
     def doors(self):
         return Doors(
-            identity=Identity(self.directory, self.tokens, self.clock, "test"),
+            identity=Identity(
+                self.directory, self.tokens, self.clock, lambda *key: self.used.append(key), "test"
+            ),
             gate=self.gate,
             accounts=self.accounts,
             passwords=self.passwords,
-            jwks=lambda: {"keys": []},
+            jwks=self.jwks,
             clock_s=lambda: self.clock.now_s,
         )
 

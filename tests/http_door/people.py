@@ -16,6 +16,7 @@ from services.identity.directory import (
     LinkRecord,
     SessionRecord,
 )
+from services.identity.passwords import Verified
 from services.identity.random_secret import generate
 
 NOW_US = 1_790_000_100_000_000
@@ -115,16 +116,14 @@ class FakeDirectory:
 
 
 class FakePasswords:
-    """See services.http_door.sign_in.Passwords. *compared* counts."""
-
-    unknown = "hash:\0"
+    """See services.identity.passwords.Passwords. *compared* counts."""
 
     def __init__(self):
         self.compared = 0
 
-    def verify(self, password_hash, password):
+    async def verify(self, password, kept):
         self.compared += 1
-        return password_hash == f"hash:{password}"
+        return Verified(is_right=kept == f"hash:{password}")
 
 
 def bearer(text):

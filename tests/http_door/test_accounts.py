@@ -4,7 +4,6 @@ import pytest
 
 from contracts.account import PLATFORM, FoundPlatform, IssueLink
 from services.http_door.accounts import GateAccounts
-from services.http_door.password_check import PasswordCheck
 from services.http_door.sign_in import CannotVerify, SignInNotPossible
 from services.identity.random_secret import generate
 from tests.http_door.doors import Clock
@@ -73,15 +72,3 @@ async def test_a_gate_that_does_not_answer_is_told_so(platform, ask):
     }
     with pytest.raises(CannotVerify):
         await what[ask]()
-
-
-def test_a_password_is_compared_with_a_hash_and_with_one_that_nobody_has():
-    """Of the same cost, so that a watch tells nothing."""
-    check = PasswordCheck()
-    known = check._hasher.hash("¡Goooool!")
-
-    assert check.verify(known, "¡Goooool!")
-    assert not check.verify(known, "¡Gooool!")
-    assert not check.verify(check.unknown, "")
-    assert not check.verify("$argon2id$nonsense", "x")
-    assert known.rsplit("$", 2)[0] == check.unknown.rsplit("$", 2)[0]

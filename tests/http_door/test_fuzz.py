@@ -15,7 +15,7 @@ from tests.http_door.doors import World
 from tests.http_door.operations import OPERATIONS, TENANT, body_of
 from tests.query_api.test_fuzz import NASTY, spelled
 
-EXAMPLES = 15
+EXAMPLES = 8
 REQUESTS = 40
 WHO = (*ROLES, "key read", "key calls")
 # Who has signed out is nobody, and nobody gets far.

@@ -18,7 +18,7 @@ from tests.projector.read_side import project
 from tests.query_api.conftest import KEY, as_reader, soon
 
 OPERATOR = bearer(KEY)
-RACERS = 40
+RACERS = 12
 
 
 async def test_a_repeated_command_is_answered_the_same_and_says_so(site):

@@ -83,7 +83,7 @@ async def test_what_is_about_no_twin_is_open_or_for_whoever_is_known(site, opera
     for who, shown in cast(site.world).items():
         answer = await site.get(path, shown)
         if is_open(described):
-            assert answer.status in (200, 503), who
+            assert answer.status == 200 or path == "/readyz", who
         elif who in UNKNOWN:
             assert answer.status == 401, who
         elif operation == "readMetrics":
