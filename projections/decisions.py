@@ -2,7 +2,8 @@
 Decisions: one row for every answer of the gate that is in the log.
 
 That is every numbered decision but settlements, whose rows are those of the audit log: a decision
-id is in exactly one of the two. *verdict* is set where a call was asked for. Refusals of a flood
+id is in exactly one of the two. *verdict* is set where a call was asked for; *fingerprint* is the
+command's payload, where the decision is the answer to its id. Refusals of a flood
 are not listed but counted, per minute and code, in `refusal_counts`.
 """
 
@@ -26,20 +27,8 @@ from contracts.budget import (
 )
 from contracts.policy import PolicySet
 from contracts.price_book import PriceBookSet
-from contracts.prompt import PromptActivated, PromptRolledBack, PromptSaved
 from contracts.replies import Verdict
 from contracts.tenant import TenantProvisioned, TenantResumed, TenantSuspended
-from contracts.topics import TopicsRolledBack, TopicsSet
-from contracts.twin import (
-    CalibrationBegun,
-    IdentityDrafted,
-    IdentityRefined,
-    PurposeSet,
-    SampleRecorded,
-    TwinEvent,
-    TwinRetired,
-    TwinSignedOff,
-)
 from projections.cells import (
     NULL,
     NUMBER,
@@ -56,6 +45,7 @@ from projections.cells import (
 from projections.decided import DECIDED
 from projections.listing import LISTED, Listed
 from projections.projection import Append, Change, Commit, Write
+from projections.shaped import SHAPED, shape_facts
 
 NAME = "decisions"
 DEFINITION = 2
@@ -98,9 +88,13 @@ CREATE TABLE {schema}.decisions (
     resets_at       timestamptz,
     actor           text,
     facts           jsonb       NOT NULL,
+    fingerprint     text,
     PRIMARY KEY (tenant, decision)
 );
 CREATE INDEX ON {schema}.decisions (tenant, occurred_at, decision);
+-- For a command that is repeated after the gate has forgotten it. Ids are random, and a hash index
+-- is the cheapest that can be kept of such.
+CREATE INDEX ON {schema}.decisions USING hash (command_id);
 CREATE TABLE {schema}.refusal_counts (
     tenant   text        NOT NULL,
     minute   timestamptz NOT NULL,
@@ -118,7 +112,7 @@ SELECT tenant, decision, tenant || '.' || decision AS decision_id, position, ord
     reservation, tenant || '.' || reservation AS reservation_id,
     requested, modality, provider_id, sku, amount_nanos, credit_nanos, delay_us, retry_after_us,
     expires_at, session_id, policy_version, price_version, committed_nanos, held_nanos,
-    limit_nanos, credits_nanos, resets_at, actor, facts
+    limit_nanos, credits_nanos, resets_at, actor, facts, fingerprint
 FROM {schema}.decisions
 """,
     "refusal_counts": """
@@ -169,6 +163,7 @@ class _Decision(NamedTuple):
     resets_at: str = NULL
     actor: str = NULL
     facts: str = "{}"
+    fingerprint: str = NULL
 
 
 _NUMBERS = {field for field, kind in _Decision.__annotations__.items() if kind == "int"}
@@ -262,6 +257,7 @@ def _authorized(commit: Commit, ordinal: int, event: CallAuthorized) -> _Values:
         moment_or_null(standing.resets_at_us),
         NULL,
         copied_json(facts) if facts else "{}",
+        event.fingerprint.hex(),
     )
 
 
@@ -382,48 +378,14 @@ def _caller_refused(commit: Commit, ordinal: int, event: CallerRefused) -> _Deci
     return row._replace(status=event.status, actor=copied(event.principal))
 
 
-# Changes of what the twin says: noun, verb and code. The content itself is in tables of its own.
-_WRITTEN: Mapping[type, tuple[str, str, str]] = {
-    PromptSaved: ("prompt", "save", "prompt_saved"),
-    PromptActivated: ("prompt", "activate", "prompt_activated"),
-    PromptRolledBack: ("prompt", "roll_back", "prompt_rolled_back"),
-    TopicsSet: ("topics", "set", "topics_set"),
-    TopicsRolledBack: ("topics", "roll_back", "topics_rolled_back"),
-}
-_TOLD = ("version", "base_version", "previous_version", "note", "reason")
-
-
-def _written(commit: Commit, ordinal: int, event: Any) -> _Decision:
-    facts = {field: getattr(event, field) for field in _TOLD if hasattr(event, field)}
-    return _row(commit, ordinal, event, *_WRITTEN[type(event)])._replace(
-        actor=copied(event.actor), facts=copied_json(facts)
-    )
-
-
-def _shaped(commit: Commit, ordinal: int, event: TwinEvent) -> _Decision:
-    """A step of a twin's life; its documents are in `twin_dna`."""
-    verb, code = _SHAPED[type(event)]
-    named = ("version", "calibration", "number", "modality", "provider_id", "sku", "samples")
-    facts = {name: getattr(event, name) for name in named if hasattr(event, name)}
-    for name in ("note", "reference", "reason"):
-        if getattr(event, name, ""):
-            facts[name] = getattr(event, name)
-    return _row(commit, ordinal, event, "twin", verb, code)._replace(
-        reservation=event.reservation if isinstance(event, SampleRecorded) else NULL,
+def _shaped(commit: Commit, ordinal: int, event: Any) -> _Decision:
+    """A change of what the twin says and is; its documents are in tables of their own."""
+    row = _row(commit, ordinal, event, *SHAPED[type(event)])
+    return row._replace(
+        reservation=getattr(event, "reservation", NULL),
         actor=copied(event.actor),
-        facts=copied_json(facts),
+        facts=copied_json(shape_facts(event)),
     )
-
-
-_SHAPED: Mapping[type, tuple[str, str]] = {
-    IdentityDrafted: ("set_identity", "identity_drafted"),
-    IdentityRefined: ("refine", "identity_refined"),
-    PurposeSet: ("set_purpose", "purpose_set"),
-    CalibrationBegun: ("begin_calibration", "calibration_begun"),
-    SampleRecorded: ("record_sample", "sample_recorded"),
-    TwinSignedOff: ("sign_off", "signed_off"),
-    TwinRetired: ("retire", "retired"),
-}
 
 
 def _told(listed: Listed) -> Callable[[Commit, int, Any], _Values]:
@@ -449,6 +411,7 @@ def _row(commit: Commit, ordinal: int, event: Any, noun: str, verb: str, code: s
         copied_name(noun),
         copied_name(verb),
         code=copied_name(code),
+        fingerprint=event.fingerprint.hex(),
     )
 
 
@@ -477,7 +440,6 @@ _VALUES_OF: Mapping[type, Callable[[Commit, int, Any], _Values]] = {
     TenantSuspended: _suspended,
     CallerRefused: _caller_refused,
     **dict.fromkeys(DECIDED, _decided),
-    **dict.fromkeys(_WRITTEN, _written),
-    **dict.fromkeys(_SHAPED, _shaped),
+    **dict.fromkeys(SHAPED, _shaped),
     **{kind: _told(listed) for kind, listed in LISTED.items()},
 }

@@ -38,7 +38,8 @@ class RunFile(msgspec.Struct, frozen=True, kw_only=True):
     """
     Addresses and credentials of one embedded stack. Port 0: not picked yet.
 
-    `pid` is the supervisor's while it runs, else 0.
+    `pid` is the supervisor's while it runs, else 0. `admin_link` is the secret of the one-time
+    link that signs `admin_email` in; each start makes a new one.
     """
 
     schema: str = SCHEMA
@@ -50,6 +51,8 @@ class RunFile(msgspec.Struct, frozen=True, kw_only=True):
     nats_passwords: dict[str, str]
     postgres_passwords: dict[str, str]
     api_key: str
+    admin_email: str = "admin@vito.localhost"
+    admin_link: str = ""
 
     def __repr__(self) -> str:
         return f"RunFile(pid={self.pid}, ports={self.nats_port}/{self.postgres_port})"

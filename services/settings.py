@@ -11,7 +11,7 @@ import re
 import ssl
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeAlias
 
 import msgspec
 
@@ -20,6 +20,8 @@ from services.embedded.nats_permissions import ROLES, Role, inbox_prefix
 from services.failure import Failure
 from services.identity.trusted_url import check_address
 from services.secret import Secret
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 _TOKEN = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -83,6 +85,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     api_port: int = 0
     api_key: Secret | None = None
     api_allow_remote: bool = False
+    api_proxies: tuple[Network, ...] = ()
     log_level: str = "info"
 
     @classmethod
@@ -268,6 +271,10 @@ def _urls(text: str) -> tuple[str, ...]:
     return urls
 
 
+def _networks(text: str) -> tuple[Network, ...]:
+    return tuple(ipaddress.ip_network(one.strip()) for one in text.split(","))
+
+
 def _issuer(text: str) -> str:
     check_address(text)
     return text
@@ -425,6 +432,13 @@ VARIABLES: tuple[Variable, ...] = (
         "Whether the query API may listen where other machines can reach it",
         "`true` or `false`",
         _flag,
+    ),
+    Variable(
+        "VITO_API_PROXIES",
+        "api_proxies",
+        "Whose word the HTTP API takes, in X-Forwarded-For, for the address that somebody has",
+        "addresses or networks such as 10.0.0.0/8, separated by commas",
+        _networks,
     ),
     Variable(
         "VITO_LOG_LEVEL",

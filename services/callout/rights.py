@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Final
 
 from contracts import subjects
-from contracts.access import ROLES, Role, Scope
-from domain.rights import RIGHTS, Right
+from contracts.access import Role, Scope
+from domain.rights import RIGHTS, role_may, scopes_may
 from services.embedded.nats_permissions import Permissions, caller_inbox
 
 # Who hears of what changes while it serves (prompts, deployments).
@@ -21,18 +21,14 @@ _HEARS_PUSHES: Final[frozenset[Scope]] = frozenset(["agent"])
 
 def of_key(tenant: str, principal: str, scopes: frozenset[Scope]) -> Permissions:
     """Return what a key with *scopes* may do in its tenant."""
-    asks = [name for name, right in RIGHTS.items() if right.scopes & scopes]
+    asks = [name for name in RIGHTS if scopes_may(scopes, *name)]
     return _permissions(tenant, principal, asks, hears=bool(scopes & _HEARS_PUSHES))
 
 
 def of_person(tenant: str, principal: str, role: Role) -> Permissions:
     """Return what a member with *role* may do in a tenant."""
-    asks = [name for name, right in RIGHTS.items() if _may(right, role)]
+    asks = [name for name in RIGHTS if role_may(role, *name)]
     return _permissions(tenant, principal, asks, hears=False)
-
-
-def _may(right: Right, role: Role) -> bool:
-    return right.role is not None and ROLES.index(role) >= ROLES.index(right.role)
 
 
 def _permissions(

@@ -1,13 +1,8 @@
 """
 The command `vito`.
 
-To add a command, add a line to `COMMANDS` and a function with typer annotations to
-`services/cli/<command>.py`, or a `typer.Typer` for one with commands of its own. `vito --help`
-imports none of them.
-`services/cli/<command>.py`. A command with commands of its own is a `typer.Typer` there. `vito
---help` imports none of them.
-To add a command, add a line to `COMMANDS` and a function with typer annotations (or an `app` with
-several of them) to `services/cli/<command>.py`. `vito --help` imports none of them.
+To add a command, add a line to `COMMANDS` and a function with typer annotations, or a `typer.Typer`
+with several of them, to `services/cli/<command>.py`. `vito --help` imports none of them.
 """
 
 import importlib
@@ -43,6 +38,9 @@ COMMANDS: dict[str, Command] = {
     "knowledge": Command(
         "services.cli.knowledge:app", "Say what a twin may know: add, review, approve."
     ),
+    "member": Command("services.cli.member:app", "Invite people to a twin and say what they may."),
+    "key": Command("services.cli.key:app", "Issue, rotate and revoke the API keys of a twin."),
+    "account": Command("services.cli.account:app", "Show who can sign in, and make super admins."),
     "tail": Command("services.cli.tail:tail", "Show the log as it grows, in plain words."),
     "show": Command("services.cli.show:show", "Ask the gate what it has of a twin now."),
     "replay": Command("services.cli.replay:replay", "Show a twin as the gate saw it then."),
@@ -80,19 +78,15 @@ class LazyCommand(typer.core.TyperCommand):
         return self._load().make_context(info_name, args, parent, **extra)
 
     def _load(self) -> Any:
-        module, _, name = self._target.partition(":")
-        found = getattr(importlib.import_module(module), name)
-        if isinstance(found, typer.Typer):
-            return typer.main.get_command(found)
-            return typer.main.get_group(found)
+        module, _, function = self._target.partition(":")
+        target = getattr(importlib.import_module(module), function)
+        if isinstance(target, typer.Typer):
+            group = typer.main.get_group(target)
+            group.name, group.help = self.name, self.help
+            return group
         app = typer.Typer(add_completion=False)
-        app.command(self.name)(found)
+        app.command(self.name)(target)
         return typer.main.get_command(app)
-        if not isinstance(found, typer.Typer):
-            app = typer.Typer(add_completion=False)
-            app.command(self.name)(found)
-            found = app
-        return typer.main.get_command(found)
 
 
 class LazyGroup(typer.core.TyperGroup):

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from services.cli.main import COMMANDS
+from services.http_door.sign_in_page import link
 from services.supervisor.lock import DataDirLock
 from services.supervisor.stack import Stack
 from services.supervisor.supervisor import Died, Event, Ready, Starting, Stopped, Supervisor
@@ -93,7 +94,8 @@ class _Screen:
         table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
         table.add_row("bus", run.nats_url)
         table.add_row("database", f"postgresql://127.0.0.1:{run.postgres_port}/vito")
-        table.add_row("query API", run.api_url)
+        table.add_row("HTTP API", run.api_url)
+        table.add_row("sign in", f"{link(run.api_url, run.admin_link)}  (once)")
         table.add_row("credentials", f"{data_dir / 'run.json'} (only you can read it)")
         table.add_row("logs", str(data_dir / "logs"))
         self._console.print()

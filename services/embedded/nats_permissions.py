@@ -33,6 +33,7 @@ Role: TypeAlias = Literal[
     "callout",
     "projector",
     "api",
+    "http",
     "client",
     "auditor",
     "admin",
@@ -46,6 +47,7 @@ ROLES: tuple[Role, ...] = (
     "callout",
     "projector",
     "api",
+    "http",
     "client",
     "auditor",
     "admin",
@@ -88,7 +90,7 @@ def caller_inbox(principal: str) -> str:
     return f"_INBOX.{principal}"
 
 
-def permissions(
+def permissions(  # noqa: C901 - one case for each role
     role: Role, user: str, *, shards: int, users: Iterable[str], tenant: str = "*"
 ) -> Permissions | None:
     """
@@ -112,9 +114,11 @@ def permissions(
             reads = _read(*event_streams(shards), KEYS)
             return Permissions((*_JETSTREAM, *reads), (inbox,))
         case "api":
-            # It has found out who asks, and says so in the subject.
-            asks = _calls("qry", "*", "*")
-            return Permissions((*asks, *_DISCOVERY, *_stream_info(shards)), (inbox,))
+            return Permissions((*_DISCOVERY, *_stream_info(shards)), (inbox,))
+        case "http":
+            # It has found out who asks, and says so in the subject, whoever that is.
+            asks = (*_calls("cmd", "*", "*"), *_calls("qry", "*", "*"))
+            return Permissions(asks, (inbox,))
         case "client":
             calls = (*_calls("cmd", tenant), *_calls("qry", tenant))
             return Permissions(calls, (inbox, subjects.pushes(tenant)))

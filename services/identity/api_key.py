@@ -38,6 +38,11 @@ _ID_LETTERS: Final = string.ascii_lowercase + string.digits
 _REMEDY: Final = "copy the whole key as it was shown, or ask an Owner of the twin for a new one."
 
 
+def environment_of(deployment: str) -> str:
+    """Return the environment that a deployment's keys name: its own name, as far as it fits."""
+    return re.sub("[^a-z0-9]", "", deployment)[:16] or "vito"
+
+
 class KeyUnusable(Failure):
     """A text that is no key, or a key that was mistyped or is meant for another environment."""
 

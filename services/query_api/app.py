@@ -1,8 +1,12 @@
 """
 The door: every request passes here, in this order.
 
-    name it and start its clock -> key -> no body -> not too many at once -> parameters
-    -> the twin exists -> at least the position asked for -> handler -> headers, log, figures
+    name it and start its clock -> something is shown -> not too many at once -> who asks
+    -> from a page of ours -> a twin of theirs -> their right -> parameters -> the twin exists
+    -> at least the position asked for -> handler -> headers, log, figures
+
+Whether a twin is any business of the caller is known before anything is asked about that twin: so
+a stranger is answered the same, and as fast, for twins that exist and for those that do not.
 
 A handler sees one moment of the tables (one snapshot), so that a page and the position in its
 header belong together.
@@ -11,6 +15,7 @@ header belong together.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
@@ -21,10 +26,13 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from services import logs
+from services.http_door import body, cross_site
+from services.http_door.authentication import Authentication
+from services.http_door.caller import CALLER, Caller
+from services.http_door.endpoint import Endpoint
 from services.query_api import parameters, problems, protocol
 from services.query_api.call import AnyRoute, Call, Probe
 from services.query_api.cursors import Cursors
-from services.query_api.keys import BearerKey
 from services.query_api.lag import LagGauge
 from services.query_api.metrics import Metrics
 from services.query_api.positions import PositionWatch
@@ -32,6 +40,7 @@ from services.query_api.problems import HttpProblem
 from services.query_api.read_side import ReadSide
 from services.query_api.rows import Reader
 
+SAFE_METHODS = cross_site.SAFE_METHODS
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 UNMATCHED = "unmatched"
 MIN_POSITION_HEADER = "Vito-Min-Position"
@@ -55,6 +64,7 @@ class Trace(msgspec.Struct):
     instance: str
     position: int | None = None
     code: str | None = None
+    principal: str | None = None
 
 
 TRACE = web.RequestKey("trace", Trace)
@@ -64,7 +74,12 @@ class Api:
     """Everything the handlers share. It owns nothing: who made the parts closes them."""
 
     def __init__(
-        self, read_side: ReadSide, lag: LagGauge, key: BearerKey, limits: Limits | None = None
+        self,
+        read_side: ReadSide,
+        lag: LagGauge,
+        authentication: Authentication,
+        cursors: Cursors,
+        limits: Limits | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self.read_side = read_side
@@ -75,21 +90,32 @@ class Api:
             every_s=self.limits.position_poll_s,
             waiting_max=self.limits.waiting_max,
         )
-        self._key = key
-        self._cursors = Cursors(key.cursor_secret)
+        self._authentication = authentication
+        self._cursors = cursors
         self._in_flight = 0
+        self._probe_paths: frozenset[str] = frozenset()
         self._open_paths: frozenset[str] = frozenset()
+        self._strangers_paths: frozenset[str] = frozenset()
 
     def application(
-        self, routes: Sequence[AnyRoute], probes: Mapping[Probe, Handler]
+        self,
+        routes: Sequence[AnyRoute],
+        probes: Mapping[Probe, Handler],
+        endpoints: Mapping[Endpoint, Handler] | None = None,
     ) -> web.Application:
-        """The aiohttp application that serves *routes* and *probes*."""
-        app = web.Application(middlewares=[self._named, self._guarded])
+        """The aiohttp application that serves all these."""
+        app = web.Application(
+            middlewares=[self._named, self._guarded], client_max_size=body.BYTES_MAX
+        )
         for probe, handler in probes.items():
-            app.router.add_get(probe.path, handler)
+            app.router.add_get(probe.path, handler if probe.open else _for_operators(handler))
         for route in routes:
             app.router.add_get(route.path, self._handler(route))
-        self._open_paths = frozenset(probe.path for probe in probes if probe.open)
+        for endpoint, handler in (endpoints or {}).items():
+            app.router.add_route(endpoint.method, endpoint.path, handler)
+        self._probe_paths = frozenset(probe.path for probe in probes if probe.open)
+        self._open_paths = frozenset(one.path for one in endpoints or {} if one.open)
+        self._strangers_paths = frozenset(one.path for one in endpoints or {} if one.for_strangers)
         app.on_response_prepare.append(_prepare)
         app.on_shutdown.append(self._stop_waiting)
         return app
@@ -122,7 +148,9 @@ class Api:
         except HttpProblem as problem:
             refused = problem
         except TimeoutError:
-            refused = HttpProblem(problems.TOO_SLOW, "The time for one request was used up.")
+            # A question may be asked again; what was to be done may have been.
+            kind = problems.TOO_SLOW if request.method in SAFE_METHODS else problems.CANNOT_VERIFY
+            refused = HttpProblem(kind, "The time for one request was used up.")
         except web.HTTPException as error:
             refused = _of_router(request, error)
         except Exception as error:  # noqa: BLE001 - the last place where a bug can be answered
@@ -133,12 +161,29 @@ class Api:
 
     @web.middleware
     async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Let through who may ask, with nothing but a question, and not too many at once."""
-        if _template(request) in self._open_paths:
+        """Let through who may ask, in a form that can be asked, and not too many at once."""
+        template = _template(request)
+        if template in self._probe_paths:
+            # Whoever watches the process is answered however busy it is.
             _refuse_body(request)
             return await handler(request)
-        self._key.check(request.headers.get("Authorization"))
+        if template in self._open_paths:
+            return await self._bounded(request, handler)
+        presented = self._authentication.presented(request)
         _refuse_body(request)
+
+        async def recognised(request: web.Request) -> web.StreamResponse:
+            caller = await self._authentication.caller(presented)
+            request[CALLER] = caller
+            request[TRACE].principal = f"{caller.kind}_{caller.id}".rstrip("_")
+            cross_site.check(request, caller)
+            is_open_to_all = caller.kind == "person" and template in self._strangers_paths
+            _check_tenant(caller, request.match_info.get("tenant"), is_open_to_all=is_open_to_all)
+            return await handler(request)
+
+        return await self._bounded(request, recognised)
+
+    async def _bounded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if self._in_flight >= self.limits.in_flight_max:
             raise HttpProblem(problems.OVERLOADED, "Too many requests are being answered.")
         self._in_flight += 1
@@ -151,6 +196,8 @@ class Api:
 
     def _handler(self, route: AnyRoute) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
+            if route.tenant_scoped:
+                refuse_without_right(request, route.about, "show")
             query = parameters.parse(route.query, request.query)
             ask = self._ask_about_tenant if route.tenant_scoped else self._ask
             answer, position = await ask(route, request, query)
@@ -164,6 +211,7 @@ class Api:
     ) -> tuple[BaseModel, int | None]:
         async def work(reader: Reader) -> BaseModel:
             call = self._call(route, request, query, reader, "", None)
+            call = dataclasses.replace(call, visible=_visible(request[CALLER]))
             return await route.handler(call)  # type: ignore[no-any-return]
 
         return await self.read_side.read(work), None
@@ -173,8 +221,6 @@ class Api:
     ) -> tuple[BaseModel, int | None]:
         tenant = request.match_info["tenant"]
         wanted = _min_position(request, query)
-        if not parameters.IS_TENANT.fullmatch(tenant):
-            raise _no_tenant()
 
         async def work(reader: Reader) -> tuple[BaseModel | None, int]:
             position = await reader.position(tenant)
@@ -242,8 +288,44 @@ def _template(request: web.Request) -> str:
     return UNMATCHED if resource is None else resource.canonical
 
 
+def refuse_without_right(request: web.Request, noun: str, verb: str) -> None:
+    """Refuse who may not do this to the twin in the path; raises HttpProblem (403)."""
+    if not request[CALLER].may(request.match_info["tenant"], noun, verb):
+        raise HttpProblem(problems.CALLER_NOT_ALLOWED, f"{noun}.{verb} is not for you here.")
+
+
+def _for_operators(handler: Handler) -> Handler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if request[CALLER].kind != "operator":
+            raise HttpProblem(problems.CALLER_NOT_ALLOWED, "This is for the deployment's operator.")
+        return await handler(request)
+
+    return handle
+
+
+def _check_tenant(caller: Caller, tenant: str | None, *, is_open_to_all: bool) -> None:
+    """Refuse a twin that is none of the caller's business, or whose name no twin can have."""
+    if tenant is None:
+        return
+    is_name = parameters.IS_TENANT.fullmatch(tenant) is not None
+    if not caller.reaches(tenant) and not (is_open_to_all and is_name):
+        # The same words whatever was asked of whichever twin, and no instance in them.
+        raise HttpProblem(problems.CALLER_UNKNOWN, problems.CALLER_UNKNOWN.title)
+    if not is_name:
+        # Nothing behind this line need fear for what it puts the name into.
+        raise _no_tenant()
+
+
+def _visible(caller: Caller) -> list[str] | None:
+    """The twins that a caller may see in a list; None: all."""
+    if caller.kind == "operator" or caller.is_admin:
+        return None
+    own = [caller.tenant] if caller.tenant else sorted(caller.roles)
+    return [name for name in own if caller.may(name, "tenant", "show")]
+
+
 def _refuse_body(request: web.Request) -> None:
-    if request.can_read_body:
+    if request.method != "POST" and request.can_read_body:
         raise HttpProblem(problems.BODY_NOT_ACCEPTED, "The request came with a body.")
 
 
@@ -269,7 +351,7 @@ def _of_router(request: web.Request, error: web.HTTPException) -> HttpProblem:
     if isinstance(error, web.HTTPNotFound):
         return HttpProblem(problems.ROUTE_UNKNOWN, "No path of the API looks like this.")
     if isinstance(error, web.HTTPRequestEntityTooLarge):
-        return HttpProblem(problems.BODY_NOT_ACCEPTED, "The request came with a large body.")
+        return HttpProblem(problems.BODY_TOO_LARGE, "The request came with a large body.")
     logs.get().warning("request_refused", request_id=request[TRACE].instance, status=error.status)
     return HttpProblem(problems.MALFORMED_REQUEST, "The request cannot be served.")
 
@@ -295,5 +377,6 @@ def _log(request: web.Request, trace: Trace, status: int, seconds: float) -> Non
         duration_ms=round(seconds * 1_000, 3),
         position=trace.position,
         remote=request.remote,
+        principal=trace.principal,
         **known,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -23,7 +23,8 @@ class Call(Generic[Q]):
     A question that may be answered: *query* is valid, *reader* sees one moment of the tables.
 
     *tenant* exists, and *position* of its log is what the reader sees. On paths that are about no
-    single twin *tenant* is empty and *position* is None.
+    single twin *tenant* is empty, *position* is None and *visible* names the twins that the
+    caller may see (None: all).
     """
 
     route: str
@@ -33,6 +34,7 @@ class Call(Generic[Q]):
     position: int | None
     reader: Reader
     cursors: Cursors
+    visible: Sequence[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,8 @@ class Route(Generic[Q, A]):
     One path of the API. *problems* are the kinds of its own, beside those that any path has.
 
     A path with `{tenant}` in it is about one twin: it exists, `min_position` was waited for, and
-    the answer's header says which position it reflects.
+    the answer's header says which position it reflects. Who may `show` the noun that the path is
+    about (see `domain.rights`) may ask.
     """
 
     path: str
@@ -51,11 +54,20 @@ class Route(Generic[Q, A]):
     answer: type[A]
     handler: Callable[[Call[Q]], Awaitable[A]]
     problems: tuple[Kind, ...] = ()
+    noun: str = ""
 
     @property
     def tenant_scoped(self) -> bool:
         """Whether the path is about one twin."""
         return "{tenant}" in self.path
+
+    @property
+    def about(self) -> str:
+        """The noun whose `show` is asked for: *noun*, or else the path's first word of a twin."""
+        if self.noun:
+            return self.noun
+        rest = self.path.partition("{tenant}/")[2]
+        return rest.split("/")[0].replace("-", "_") or "tenant"
 
 
 @dataclass(frozen=True, slots=True)

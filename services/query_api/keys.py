@@ -1,8 +1,8 @@
 """
-Who may ask.
+The deployment's own key, which opens everything, and where it is safe to listen.
 
-One bearer key opens everything until people and services have identities of their own; so long,
-the server listens on loopback unless it is told otherwise in so many words.
+People and services have identities of their own, see `services/http_door/authentication.py`. This
+key is for whoever runs the deployment: set-up, watching, emergencies.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import hmac
 import ipaddress
 
 from services.failure import Failure
-from services.query_api.problems import KEY_MISSING, KEY_REFUSED, HttpProblem
 
 # 160 random bits are 27 characters of base64url; fewer could be guessed.
 KEY_CHARS_MIN = 27
@@ -38,16 +37,10 @@ class BearerKey:
     def __repr__(self) -> str:
         return "BearerKey([hidden])"
 
-    def check(self, authorization: str | None) -> None:
-        """Let a request with this Authorization header pass; raises HttpProblem (401)."""
-        if not authorization:
-            raise HttpProblem(KEY_MISSING, "The request has no Authorization header.")
-        scheme, _, key = authorization.partition(" ")
-        if scheme.lower() != "bearer":
-            raise HttpProblem(KEY_MISSING, "The Authorization header is not of the scheme Bearer.")
+    def is_key(self, text: str) -> bool:
+        """Whether this is the key; takes the same time for every text of a length."""
         # Digests have one length, so that the comparison does not tell the key's.
-        if not hmac.compare_digest(_digest(key.strip()), self._digest):
-            raise HttpProblem(KEY_REFUSED, "The key in the Authorization header is not valid.")
+        return hmac.compare_digest(_digest(text), self._digest)
 
 
 def check_address(host: str, *, remote_allowed: bool) -> None:
@@ -55,7 +48,7 @@ def check_address(host: str, *, remote_allowed: bool) -> None:
     if remote_allowed or _is_loopback(host):
         return
     raise UnsafeSettings(
-        f"Refusing to listen on {host}: one key opens all twins, so only this machine may ask.",
+        f"Refusing to listen on {host}: keys would cross the network in the clear.",
         "set VITO_API_HOST=127.0.0.1, or VITO_API_ALLOW_REMOTE=true behind a proxy with TLS.",
     )
 

@@ -1,8 +1,10 @@
 """
-Every way in which a question is not answered, as RFC 9457 problem documents.
+Every way in which a request is not answered, as RFC 9457 problem documents.
 
     HttpProblem   raised anywhere behind the door; the door turns it into a response
     Kind          the code, which clients branch on, with its status, title and usual remedy
+
+What the gate refuses has the gate's own codes, see `domain/refusals.py`.
 """
 
 from __future__ import annotations
@@ -16,13 +18,15 @@ from typing import Final
 from aiohttp import web
 from pydantic import BaseModel, Field
 
+from domain import refusals
+
 CONTENT_TYPE = "application/problem+json"
 
 
 class FieldError(BaseModel):
-    """One parameter that cannot be used."""
+    """One parameter or field that cannot be used."""
 
-    field: str = Field(description="name of the parameter")
+    field: str = Field(description="name of the parameter, or path of the field in the body")
     rule: str = Field(description="the rule that it breaks")
     remedy: str = Field(description="what to send instead")
 
@@ -36,8 +40,14 @@ class Problem(BaseModel):
     code: str = Field(description="branch on this", examples=["position_not_reached"])
     detail: str = Field(description="what is the case this time")
     remedy: str = Field(description="what to do")
-    instance: str = Field(description="this request; the server's logs carry the same id")
-    errors: list[FieldError] | None = Field(default=None, description="parameters at fault")
+    instance: str | None = Field(
+        default=None,
+        description="this request; the server's logs carry the same id. Left out of"
+        " `caller_unknown`, which is the same for every twin, byte for byte",
+    )
+    errors: list[FieldError] | None = Field(
+        default=None, description="parameters or fields at fault"
+    )
     position: int | None = Field(
         default=None, description="the position that the read side has reached"
     )
@@ -72,6 +82,19 @@ INVALID_PARAMETER: Final = Kind(
     "A parameter cannot be used.",
     "Correct the parameters named in errors; /openapi.json describes them.",
 )
+MALFORMED_COMMAND: Final = Kind(
+    "malformed_command",
+    HTTPStatus.BAD_REQUEST,
+    "The body is not a valid command.",
+    "Correct the fields named in errors; /openapi.json describes them.",
+)
+IDEMPOTENCY_KEY_MISSING: Final = Kind(
+    "idempotency_key_missing",
+    HTTPStatus.BAD_REQUEST,
+    "A command needs an Idempotency-Key that can be used.",
+    "Send the header `Idempotency-Key` with 1 to 64 of A-Z a-z 0-9 _ -: a new one for each command,"
+    " the same one when you ask again.",
+)
 INVALID_CURSOR: Final = Kind(
     "invalid_cursor",
     HTTPStatus.BAD_REQUEST,
@@ -82,13 +105,38 @@ KEY_MISSING: Final = Kind(
     "key_missing",
     HTTPStatus.UNAUTHORIZED,
     "No key was shown.",
-    "Send the header `Authorization: Bearer <key>`.",
+    "Send the header `Authorization: Bearer <API key or token>`, or sign in.",
 )
 KEY_REFUSED: Final = Kind(
     "key_refused",
     HTTPStatus.UNAUTHORIZED,
-    "The key is not valid.",
-    "Use the current key of this deployment.",
+    "The key, token or session is not valid.",
+    "Use a current one; an Owner of the twin issues keys.",
+)
+SIGN_IN_REFUSED: Final = Kind(
+    "sign_in_refused",
+    HTTPStatus.UNAUTHORIZED,
+    "Signing in was refused.",
+    "Correct what you entered, or ask for a one-time link.",
+)
+# The words are the domain's, so that nobody can tell which of the two has refused.
+CALLER_UNKNOWN: Final = Kind(
+    refusals.CALLER_UNKNOWN.code,
+    HTTPStatus.FORBIDDEN,
+    refusals.CALLER_UNKNOWN.message,
+    refusals.CALLER_UNKNOWN.remedy,
+)
+CALLER_NOT_ALLOWED: Final = Kind(
+    refusals.CALLER_NOT_ALLOWED.code,
+    HTTPStatus.FORBIDDEN,
+    refusals.CALLER_NOT_ALLOWED.message,
+    refusals.CALLER_NOT_ALLOWED.remedy,
+)
+CROSS_SITE_REFUSED: Final = Kind(
+    "cross_site_refused",
+    HTTPStatus.FORBIDDEN,
+    "A browser's session changes things from its own pages only.",
+    "Send the header `Vito-Csrf-Token` as /v1/me gives it, from a page of the same origin.",
 )
 ROUTE_UNKNOWN: Final = Kind(
     "route_unknown",
@@ -129,14 +177,46 @@ SOURCE_UNKNOWN: Final = Kind(
 METHOD_NOT_ALLOWED: Final = Kind(
     "method_not_allowed",
     HTTPStatus.METHOD_NOT_ALLOWED,
-    "This path can only be read.",
-    "Use GET. Commands go over the message bus, not over HTTP.",
+    "This path does not take this method.",
+    "Use a method that the header Allow names.",
+)
+COMMAND_RUNNING: Final = Kind(
+    "command_running",
+    HTTPStatus.CONFLICT,
+    "A command with this Idempotency-Key is being decided right now.",
+    "Ask again after Retry-After with the same key: you will get its one answer.",
+    retry_after_s=1,
 )
 BODY_NOT_ACCEPTED: Final = Kind(
     "body_not_accepted",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "A question has no body.",
     "Put everything into the path and the query string.",
+)
+BODY_TOO_LARGE: Final = Kind(
+    "body_too_large",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "The body is larger than any command.",
+    "Send less than 1 MiB.",
+)
+MEDIA_TYPE_REFUSED: Final = Kind(
+    "media_type_refused",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "The body must be JSON as it is.",
+    "Send `Content-Type: application/json` and no Content-Encoding.",
+)
+COMMAND_ID_REUSED: Final = Kind(
+    refusals.COMMAND_ID_REUSED.code,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+    "This Idempotency-Key was used before with another payload.",
+    "Use a new key for a new command; repeat an old one unchanged.",
+)
+SIGN_IN_SLOWED: Final = Kind(
+    "sign_in_slowed",
+    HTTPStatus.TOO_MANY_REQUESTS,
+    "Too many attempts to sign in.",
+    "Wait as long as Retry-After says.",
+    retry_after_s=1,
 )
 INTERNAL: Final = Kind(
     "internal",
@@ -163,6 +243,28 @@ READ_SIDE_UNAVAILABLE: Final = Kind(
     HTTPStatus.SERVICE_UNAVAILABLE,
     "The database cannot be asked.",
     "Ask again after Retry-After. Decisions are not affected by this.",
+    retry_after_s=1,
+)
+IDENTITY_UNAVAILABLE: Final = Kind(
+    "identity_unavailable",
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "Who asks cannot be verified right now.",
+    "Ask again after Retry-After; nothing was done.",
+    retry_after_s=1,
+)
+CANNOT_VERIFY: Final = Kind(
+    refusals.CANNOT_VERIFY.code,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "The command could not be decided in time; it may or may not have taken effect.",
+    "Do not call the vendor. Ask again with the same Idempotency-Key: you will get the one true"
+    " answer.",
+    retry_after_s=1,
+)
+GATE_UNAVAILABLE: Final = Kind(
+    "gate_unavailable",
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "The gate did not answer.",
+    "Ask again after Retry-After, or ask the tables, which answer without it.",
     retry_after_s=1,
 )
 POSITION_NOT_REACHED: Final = Kind(
@@ -221,7 +323,7 @@ class HttpProblem(Exception):
             code=kind.code,
             detail=self.detail,
             remedy=kind.remedy,
-            instance=instance,
+            instance=None if kind is CALLER_UNKNOWN else instance,
             errors=self.errors,
             position=self.position,
             min_position=self.min_position,
@@ -235,10 +337,15 @@ class HttpProblem(Exception):
             content_type=CONTENT_TYPE,
             headers=self.headers,
         )
-        if self.kind.retry_after_s is not None:
+        if self.kind.retry_after_s is not None and "Retry-After" not in response.headers:
             response.headers["Retry-After"] = str(self.kind.retry_after_s)
         if self.position is not None:
             response.headers["Vito-Position"] = str(self.position)
         if self.kind.status is HTTPStatus.UNAUTHORIZED:
-            response.headers["WWW-Authenticate"] = 'Bearer realm="vito"'
+            response.headers["WWW-Authenticate"] = _challenge(self.kind)
         return response
+
+
+def _challenge(kind: Kind) -> str:
+    # RFC 6750: who showed nothing is told of no error.
+    return 'Bearer realm="vito"' + (', error="invalid_token"' if kind is KEY_REFUSED else "")

@@ -42,8 +42,10 @@ SECURITY_HEADERS = {
 
 
 def add_security_headers(headers: CIMultiDict[str]) -> None:
-    """Put them on a response's headers."""
-    headers.update(SECURITY_HEADERS)
+    """Put them on a response's headers, unless it has its own: a page may run its own script."""
+    for name, value in SECURITY_HEADERS.items():
+        headers.setdefault(name, value)
+    headers["Server"] = SECURITY_HEADERS["Server"]
 
 
 class ApiRunner(web.AppRunner):

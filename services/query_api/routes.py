@@ -58,6 +58,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         meters.MetersQuery,
         meters.Meters,
         meters.show,
+        noun="budget",
     ),
     Route(
         f"{TENANT}/audit-log",
@@ -67,6 +68,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         audit_log.AuditLogPage,
         audit_log.show,
         (INVALID_CURSOR,),
+        noun="budget",
     ),
     Route(
         f"{TENANT}/decisions",
@@ -76,6 +78,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         decisions.DecisionsPage,
         decisions.show_all,
         (INVALID_CURSOR,),
+        noun="budget",
     ),
     Route(
         f"{TENANT}/decisions/{{decision_id}}",
@@ -85,6 +88,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         decisions.DecisionDetail,
         decisions.show,
         (DECISION_UNKNOWN,),
+        noun="budget",
     ),
     Route(
         f"{TENANT}/refusal-counts",
@@ -94,6 +98,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         refusals.RefusalCountsPage,
         refusals.show,
         (INVALID_CURSOR,),
+        noun="budget",
     ),
     Route(
         f"{TENANT}/holds",
@@ -103,6 +108,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         holds.HoldsPage,
         holds.show,
         (INVALID_CURSOR,),
+        noun="budget",
     ),
     Route(
         f"{TENANT}/policy",
@@ -265,6 +271,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         access.MembersPage,
         access.members,
         (INVALID_CURSOR,),
+        noun="access",
     ),
     Route(
         f"{TENANT}/invitations",
@@ -274,6 +281,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         access.InvitationsPage,
         access.invitations,
         (INVALID_CURSOR,),
+        noun="access",
     ),
     Route(
         f"{TENANT}/api-keys",
@@ -283,6 +291,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         access.ApiKeysPage,
         access.api_keys,
         (INVALID_CURSOR,),
+        noun="access",
     ),
     Route(
         f"{TENANT}/deployments",

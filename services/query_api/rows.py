@@ -50,7 +50,7 @@ _ENTRY: Final = (
     " modality, outcome, period, input_tokens, output_tokens, stream_ms, characters, requests,"
     " turns, token_units, minute_units, interaction_units, cost_amount, cost_nanos, currency,"
     " credit_nanos, overrun_nanos, held_nanos, late, session_id, vendor_ref, policy_version,"
-    " price_version"
+    " price_version, command_id"
 )
 _DECISION: Final = (
     "decision, decision_id, position, occurred_at, command_id, noun, verb, verdict, status, code,"
@@ -154,6 +154,16 @@ class Reader(DeploymentRows, KnowledgeRows):
             decision,
         )
 
+    async def decided(self, tenant: str, command_id: str) -> Row | None:
+        """The decision that answers this command, which is no settlement; the first of several."""
+        return await self._one(
+            _DECISION + ", fingerprint",
+            "decisions WHERE tenant = %(tenant)s AND command_id = %(name)s"
+            " AND fingerprint IS NOT NULL ORDER BY decision LIMIT 1",
+            tenant,
+            name=command_id,
+        )
+
     async def settlement(self, tenant: str, decision: int) -> Row | None:
         """The settlement with this number."""
         return await self._one(
@@ -244,12 +254,14 @@ class Reader(DeploymentRows, KnowledgeRows):
             {"tenant": tenant, "period": period},
         )
 
-    async def tenants(self, after: Keys | None, limit: int) -> list[Row]:
-        """Twins by name; the platform, which has a log like them, is none."""
+    async def tenants(
+        self, names: Sequence[str] | None, after: Keys | None, limit: int
+    ) -> list[Row]:
+        """Twins by name, only those of *names* if there are any; the platform is none."""
         page = Page(_TENANT, "tenants", ("tenant",), "ASC")
         page.also("tenant <> %(platform)s", platform=PLATFORM)
-        """Twins by name."""
-        page = Page(_TENANT, "tenants", ("tenant",), "ASC")
+        if names is not None:
+            page.also("tenant = ANY(%(names)s)", names=list(names))
         return await self._page(page, after, limit)
 
     async def audit_log(

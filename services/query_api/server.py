@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
 import msgspec
@@ -11,8 +11,14 @@ from aiohttp import web
 
 from services import logs
 from services.failure import Failure
+from services.http_door.answers import TableAnswers
+from services.http_door.authentication import Authentication
+from services.http_door.doors import Doors
+from services.http_door.idempotency import Idempotency
+from services.http_door.wiring import open_doors
 from services.query_api import openapi, probes
 from services.query_api.app import Api, Limits
+from services.query_api.cursors import Cursors
 from services.query_api.keys import BearerKey, check_address
 from services.query_api.lag import LagGauge, NatsStreamHeads, StreamHeads
 from services.query_api.protocol import ApiRunner
@@ -36,10 +42,11 @@ class Parts(msgspec.Struct, frozen=True):
     key: BearerKey
     read_side: ReadSide
     heads: StreamHeads
+    doors: Doors
     limits: Limits = Limits()
 
 
-def parts(settings: Settings) -> Parts:
+async def parts(settings: Settings, stack: AsyncExitStack) -> Parts:
     """What the settings ask for; raises Failure if they are unsafe or incomplete."""
     check_address(settings.api_host, remote_allowed=settings.api_allow_remote)
     return Parts(
@@ -48,6 +55,7 @@ def parts(settings: Settings) -> Parts:
         BearerKey(settings.bearer_key()),
         ReadSide(settings.postgres_reader()),
         NatsStreamHeads(settings.nats("api").options(), settings.shards),
+        await open_doors(settings, stack),
     )
 
 
@@ -70,8 +78,18 @@ async def start(chosen: Parts, stack: AsyncExitStack) -> Running:
     stack.push_async_callback(chosen.heads.close)
     limits = chosen.limits
     lag = LagGauge(chosen.heads, chosen.read_side.applied, max_age_s=limits.lag_max_age_s)
-    api = Api(chosen.read_side, lag, chosen.key, limits)
-    app = api.application(ROUTES, probes.handlers(api, openapi.encode()))
+    authentication = Authentication(chosen.key, chosen.doors.identity)
+    cursors = Cursors(chosen.key.cursor_secret)
+    api = Api(chosen.read_side, lag, authentication, cursors, limits)
+    answers = TableAnswers(chosen.read_side)
+    idempotency = Idempotency(answers, _lag_of(lag), lag_max=limits.lag_max)
+    signing_in = chosen.doors.sign_in()
+    stack.push_async_callback(signing_in.close)
+    app = api.application(
+        ROUTES,
+        probes.handlers(api, openapi.encode()),
+        chosen.doors.handlers(signing_in, idempotency),
+    )
     runner = ApiRunner(app, shutdown_timeout_s=SHUTDOWN_S)
     stack.push_async_callback(runner.cleanup)
     await runner.setup()
@@ -87,10 +105,18 @@ async def start(chosen: Parts, stack: AsyncExitStack) -> Running:
     return Running(api, app, f"http://{name}:{port}")
 
 
+def _lag_of(gauge: LagGauge) -> Callable[[], Awaitable[int | None]]:
+    async def lag() -> int | None:
+        found = await gauge.read()
+        return None if found.faults else found.worst
+
+    return lag
+
+
 async def serve(settings: Settings, stop: asyncio.Event, ready: Callable[[], None]) -> None:
     """Serve until *stop* is set; *ready* is called once it listens."""
     async with AsyncExitStack() as stack:
-        running = await start(parts(settings), stack)
+        running = await start(await parts(settings, stack), stack)
         logs.get().info("listening", url=running.url)
         ready()
         await stop.wait()

@@ -42,6 +42,10 @@ async def show(call: Call[PositionQuery]) -> Tenant:
 
 
 async def show_all(call: Call[ListQuery]) -> TenantsPage:
-    """A page of the twins."""
-    rows, cursor = await read_page(call, call.reader.tenants, {"tenant": str})
+    """A page of the twins that the caller may see."""
+    rows, cursor = await read_page(
+        call,
+        lambda after, limit: call.reader.tenants(call.visible, after, limit),
+        {"tenant": str},
+    )
     return TenantsPage(items=[Tenant.model_validate(row) for row in rows], next_cursor=cursor)

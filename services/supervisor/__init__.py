@@ -4,7 +4,7 @@
     lock the data directory
     nats-server, PostgreSQL            started, until each answers
     setup steps                        roles, migrations, streams
-    worker, projector, api             started one after the other, each until it says ready
+    worker, projector, callout, api    started one after the other, each until it says ready
     keep                               who dies is restarted, later each time
     stop                               in reverse order, within five seconds
 

@@ -26,6 +26,7 @@ from services.embedded.polling import until
 from services.embedded.postgres import Postgres
 from services.embedded.postgres_roles import ensure_database
 from services.failure import Failure
+from services.identity import random_secret
 from services.migrations.database import RolePasswords, prepare_database
 from services.secret import Secret
 from services.settings import Settings, password_name
@@ -37,7 +38,10 @@ SettingsStep: TypeAlias = Callable[[Settings], Awaitable[str | None]]
 # Run after the servers and before the services: name and "module:function".
 SETUP_STEPS: tuple[tuple[str, str], ...] = (("streams", "services.setup:streams"),)
 # Run when all services are ready.
-READY_STEPS: tuple[tuple[str, str], ...] = (("twins", "services.twins.provisioning:step"),)
+READY_STEPS: tuple[tuple[str, str], ...] = (
+    ("twins", "services.twins.provisioning:step"),
+    ("platform", "services.identity.founding:step"),
+)
 
 PORT_PATIENCE_S = 2.0
 # What keys, leases and snapshots may reserve, besides the streams of the log.
@@ -64,7 +68,7 @@ SERVICES: tuple[Access, ...] = (
     Access(ServiceSpec("callout", _vito("callout")), ("callout",), ("VITO_POSTGRES_READER_DSN",)),
     Access(
         ServiceSpec("api", _vito("api")),
-        ("api",),
+        ("api", "http"),
         ("VITO_POSTGRES_READER_DSN", "VITO_API_KEY", "VITO_API_PORT"),
     ),
 )
@@ -115,7 +119,8 @@ class Stack:
             log=self.log("postgres"),
         )
         api_port = self.settings.api_port or ports.pick(self.run.api_port)
-        self.run = msgspec.structs.replace(self.run, api_port=api_port, pid=0)
+        link, _ = random_secret.generate()
+        self.run = msgspec.structs.replace(self.run, api_port=api_port, pid=0, admin_link=link)
         forgotten = self.first_start and postgres.initialised
         # Before the first use of a password, so that none is ever lost.
         run_file.write(self.data_dir, self.run)

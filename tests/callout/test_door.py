@@ -185,6 +185,8 @@ def bad_logins(directory) -> dict[str, dict]:
     revoked, other = directory.issue("calls"), directory.issue("calls")
     directory.revoke(revoked, told=False)
     mixed = good.text.replace(good.key_id, other.key_id)
+    # Of the same twin, so that it is the session alone that is not theirs.
+    directory.roles["eve"] = {"cantor": "owner"}
     ended = Claims(principal=ANA, tenant="cantor", session="cd" * 32)
     return {
         "nothing": {},

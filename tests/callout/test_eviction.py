@@ -6,6 +6,7 @@ import asyncio
 import json
 from types import SimpleNamespace
 
+from services.callout import eviction
 from services.callout.connection_name import ConnectionName
 from services.callout.eviction import PAGE, Evictor
 from services.embedded.nats_config import ACCOUNT
@@ -56,9 +57,9 @@ class Servers:
         await self._cb(SimpleNamespace(subject=reply, data=json.dumps(answer).encode()))
 
 
-async def evicted(servers: Servers, *changes: Change, until) -> None:
+async def evicted(servers: Servers, *changes: Change, until, standing: bool = True) -> None:
     async def stands(_name: ConnectionName) -> bool:
-        return True
+        return standing
 
     evictor = Evictor(servers, stands)
     await evictor.start()
@@ -102,5 +103,15 @@ async def test_an_answer_that_cannot_be_read_stops_nothing():
     servers.extra = [b"", b"{}", b'{"server": {"id": "x", "name": "y"}}', b"\xff"]
 
     await evicted(servers, Change("key", "bad", "cantor"), until=lambda: servers.kicked)
+
+    assert servers.kicked == {("Na", 0)}
+
+
+async def test_everybody_is_looked_up_without_being_told(monkeypatch):
+    """At the start, and again and again, for a server that could not be reached then."""
+    servers = Servers({"a": ["key_k1@cantor", "worker", "client"]})
+    monkeypatch.setattr(eviction, "AUDIT_EVERY_S", 0.05)
+
+    await evicted(servers, until=lambda: len(servers.asked) >= 3, standing=False)
 
     assert servers.kicked == {("Na", 0)}

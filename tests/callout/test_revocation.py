@@ -9,7 +9,7 @@ import pytest
 
 from contracts import subjects
 from services.callout.connection_name import ConnectionName
-from services.callout.eviction import Targets
+from services.callout.eviction import Evictor, Targets
 from services.identity.directory import Change, SessionRecord
 from tests.callout.world import (
     SESSION,
@@ -158,11 +158,13 @@ async def test_while_the_directory_is_away_nobody_is_thrown_out(bus, directory_o
         await ends(caller)
 
 
-async def test_a_login_that_is_answered_in_that_moment_is_chased(bus, directory_of_people):
+async def test_a_login_that_is_answered_in_that_moment_is_chased(
+    bus, directory_of_people, monkeypatch
+):
     """It is on no list yet when the first look is taken."""
     key = directory_of_people.issue("calls")
-    found, look_up = asyncio.Event(), directory_of_people.find_key
-    go_on = asyncio.Event()
+    found, looked, go_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    look_up, judge = directory_of_people.find_key, Evictor._judge
 
     async def slow(key_id: str):
         record = await look_up(key_id)
@@ -170,6 +172,12 @@ async def test_a_login_that_is_answered_in_that_moment_is_chased(bus, directory_
         await go_on.wait()
         return record
 
+    async def judged(self, token, verdict, data) -> None:
+        await judge(self, token, verdict, data)
+        if isinstance(getattr(verdict, "__self__", None), Targets):
+            looked.set()
+
+    monkeypatch.setattr(Evictor, "_judge", judged)
     directory_of_people.find_key = slow
     async with callout(bus, directory_of_people):
         caller = Caller.with_key(bus, key)
@@ -177,6 +185,7 @@ async def test_a_login_that_is_answered_in_that_moment_is_chased(bus, directory_
         await found.wait()
         directory_of_people.find_key = look_up
         directory_of_people.revoke(key)
+        await looked.wait()
         go_on.set()
         await connecting
         await ends(caller)

@@ -22,7 +22,8 @@ from services.secret import Secret
 from services.settings import NatsLogin
 
 ISSUER = "vito:test"
-CALLOUT_KEYS: CalloutKeys = keys_in(new_file())
+CALLOUT_FILE = new_file()
+CALLOUT_KEYS: CalloutKeys = keys_in(CALLOUT_FILE)
 _KEY = Ed25519PrivateKey.generate()
 _KID = kid_of(_KEY.public_key())
 SIGNING_KEYS = SigningKeys(_KID, {_KID: _KEY})

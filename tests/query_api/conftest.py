@@ -22,6 +22,7 @@ from services.query_api.app import Limits
 from services.query_api.keys import BearerKey
 from services.query_api.lag import HeadsUnknown
 from services.query_api.read_side import PoolLimits, ReadSide
+from tests.http_door.doors import closed_doors
 from tests.query_api.twins import Tables, Twin
 
 PAGES_MAX = 300
@@ -110,12 +111,20 @@ def as_reader(dsn):
 
 
 @asynccontextmanager
-async def serving(dsn, *, heads=None, limits=None, pool=None):
-    """A server on the database."""
+async def serving(dsn, *, heads=None, limits=None, pool=None, doors=None):
+    """A server on the database; without *doors* only the operator is known, and nothing decided."""
     async with AsyncExitStack() as stack:
         heads = heads or FakeHeads()
         read_side = ReadSide(dsn, pool or PATIENT_POOL)
-        parts = server.Parts("127.0.0.1", 0, BearerKey(KEY), read_side, heads, limits or PATIENT)
+        parts = server.Parts(
+            "127.0.0.1",
+            0,
+            BearerKey(KEY),
+            read_side,
+            heads,
+            doors or closed_doors(),
+            limits or PATIENT,
+        )
         running = await server.start(parts, stack)
         session = await stack.enter_async_context(aiohttp.ClientSession())
         yield Asker(session, running, heads)

@@ -27,6 +27,7 @@ def environment(database):
         "VITO_POSTGRES_READER_DSN": as_reader(database),
         "VITO_NATS_URLS": f"nats://127.0.0.1:{ports.pick()}",
         "VITO_NATS_API_PASSWORD": "x" * 32,
+        "VITO_NATS_HTTP_PASSWORD": "x" * 32,
         "VITO_API_KEY": KEY,
         "VITO_API_PORT": str(ports.pick()),
     }
@@ -98,6 +99,7 @@ async def _in_flight(session):
         ({"VITO_API_KEY": ""}, "VITO_API_KEY"),
         ({"VITO_POSTGRES_READER_DSN": ""}, "VITO_POSTGRES_READER_DSN"),
         ({"VITO_NATS_API_PASSWORD": ""}, "VITO_NATS_API_PASSWORD"),
+        ({"VITO_NATS_HTTP_PASSWORD": ""}, "VITO_NATS_HTTP_PASSWORD"),
     ],
 )
 async def test_it_does_not_start_on_unsafe_or_missing_settings(

@@ -71,6 +71,8 @@ class Twin:
         self.spent = 0
         self.granted: list[int] = []
         self.settled: list[int] = []
+        # Stands in whatever text its rows have.
+        self.mark = ""
 
     @property
     def now_us(self) -> int:
@@ -83,10 +85,10 @@ class Twin:
         day_us = 86_400_000_000
         return [
             TenantProvisioned(
-                number, "c1", b"f", self.now_us, "Andrés Cantor", "TV Azteca", "admin"
+                number, "c1", b"f", self.now_us, f"Andrés Cantor{self.mark}", "TV Azteca", "admin"
             ),
-            PolicySet(number, "c1", b"f", self.now_us, 1, POLICY, "", "admin"),
-            PriceBookSet(number, "c1", b"f", self.now_us, 1, PRICES, "", "admin"),
+            PolicySet(number, "c1", b"f", self.now_us, 1, POLICY, self.mark, "admin"),
+            PriceBookSet(number, "c1", b"f", self.now_us, 1, PRICES, self.mark, "admin"),
             PeriodOpened(START_US, PERIOD, START_US - day_us, START_US + 29 * day_us),
             MeterLimitsSet(START_US, PERIOD, LIMIT_NANOS, 0, -1, -1, 9_000_000_000, -1),
         ]
@@ -114,7 +116,7 @@ class Twin:
                 self.now_us,
                 0,
                 self.now_us + 120_000_000,
-                f"s{number % 7}",
+                f"s{number % 7}{self.mark}",
                 1,
                 1,
                 self._standing(),
@@ -148,8 +150,8 @@ class Twin:
                 HELD_NANOS,
                 0,
                 UNITS,
-                f"s{reservation % 7}",
-                "vendor-1",
+                f"s{reservation % 7}{self.mark}",
+                f"vendor-1{self.mark}",
                 1,
                 1,
                 self._standing(),
@@ -187,21 +189,17 @@ class Twin:
 
     def top_up(self) -> list:
         """Credits are added."""
-        number = self._next()
+        number, reason = self._next(), f"gift{self.mark}"
         return [
             CreditsAdded(
-                number, f"c{number}", b"f", self.now_us, 7_000, "gift", "admin", self._standing()
+                number, f"c{number}", b"f", self.now_us, 7_000, reason, "admin", self._standing()
             )
         ]
 
     def set_policy(self, version: int) -> list:
         """Another version of the policy."""
-        number = self._next()
-        return [
-            PolicySet(
-                number, f"c{number}", b"f", self.now_us, version, POLICY, f"v{version}", "admin"
-            )
-        ]
+        number, note = self._next(), f"v{version}{self.mark}"
+        return [PolicySet(number, f"c{number}", b"f", self.now_us, version, POLICY, note, "admin")]
 
     def write_prompts(self) -> list:
         """Three versions of a prompt, the second live after a rollback, and a list of topics."""

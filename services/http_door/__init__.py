@@ -1,0 +1,16 @@
+"""
+The HTTP door: who asks, what they want done, and how they sign in.
+
+`services/query_api` answers questions from the tables; this is everything else of the same server.
+
+caller          somebody who was recognised, and what they may ask of which twin
+authentication  an Authorization header or a session's cookie becomes a caller, or 401
+cross_site      other sites may not use a browser's session
+commands        every command of the contracts as `POST /v1/tenants/{tenant}/<noun>/<verb>`
+idempotency     the same `Idempotency-Key` takes effect once, and is answered the same
+live            the gate's own views, `GET /v1/tenants/{tenant}/live/<noun>`
+gate_line       the way to the gate, over NATS
+sign_in         e-mail and password, or a one-time link, for a session; and out again
+slowing         who guesses must wait
+wiring          all of it, made from the settings
+"""

@@ -1,0 +1,85 @@
+"""
+The accounts in the log of the platform, as signing in writes to them.
+
+The door itself asks, as the operator: whoever signs in is nobody yet. So nobody else may send
+these commands over HTTP (`commands.OPERATORS_ONLY`): a session is begun by signing in only.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Final
+
+from contracts.access import OPERATOR
+from contracts.account import (
+    PLATFORM,
+    AccountCommand,
+    CloseSessions,
+    CountSignInFailure,
+    OpenSession,
+)
+from domain.identity_refusals import SESSION_UNKNOWN, SIGN_IN_BLOCKED
+from services.client.errors import CannotVerify as NotAnswered
+from services.http_door.gate_line import Gate
+from services.http_door.sign_in import CannotVerify, SignInNotPossible
+
+_GRANTED: Final = 200
+_UNAVAILABLE: Final = 503
+
+
+class GateAccounts:
+    """See sign_in.Accounts."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    async def open_session(
+        self,
+        person: str,
+        session_hash: bytes,
+        *,
+        expires_at_us: int,
+        user_agent: str,
+        link: str | None,
+    ) -> None:
+        """See Accounts."""
+        code = await self._told(
+            OpenSession(
+                command_id=_new_id(),
+                person=person,
+                session_hash=session_hash,
+                expires_at_us=expires_at_us,
+                user_agent=user_agent,
+                link=link,
+            )
+        )
+        if code:
+            raise SignInNotPossible(code)
+
+    async def close_session(self, person: str, session_hash: bytes) -> None:
+        """See Accounts."""
+        code = await self._told(
+            CloseSessions(command_id=_new_id(), person=person, session_hash=session_hash)
+        )
+        if code not in ("", SESSION_UNKNOWN.code):
+            raise CannotVerify(code)
+
+    async def count_failure(self, person: str) -> None:
+        """See Accounts."""
+        code = await self._told(CountSignInFailure(command_id=_new_id(), person=person))
+        if code not in ("", SIGN_IN_BLOCKED.code):
+            raise CannotVerify(code)
+
+    async def _told(self, command: AccountCommand) -> str:
+        """Have a command decided; return the code of a refusal, empty for none."""
+        try:
+            reply = await self._gate.command(PLATFORM, command, OPERATOR)
+        except NotAnswered as unknown:
+            raise CannotVerify(unknown.reason) from None
+        if reply["status"] == _UNAVAILABLE:
+            raise CannotVerify(reply["message"])
+        return "" if reply["status"] == _GRANTED else str(reply["code"])
+
+
+def _new_id() -> str:
+    return secrets.token_hex(16)

@@ -1,0 +1,251 @@
+"""
+Authentication: an Authorization header or a session's cookie becomes a caller, or it is a 401.
+
+    Authorization: Bearer vito_<environment>_<id>_<secret>   an API key, looked up and compared
+    Authorization: Bearer eyJ...                             a token, verified, then looked up
+    Authorization: Bearer <the key in .vito/run.json>        the deployment itself: the operator
+    Cookie: __Host-vito-session=<secret>                     a person who has signed in
+
+It fails closed: what cannot be looked up is a 503, never a yes. Nothing is cached, so a revocation
+counts from the moment that the directory knows of it. A header counts before a cookie, and a header
+that is refused is refused: there is no second try as somebody else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, Protocol
+
+import msgspec
+from aiohttp import web
+
+from contracts.access import Role, id_of, kind_of
+from services.http_door import session
+from services.http_door.caller import Caller
+from services.identity.api_key import KeyUnusable, is_same, parse
+from services.identity.directory import (
+    AccountRecord,
+    DirectoryDown,
+    KeyRecord,
+    LinkRecord,
+    SessionRecord,
+)
+from services.query_api.keys import BearerKey
+from services.query_api.problems import (
+    IDENTITY_UNAVAILABLE,
+    KEY_MISSING,
+    KEY_REFUSED,
+    HttpProblem,
+)
+
+CREDENTIAL_CHARS_MAX: Final = 4_096
+_US: Final = 1_000_000
+_NEVER_US: Final = 1 << 62
+_IS_TOKEN: Final = re.compile(r"eyJ[A-Za-z0-9_=-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+
+
+class Directory(Protocol):
+    """See `services.identity.directory`: who is who. It raises DirectoryDown."""
+
+    async def find_key(self, key_id: str) -> KeyRecord | None: ...
+    async def find_session(self, session_hash: bytes) -> SessionRecord | None: ...
+    async def find_link(self, link_hash: bytes) -> LinkRecord | None: ...
+    async def account(self, person: str) -> AccountRecord | None: ...
+    async def account_by_email(self, email: str) -> AccountRecord | None: ...
+    async def roles_of(self, person: str) -> Mapping[str, Role]: ...
+
+
+class Claims(Protocol):
+    """
+    What a token says whose signature, issuer, audience and times were checked.
+
+    *tenant* is the only twin that it speaks to, empty for an admin's; *session* is the hash, in
+    hex, of the session that it was made from.
+    """
+
+    @property
+    def principal(self) -> str: ...
+    @property
+    def tenant(self) -> str: ...
+    @property
+    def session(self) -> str: ...
+    @property
+    def expires_at_s(self) -> int: ...
+
+
+class TokenVerifier(Protocol):
+    """Checks tokens. Raises CredentialRefused, or CannotTell when it has no keys to check with."""
+
+    def verify(self, text: str) -> Claims: ...
+
+
+class CredentialRefused(Exception):
+    """A key, token or session that is none of ours, or no longer. Its message may be shown."""
+
+
+class CannotTell(Exception):
+    """Whether a token is one of ours cannot be said right now."""
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """
+    What callers are recognised with. *clock* counts microseconds since the epoch.
+
+    *used* hears of each use of a key, by twin and id. Keys of another *environment* are refused
+    unseen; None: there is no such check.
+    """
+
+    directory: Directory
+    tokens: TokenVerifier
+    clock: Callable[[], int]
+    used: Callable[[str, str], None]
+    environment: str | None = None
+
+
+class Presented(msgspec.Struct, frozen=True):
+    """What a request shows, spelled right and not yet believed."""
+
+    kind: Callable[[Authentication, str], Awaitable[Caller]]
+    text: str
+
+
+class Authentication:
+    """Recognises callers. Without *identity* it knows the operator's key and nobody else."""
+
+    def __init__(self, operator: BearerKey, identity: Identity | None) -> None:
+        self._operator = operator
+        self._identity = identity
+
+    # -- Before anything is looked up ------------------------------------------------
+
+    def presented(self, request: web.BaseRequest) -> Presented:
+        """Read what a request shows; raises HttpProblem (401). Costs next to nothing."""
+        headers = request.headers.getall("Authorization", [])
+        if len(headers) > 1:
+            raise HttpProblem(KEY_REFUSED, "The request has two Authorization headers.")
+        if headers and headers[0]:
+            return self._in_header(headers[0])
+        secret = session.in_cookie(request)
+        if secret is not None and self._identity is not None:
+            return Presented(Authentication._of_session, secret)
+        raise HttpProblem(KEY_MISSING, "The request has no Authorization header and no session.")
+
+    def _in_header(self, header: str) -> Presented:
+        scheme, _, text = header.partition(" ")
+        if scheme.lower() != "bearer":
+            raise HttpProblem(KEY_MISSING, "The Authorization header is not of the scheme Bearer.")
+        text = text.strip()
+        if self._operator.is_key(text):
+            return Presented(Authentication._of_operator, "")
+        if self._identity is None or len(text) > CREDENTIAL_CHARS_MAX or not text.isascii():
+            raise _refused()
+        if _IS_TOKEN.fullmatch(text):
+            return Presented(Authentication._of_token, text)
+        return Presented(Authentication._of_key, text)
+
+    # -- Who it is -------------------------------------------------------------------
+
+    async def caller(self, presented: Presented) -> Caller:
+        """Say who this is; raises HttpProblem (401, or 503 when nobody can say)."""
+        try:
+            return await presented.kind(self, presented.text)
+        except CredentialRefused as refused:
+            raise HttpProblem(KEY_REFUSED, str(refused)) from None
+        except KeyUnusable as refused:
+            raise HttpProblem(KEY_REFUSED, refused.message) from None
+        except DirectoryDown as down:
+            raise HttpProblem(IDENTITY_UNAVAILABLE, down.message) from None
+        except CannotTell as unknown:
+            raise HttpProblem(IDENTITY_UNAVAILABLE, str(unknown)) from None
+
+    async def _of_operator(self, _text: str) -> Caller:
+        return Caller(kind="operator")
+
+    async def _of_key(self, text: str) -> Caller:
+        parsed = parse(text, self._known.environment)
+        record = await self._known.directory.find_key(parsed.key_id)
+        # An id that nobody has is compared like one that somebody has.
+        expected = record.secret_hash if record else bytes(len(parsed.secret_hash))
+        if not is_same(expected, parsed.secret_hash) or record is None:
+            raise _refused()
+        return self._usable_key(record)
+
+    async def _of_token(self, text: str) -> Caller:
+        claims = self._known.tokens.verify(text)
+        if claims.session:
+            await self._open_session(bytes.fromhex(claims.session))
+        caller = await self._bearer(claims)
+        expires_at_us = min(claims.expires_at_s * _US, caller.expires_at_us or _NEVER_US)
+        return msgspec.structs.replace(caller, expires_at_us=expires_at_us)
+
+    async def _bearer(self, claims: Claims) -> Caller:
+        """A token is a cache of a decision; what may be taken back sooner is looked up."""
+        name, tenant = id_of(claims.principal), claims.tenant
+        match kind_of(claims.principal):
+            case "key":
+                record = await self._known.directory.find_key(name)
+                if record is None or record.tenant != tenant:
+                    raise _refused()
+                return self._usable_key(record)
+            case "person":
+                person = await self._person(name)
+                role = person.roles.get(tenant)
+                roles = {} if role is None else {tenant: role}
+                return msgspec.structs.replace(person, roles=roles, is_admin=False)
+            case "admin":
+                admin = await self._person(name)
+                return msgspec.structs.replace(admin, roles={})
+            case "visitor" if tenant:
+                return Caller(kind="visitor", id=name, tenant=tenant)
+            case _:
+                # The operator has a key and no tokens: what is signed can be passed on.
+                raise _refused()
+
+    async def _of_session(self, secret: str) -> Caller:
+        found = await self._open_session(session.hash_of(secret))
+        caller = await self._person(found.person)
+        return msgspec.structs.replace(
+            caller,
+            expires_at_us=found.expires_at_us,
+            session_hash=session.hash_of(secret),
+            csrf_token=session.csrf_token(secret),
+        )
+
+    # -- What is looked up -----------------------------------------------------------
+
+    @property
+    def _known(self) -> Identity:
+        assert self._identity is not None, "only the operator's key comes this far without it"
+        return self._identity
+
+    async def _open_session(self, session_hash: bytes) -> SessionRecord:
+        found = await self._known.directory.find_session(session_hash)
+        if found is None or not found.is_usable(self._known.clock()):
+            raise CredentialRefused("The session has ended. Sign in again.")
+        return found
+
+    def _usable_key(self, record: KeyRecord) -> Caller:
+        # Only who has shown the secret learns what became of the key.
+        if not record.is_usable(self._known.clock()):
+            what = "has expired" if record.revoked_at_us is None else "was revoked"
+            raise CredentialRefused(f"The key {what}.")
+        self._known.used(record.tenant, record.key_id)
+        return Caller(
+            kind="key",
+            id=record.key_id,
+            tenant=record.tenant,
+            scopes=record.scopes,
+            expires_at_us=record.expires_at_us,
+        )
+
+    async def _person(self, person: str) -> Caller:
+        account = await self._known.directory.account(person)
+        if account is None or account.locked:
+            raise CredentialRefused("The account cannot be used.")
+        roles = await self._known.directory.roles_of(person)
+        return Caller(kind="person", id=person, roles=roles, is_admin=account.is_admin)
+
+
+def _refused() -> HttpProblem:
+    return HttpProblem(KEY_REFUSED, "The key in the Authorization header is not valid.")

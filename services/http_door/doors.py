@@ -1,0 +1,63 @@
+"""All doors together: every endpoint that is no question to the tables, and what they need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from services.http_door import commands, live, me, sign_in, sign_in_page
+from services.http_door.authentication import Identity
+from services.http_door.endpoint import Endpoint, Handler
+from services.http_door.gate_line import Gate
+from services.http_door.idempotency import Idempotency
+from services.http_door.sign_in import Accounts, Passwords, SignIn
+from services.settings import Network
+
+# In the order of the document.
+ENDPOINTS: Final[tuple[Endpoint, ...]] = (
+    sign_in.SIGN_IN,
+    sign_in.SIGN_IN_BY_LINK,
+    sign_in.SIGN_OUT,
+    me.ME,
+    *commands.ENDPOINTS.values(),
+    *live.ENDPOINTS.values(),
+    me.JWKS,
+    sign_in_page.PAGE,
+)
+
+
+class Doors(msgspec.Struct, frozen=True):
+    """What the doors of one server are made of. *clock_s*: monotonic seconds."""
+
+    identity: Identity
+    gate: Gate
+    accounts: Accounts
+    passwords: Passwords
+    jwks: Callable[[], dict[str, Any]]
+    clock_s: Callable[[], float]
+    proxies: Sequence[Network] = ()
+
+    def sign_in(self) -> SignIn:
+        """Make what signs people in."""
+        return SignIn(
+            sign_in.SignInParts(
+                self.identity.directory,
+                self.accounts,
+                self.passwords,
+                self.identity.clock,
+                self.clock_s,
+                self.proxies,
+            )
+        )
+
+    def handlers(self, signing_in: SignIn, idempotency: Idempotency) -> Mapping[Endpoint, Handler]:
+        """Who answers what."""
+        return {
+            **signing_in.handlers(),
+            **me.handlers(self.jwks),
+            **commands.handlers(self.gate, idempotency),
+            **live.handlers(self.gate),
+            **sign_in_page.handlers(),
+        }

@@ -1,0 +1,98 @@
+"""
+The line to the gate: commands and questions over NATS, in the name of who was recognised.
+
+The bus lets the role `http` speak for every principal, so nothing but this module may hold its
+connection, and a principal comes from `Caller.principal` only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final, Protocol, TypeAlias
+
+from nats.aio.client import Client
+
+from contracts import subjects
+from contracts.commands import NOUN_AND_VERB, AnyCommand
+from services.client.attempts import Attempts
+from services.client.connection import NotConnected, of_login, open_connection
+from services.client.errors import CannotVerify
+from services.client.patience import Patience, Timing
+from services.client.wire import Wire
+from services.settings import NatsLogin
+
+# A failover takes up to 3 s; what is not answered by then is told so, and may be asked again.
+PATIENCE: Final = Patience(deadline_s=5.0, attempt_s=1.0)
+CONNECT_S: Final = 2.0
+_UNAVAILABLE: Final = 503
+_ASK_AGAIN: Final = ("cannot_verify", "overloaded")
+
+Reply: TypeAlias = dict[str, Any]
+
+
+class Gate(Protocol):
+    """
+    Decides commands and shows what it has; each reply as `contracts/replies.py` says.
+
+    Both raise CannotVerify when no answer came, and MalformedCommand for what the contract forbids.
+    """
+
+    async def command(self, tenant: str, command: AnyCommand, principal: str) -> Reply: ...
+
+    async def show(self, tenant: str, noun: str, principal: str) -> Reply: ...
+
+
+class GateLine:
+    """The gate behind a NATS server; connects on first use and heals by itself."""
+
+    def __init__(
+        self, login: NatsLogin, *, patience: Patience = PATIENCE, timing: Timing | None = None
+    ) -> None:
+        self._login = login
+        self._patience = patience
+        self._timing = timing or Timing()
+        self._wire = Wire("json")
+        self._client: Client | None = None
+        self._connecting = asyncio.Lock()
+
+    async def command(self, tenant: str, command: AnyCommand, principal: str) -> Reply:
+        """See Gate."""
+        noun, verb = NOUN_AND_VERB[type(command)]
+        subject = subjects.command(tenant, noun, verb, principal)
+        return await self._ask(subject, self._wire.encode(command), command.command_id)
+
+    async def show(self, tenant: str, noun: str, principal: str) -> Reply:
+        """See Gate."""
+        return await self._ask(subjects.query(tenant, noun, principal), b"", "")
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        if self._client is not None:
+            await self._client.close()
+
+    async def _ask(self, subject: str, payload: bytes, command_id: str) -> Reply:
+        bus = await self._connected(subject, command_id)
+        attempts = Attempts(
+            bus, self._wire, self._timing, self._patience, subject=subject, command_id=command_id
+        )
+        while True:
+            reply: Reply | None = await attempts.send(payload, dict)
+            if reply is None:
+                await attempts.pause()
+            elif reply.get("status") == _UNAVAILABLE and reply.get("code") in _ASK_AGAIN:
+                await attempts.pause(str(reply["code"]), reply.get("retry_after_ms"))
+            else:
+                return reply
+
+    async def _connected(self, subject: str, command_id: str) -> Client:
+        async with self._connecting:
+            if self._client is None or self._client.is_closed:
+                try:
+                    self._client = await open_connection(
+                        **of_login(self._login), connect_s=CONNECT_S, name="vito-http"
+                    )
+                except NotConnected as problem:
+                    raise CannotVerify(
+                        subject, command_id, attempts=0, reason=problem.message
+                    ) from problem
+            return self._client

@@ -1,0 +1,96 @@
+"""Wiring: the doors of a deployment, made from its settings."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, Final
+
+from services.failure import Failure
+from services.http_door.accounts import GateAccounts
+from services.http_door.authentication import CannotTell, CredentialRefused, Identity
+from services.http_door.doors import Doors
+from services.http_door.gate_line import GateLine
+from services.identity import jwks, signing_keys
+from services.identity.api_key import environment_of
+from services.identity.directory import Directory
+from services.identity.jwks import JwksFile, JwksUnusable
+from services.identity.last_used import LastUsed
+from services.identity.passwords import Passwords
+from services.identity.tokens import Claims, TokenRefused, TokenVerifier, issuer_of
+from services.settings import Settings
+
+DOOR: Final = "api"
+
+
+async def open_doors(settings: Settings, stack: AsyncExitStack) -> Doors:
+    """Make what the settings ask for; it is closed with *stack*. Raises Failure."""
+    gate = GateLine(settings.nats("http"))
+    stack.push_async_callback(gate.close)
+    if settings.development:
+        # Whoever needs the keys first makes them.
+        signing_keys.open_keys(settings.token_keys(), development=True, now_s=int(time.time()))
+    keys = JwksFile(settings.token_jwks(), clock=time.monotonic)
+    verifier = TokenVerifier(keys, issuer=issuer_of(settings.deployment), door=DOOR, clock=_now_us)
+    directory = await stack.enter_async_context(Directory(settings.postgres_reader()))
+    return Doors(
+        identity=Identity(
+            directory,
+            Tokens(verifier),
+            _now_us,
+            _noting(settings.postgres_reader(), stack),
+            environment_of(settings.deployment),
+        ),
+        gate=gate,
+        accounts=GateAccounts(gate),
+        passwords=Passwords(),
+        jwks=lambda: _published(settings.token_jwks()),
+        clock_s=time.monotonic,
+        proxies=settings.api_proxies,
+    )
+
+
+def _noting(dsn: str, stack: AsyncExitStack) -> Callable[[str, str], None]:
+    """Have the last use of each key written now and then, until *stack* ends."""
+    used = LastUsed(dsn, _now_us)
+    writing = asyncio.create_task(used.run(), name="last-used")
+
+    async def stop() -> None:
+        writing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await writing
+
+    stack.push_async_callback(stop)
+    return used.note
+
+
+class Tokens:
+    """See authentication.TokenVerifier."""
+
+    def __init__(self, verifier: TokenVerifier) -> None:
+        self._verifier = verifier
+
+    def verify(self, text: str) -> Claims:
+        """See TokenVerifier."""
+        try:
+            return self._verifier.verify(text)
+        except TokenRefused as refused:
+            raise CredentialRefused(refused.message) from None
+        except Failure as failure:
+            raise CannotTell("Tokens cannot be verified right now.") from failure
+
+
+def _published(path: Path) -> dict[str, Any]:
+    """Read the file anew, so that a key is published the moment it is there; raises Failure."""
+    try:
+        return jwks.document(jwks.read(path.read_bytes()))
+    except (OSError, ValueError) as problem:
+        raise JwksUnusable(f"{path} does not hold public keys.", "correct it.") from problem
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1_000

@@ -1,0 +1,91 @@
+"""The doors of a test's server, with everything that they need in memory."""
+
+from services.http_door.authentication import Identity
+from services.http_door.doors import Doors
+from services.http_door.sign_in import SignInNotPossible
+from services.identity.directory import LinkRecord, SessionRecord
+from services.identity.random_secret import digest
+from tests.http_door.memory_gate import MemoryGate
+from tests.http_door.people import NOW_US, FakeDirectory, FakePasswords, FakeTokens
+
+
+class Clock:
+    """Time that only a test moves."""
+
+    def __init__(self, now_us=NOW_US):
+        self.now_us = now_us
+
+    def __call__(self):
+        return self.now_us
+
+    @property
+    def now_s(self):
+        return self.now_us / 1_000_000
+
+    def pass_s(self, seconds):
+        self.now_us += int(seconds * 1_000_000)
+
+
+class FakeAccounts:
+    """The log of accounts: what is written shows in the directory at once."""
+
+    def __init__(self, directory, clock):
+        self.directory = directory
+        self.clock = clock
+        self.failures = []
+        self.fault = None
+
+    async def open_session(self, person, session_hash, *, expires_at_us, user_agent, link):
+        if self.fault is not None:
+            raise self.fault
+        if link is not None:
+            found = self.directory.links[digest(link)]
+            if found.used:
+                raise SignInNotPossible("link_unknown")
+            self.directory.links[digest(link)] = LinkRecord(person, found.expires_at_us, True)
+        self.directory.sessions[session_hash] = SessionRecord(person, expires_at_us, False)
+
+    async def close_session(self, person, session_hash):
+        found = self.directory.sessions[session_hash]
+        self.directory.sessions[session_hash] = SessionRecord(person, found.expires_at_us, True)
+
+    async def count_failure(self, person):
+        self.failures.append(person)
+
+
+class World:
+    """All fakes of one server."""
+
+    def __init__(self):
+        self.clock = Clock()
+        self.directory = FakeDirectory()
+        self.tokens = FakeTokens()
+        self.gate = MemoryGate(self.clock)
+        self.accounts = FakeAccounts(self.directory, self.clock)
+        self.passwords = FakePasswords()
+        self.used = []
+        self.keys = []
+
+    def jwks(self):
+        if isinstance(self.keys, Exception):
+            raise self.keys
+        return {"keys": self.keys}
+
+    def doors(self):
+        return Doors(
+            identity=Identity(
+                self.directory, self.tokens, self.clock, lambda *key: self.used.append(key), "test"
+            ),
+            gate=self.gate,
+            accounts=self.accounts,
+            passwords=self.passwords,
+            jwks=self.jwks,
+            clock_s=lambda: self.clock.now_s,
+        )
+
+
+def closed_doors():
+    """Doors that know the operator and nobody else, and whose gate has one twin, `cantor`."""
+    world = World()
+    world.gate.provision("cantor")
+    return world.doors()

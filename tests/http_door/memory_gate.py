@@ -1,0 +1,111 @@
+"""A gate in memory: the real writer and the real rules, with a log that takes every commit."""
+
+import asyncio
+import json
+
+import msgspec
+
+from contracts.access import OPERATOR
+from domain import access
+from domain.state import State
+from domain.views import view
+from projections.projection import Commit
+from services.client.errors import CannotVerify
+from services.gate.writer import TenantWriter, Waiter
+from services.tenant_log.codec import GENESIS
+from tests.simulation.twins import provision
+
+PRICE_NANOS = 1_000
+
+
+class MemoryGate:
+    """
+    See services.http_door.gate_line.Gate.
+
+    *heard* is what was asked: (tenant, noun or command, principal). *fault* is raised instead of
+    answering, after the command took effect: a reply that was lost.
+    """
+
+    def __init__(self, clock):
+        self.clock = clock
+        self.writers = {}
+        self.heard = []
+        self.commits = []
+        self.fault = None
+        # Answers wait for *pause*; then *taken* says that one does.
+        self.pause = None
+        self.taken = asyncio.Event()
+
+    async def command(self, tenant, command, principal):
+        self.heard.append((tenant, command, principal))
+        answers = []
+        self.writer(tenant).offer(Waiter([command], principal, answers.extend))
+        self.commit(tenant)
+        if self.pause is not None:
+            self.taken.set()
+            await self.pause.wait()
+        if self.fault is not None:
+            raise self.fault
+        return as_sent(answers[0])
+
+    async def show(self, tenant, noun, principal):
+        self.heard.append((tenant, noun, principal))
+        if self.fault is not None:
+            raise self.fault
+        answers = []
+        self.writer(tenant).offer(Waiter([], principal, answers.extend, question=noun))
+        self.commit(tenant)
+        return as_sent(answers[0])
+
+    def provision(self, tenant, limit_nanos=5_000_000_000, name="Twin"):
+        """Make a twin that is easy to reason about."""
+        command = msgspec.structs.replace(provision(limit_nanos, PRICE_NANOS), display_name=name)
+        self.writer(tenant).offer(Waiter([command], OPERATOR, lambda _answers: None))
+        self.commit(tenant)
+
+    def admit(self, tenant, *, members=None, keys=None):
+        """Let the twin's own log know members by role and keys by scopes."""
+        state = self.state(tenant).access
+        for person, role in (members or {}).items():
+            state.members[person] = access.Member(role)
+        for key, scopes in (keys or {}).items():
+            state.keys[key] = access.Key(list(scopes))
+
+    def credits(self, tenant):
+        """What is left of all credits."""
+        found = view("budget", self.state(tenant), self.clock())
+        return next(meter.remaining for meter in found.meters if meter.meter == "credits")
+
+    def state(self, tenant):
+        return self.writer(tenant).state
+
+    def writer(self, tenant):
+        if tenant not in self.writers:
+            self.writers[tenant] = TenantWriter(
+                State(name=tenant),
+                GENESIS,
+                0,
+                key=bytes(32),
+                key_version=1,
+                actor="test",
+                clock=self.clock,
+            )
+        return self.writers[tenant]
+
+    def commit(self, tenant):
+        writer = self.writer(tenant)
+        while writer.has_work:
+            append = writer.take()
+            group = writer.stored(append.version)
+            self.commits.append(
+                Commit(0, len(self.commits) + 1, tenant, group.index, self.clock(), group.events)
+            )
+
+
+def as_sent(answer):
+    """A reply as it comes out of the wire."""
+    return json.loads(msgspec.json.encode(answer))
+
+
+def unverified():
+    return CannotVerify("cmd.x", "id", attempts=3, reason="no reply within 1 s")

@@ -1,0 +1,63 @@
+"""Every operation of the OpenAPI document: what it is about, and a request for it that is valid."""
+
+import secrets
+
+import msgspec
+
+from contracts.commands import NOUN_AND_VERB
+from services.query_api import openapi
+from services.query_api.routes import ROUTES
+from tests.examples import COMMANDS
+
+DOCUMENT = openapi.document()
+OPERATIONS = {
+    operation["operationId"]: (method.upper(), path, operation)
+    for path, methods in DOCUMENT["paths"].items()
+    for method, operation in methods.items()
+}
+_COMMAND_OF = {
+    f"{noun}/{verb}".replace("_", "-"): (command, (noun, verb))
+    for command, (noun, verb) in NOUN_AND_VERB.items()
+}
+_ABOUT = {route.path: route.about for route in ROUTES}
+_BODIES = {type(command): command for command in COMMANDS}
+_PATH = {"decision_id": "{tenant}.2", "version": "1"}
+TENANT = "/v1/tenants/{tenant}"
+
+
+def is_open(operation):
+    """Whether the document says that nobody need say who they are."""
+    return operation.get("security") == []
+
+
+def right_of(method, path):
+    """The noun and verb that an operation of a twin asks for."""
+    rest = path.removeprefix(TENANT).lstrip("/")
+    if method == "POST":
+        return _COMMAND_OF[rest][1]
+    if rest.startswith("live/"):
+        return rest.removeprefix("live/").replace("-", "_"), "show"
+    return _ABOUT[path], "show"
+
+
+def target(path, tenant):
+    """The path of a request."""
+    names = {name: value.format(tenant=tenant) for name, value in _PATH.items()}
+    return path.format(tenant=tenant, **names)
+
+
+def body_of(path):
+    """The body of a command, from the examples of the contracts."""
+    command = _BODIES[_COMMAND_OF[path.removeprefix(TENANT).lstrip("/")][0]]
+    fields = msgspec.json.decode(msgspec.json.encode(command))
+    del fields["command_id"]
+    return fields
+
+
+async def ask(site, operation_id, tenant, headers):
+    """Ask for an operation as it should be asked."""
+    method, path, _ = OPERATIONS[operation_id]
+    if method == "POST" and path.startswith(TENANT):
+        known = {"Idempotency-Key": secrets.token_hex(8)} | headers
+        return await site.ask("POST", target(path, tenant), known, body_of(path))
+    return await site.ask(method, target(path, tenant), headers)

@@ -1,0 +1,151 @@
+"""Everybody who may come to the door of two twins, with what they show, good and bad."""
+
+import hashlib
+
+import msgspec
+
+from contracts.access import ROLES
+from services.http_door import session
+from services.http_door.authentication import CredentialRefused
+from services.identity import api_key
+from services.identity.api_key import generate_key
+from services.identity.directory import (
+    AccountRecord,
+    DirectoryDown,
+    KeyRecord,
+    LinkRecord,
+    SessionRecord,
+)
+from services.identity.passwords import Verified
+from services.identity.random_secret import generate
+
+NOW_US = 1_790_000_100_000_000
+SCOPES = ("calls", "agent", "read", "mint")
+HOUR_US = 3_600_000_000
+
+
+class Claims(msgspec.Struct, frozen=True):
+    """See services.http_door.authentication.Claims."""
+
+    principal: str
+    tenant: str = ""
+    session: str = ""
+    expires_at_s: int = (NOW_US + HOUR_US) // 1_000_000
+
+
+class FakeTokens:
+    """Tokens by their text."""
+
+    def __init__(self):
+        self.known = {}
+
+    def issue(self, **claims):
+        text = f"eyJ{len(self.known):04d}.e30.AAAA"
+        self.known[text] = Claims(**claims)
+        return text
+
+    def verify(self, text):
+        if text not in self.known:
+            raise CredentialRefused("The token's signature is wrong.")
+        return self.known[text]
+
+
+class FakeDirectory:
+    """See services.identity.directory.Directory. *asked* is what was looked up."""
+
+    def __init__(self):
+        self.keys, self.sessions, self.links = {}, {}, {}
+        self.accounts, self.roles = {}, {}
+        self.asked = []
+        self.away = False
+
+    async def find_key(self, key_id):
+        return self._found("key", self.keys, key_id)
+
+    async def find_session(self, session_hash):
+        return self._found("session", self.sessions, session_hash)
+
+    async def find_link(self, link_hash):
+        return self._found("link", self.links, link_hash)
+
+    async def account(self, person):
+        return self._found("account", self.accounts, person)
+
+    async def account_by_email(self, email):
+        by_email = {account.email: account for account in self.accounts.values()}
+        return self._found("email", by_email, email.strip().lower())
+
+    async def roles_of(self, person):
+        return self._found("roles", self.roles, person) or {}
+
+    def _found(self, what, table, name):
+        self.asked.append((what, name))
+        if self.away:
+            raise DirectoryDown("Identity cannot be looked up right now.", "ask again")
+        return table.get(name)
+
+    # -- Who there is --------------------------------------------------------------
+
+    def add_key(self, tenant, *scopes, expires_at_us=None, revoked_at_us=None):
+        """Issue a key; return its text."""
+        made = generate_key("test")
+        self.keys[made.key_id] = KeyRecord(
+            made.key_id, tenant, made.secret_hash, frozenset(scopes), expires_at_us, revoked_at_us
+        )
+        return made.text
+
+    def add_person(self, person, roles=None, *, is_admin=False, locked=False, password=""):
+        """Register somebody; *password* is kept as FakePasswords wants it."""
+        self.accounts[person] = AccountRecord(
+            person, f"{person}@example.com", password and f"hash:{password}", locked, is_admin, 0
+        )
+        self.roles[person] = roles or {}
+        return person
+
+    def add_session(self, person, *, expires_at_us=NOW_US + HOUR_US, closed=False):
+        """Open a session; return the cookie's secret."""
+        made = session.new()
+        self.sessions[made.session_hash] = SessionRecord(person, expires_at_us, closed)
+        return made.secret
+
+    def add_link(self, person, *, expires_at_us=NOW_US + HOUR_US, used=False):
+        """Issue a one-time link; return its secret."""
+        secret, digest = generate()
+        self.links[digest] = LinkRecord(person, expires_at_us, used)
+        return secret
+
+
+class FakePasswords:
+    """See services.identity.passwords.Passwords. *compared* counts."""
+
+    def __init__(self):
+        self.compared = 0
+
+    async def verify(self, password, kept):
+        self.compared += 1
+        return Verified(is_right=kept == f"hash:{password}")
+
+
+def bearer(text):
+    return {"Authorization": f"Bearer {text}"}
+
+
+def cookie(secret, *, proof=True, site="same-origin"):
+    """What a browser sends from a page of ours; *proof*: the page sends the token too."""
+    headers = {"Cookie": f"{session.COOKIE}={secret}", "Sec-Fetch-Site": site}
+    return headers | ({"Vito-Csrf-Token": session.csrf_token(secret)} if proof else {})
+
+
+def forged(key):
+    """A key with the right id, spelled right, with another secret."""
+    other = generate_key("test").text
+    head = key.rsplit("_", 1)[0]
+    body = f"{head}_{other.rsplit('_', 1)[1][:43]}"
+    return body + api_key._checksum(body)
+
+
+def digest_of(text):
+    return hashlib.sha256(text.encode()).digest()
+
+
+ALL_ROLES = ROLES
