@@ -12,6 +12,7 @@ import typer
 import uvloop
 from rich.console import Console
 
+from contracts.account import PLATFORM
 from contracts.views import PolicyView, View, ViewNoun
 from domain.period import zone
 from services import logs
@@ -48,7 +49,9 @@ def show(
         return
     clock = zone(policy.policy.time_zone) if policy.policy else UTC
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
-    wanted = {name: view for name, view in views.items() if noun in (None, name)}
+    # Accounts are the platform's, which is no twin; a twin has an empty view of them.
+    left_out = "account" if noun is None and tenant != PLATFORM else None
+    wanted = {n: view for n, view in views.items() if noun in (None, n) and n != left_out}
     console.print(screen(wanted, clock))
 
 
