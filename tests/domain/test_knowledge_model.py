@@ -62,25 +62,26 @@ class Knowledge(RuleBasedStateMachine):
         act=st.sampled_from(["approve", "reject"]),
     )
     def judge(self, actor: str, name: str, content: str, act: str) -> None:
-        self._try(actor, name, lambda: getattr(self.twin, act)(content, name))
+        self._try(actor, name, lambda: getattr(self.twin, act)(content, name), content)
 
     @rule(
         name=st.sampled_from(NAMES),
         content=st.sampled_from(CONTENTS),
-        asked=st.sampled_from(["approve", "reject"]),
+        named=st.sampled_from(CONTENTS),
+        actor=st.sampled_from(ACTORS),
+        act=st.sampled_from(["approve", "approve", "reject", "wait"]),
     )
-    def whole_way(self, name: str, content: str, asked: str) -> None:
-        """What random steps would seldom do: all that leads to a decision, in order."""
-        for actor, act, args in (
-            ("person_editor", "add", ()),
-            ("person_editor", "submit", ()),
-            ("key_ingest", "begin", ()),
-        ):
-            self._try(actor, name, lambda act=act, args=args: getattr(self.twin, act)(name, *args))
-        self._try("key_ingest", name, lambda: self.twin.ingested(content, name))
-        self._try("person_approver", name, lambda: getattr(self.twin, asked)(content, name))
+    def whole_way(self, name: str, content: str, named: str, actor: str, act: str) -> None:
+        """What random steps would seldom do: all that leads to a review, in order."""
+        twin = self.twin
+        self._try("person_editor", name, lambda: twin.add(name))
+        self._try("person_editor", name, lambda: twin.submit(name))
+        self._try("key_ingest", name, lambda: twin.begin(name))
+        self._try("key_ingest", name, lambda: twin.ingested(content, name))
+        if act != "wait":
+            self._try(actor, name, lambda: getattr(twin, act)(named, name), named)
 
-    def _try(self, actor: str, name: str, act) -> None:
+    def _try(self, actor: str, name: str, act, named: str = "") -> None:
         """Do it as the gate does: rights first, then the decision."""
         twin = self.twin
         decide, heard = twin.decide, []
@@ -94,15 +95,15 @@ class Knowledge(RuleBasedStateMachine):
             event = act()
         finally:
             del twin.decide
-        self._note(actor, name, event)
+        self._note(actor, name, event, named)
 
-    def _note(self, actor: str, name: str, event) -> None:
+    def _note(self, actor: str, name: str, event, named: str) -> None:
         match event:
             case SourceIngested(is_new=True):
                 self.on_screen[name] = event.content_hash
             case SourceApproved():
                 assert actor in MAY_APPROVE
-                assert self.on_screen.get(name) == event.content_hash
+                assert self.on_screen.get(name) == named == event.content_hash
                 self.said_yes.add((name, self.on_screen.pop(name)))
             case SourceRetired():
                 self.retired.add(name)

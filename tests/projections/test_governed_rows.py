@@ -57,7 +57,8 @@ async def read_side(tables):
         await wipe(owner)
 
         async def show(twin: Governed, query: str) -> list[tuple]:
-            await project(projector, [commits_of(twin)])
+            # One by one: a change must find in the tables what came before it.
+            await project(projector, [[commit] for commit in commits_of(twin)])
             return await rows(owner, query)
 
         yield show
