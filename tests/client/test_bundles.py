@@ -153,6 +153,16 @@ async def test_asks_again_after_a_while_although_nothing_came(bus):
     assert bus.asked >= 2
 
 
+async def test_an_answer_that_is_no_news_is_not_given_again(bus):
+    """It asks every so often; hardly ever has anything changed."""
+    async with following(bus, again_s=0.01) as bundles:
+        await anext(bundles)
+        waiting = asyncio.ensure_future(anext(bundles))
+        await bus.asked_often.wait()
+        bus.current = bundle(2)
+        assert (await waiting).revision == 2
+
+
 async def test_an_agent_goes_on_while_nobody_answers(bus):
     """It has a bundle; losing the gate for a minute is no reason to hang up."""
     async with following(bus, again_s=0.01) as bundles:

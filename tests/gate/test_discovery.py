@@ -6,8 +6,8 @@ import asyncio
 
 import msgspec
 
+from contracts import questions
 from contracts.commands import NOUN_AND_VERB
-from contracts.questions import QUESTIONS as PARAMETERS
 from contracts.subjects import shard_of
 from services.gate.endpoints import QUESTIONS, SERVICE
 from tests.gate.served import AUTHORIZE, ask, authorize, connected, json_of
@@ -48,7 +48,10 @@ async def test_services_are_found_with_everything_a_caller_needs(served):
                 for noun, verb in NOUN_AND_VERB.values()
             ),
             *(f"qry.{{tenant}}.{noun}.show.{{principal}}" for noun in QUESTIONS),
-            *(f"qry.{{tenant}}.{noun}.{verb}.{{principal}}" for noun, verb in PARAMETERS.values()),
+            *(
+                f"qry.{{tenant}}.{noun}.{verb}.{{principal}}"
+                for noun, verb in questions.QUESTIONS.values()
+            ),
         }
         for endpoint in info["endpoints"]:
             assert endpoint["subject"].startswith(f"shard.{info['metadata']['shard']}.")

@@ -173,6 +173,8 @@ class TestCommandLine:
     def vito(self, served, monkeypatch):
         for name, value in served.variables.items():
             monkeypatch.setenv(name, value)
+        # Logs would go to this runner's output for the rest of the tests, which is closed by then.
+        monkeypatch.setattr("services.logs.configure", lambda *_, **__: None)
         runner = CliRunner()
 
         def run(app, *args, text=None):
