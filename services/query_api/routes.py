@@ -181,6 +181,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         prompt.PromptRendered,
         prompt.preview,
         (VERSION_UNKNOWN,),
+        verb="preview",
     ),
     Route(
         f"{TENANT}/prompt/activations",
@@ -301,6 +302,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         deployment.DeploymentsPage,
         deployment.show_all,
         (INVALID_CURSOR,),
+        noun="deployment",
     ),
     Route(
         f"{TENANT}/deployments/{{deployment}}",
@@ -310,6 +312,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         deployment.OneDeployment,
         deployment.show,
         (DEPLOYMENT_UNKNOWN,),
+        noun="deployment",
     ),
     Route(
         f"{TENANT}/deployments/{{deployment}}/disclosures",
@@ -319,6 +322,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         deployment.DisclosuresPage,
         deployment.disclosures,
         (INVALID_CURSOR, DEPLOYMENT_UNKNOWN),
+        noun="deployment",
     ),
     Route(
         f"{TENANT}/knowledge",
