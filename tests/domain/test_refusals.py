@@ -150,19 +150,6 @@ REACHED = {
     "prompt_invalid": lambda: Twin().save("{{nobody}}"),
     "topics_invalid": lambda: Twin().set_topics(Topic(name="t", phrases=["!"])),
     "credits_too_large": lambda: [t := Twin(), *(t.top_up(10**15) for _ in range(10))][-1],
-}
-REACHED |= identity_refusals_reached.REACHED
-# What answers without a decision: nothing of it is in the log.
-UNDECIDED = {
-    "command_id_reused",
-    OVERLOADED.code,
-    CANNOT_VERIFY.code,
-    CALLER_UNKNOWN.code,
-    CALLER_NOT_ALLOWED.code,
-}
-# Reached with a smaller bound, in the tests of authorisations and of accounts.
-BOUNDED = {"too_many_holds", "too_many_accounts"}
-REACHED |= {
     "modality_above_ceiling": lambda: visited("text").authorize(10, "voice", session_id=VISITOR),
     "session_of_another": lambda: visited("text").authorize(1, session_id="s"),
     "deployment_unknown": lambda: Governed().mint(),
@@ -194,10 +181,17 @@ REACHED |= {
     "person_needed": lambda: as_key((t := Governed(), t.reviewable())[0]).approve(),
     "approver_needed": lambda: as_key((t := Governed(), t.reviewable(), t.approve())[0]).retire(),
 }
+REACHED |= identity_refusals_reached.REACHED
 # What answers without a decision: nothing of it is in the log.
-UNDECIDED = {"command_id_reused", OVERLOADED.code, CANNOT_VERIFY.code}
-# Reached with a smaller bound, in the tests of authorisations.
-BOUNDED = {"too_many_holds", "too_many_visitors", "too_many_sources"}
+UNDECIDED = {
+    "command_id_reused",
+    OVERLOADED.code,
+    CANNOT_VERIFY.code,
+    CALLER_UNKNOWN.code,
+    CALLER_NOT_ALLOWED.code,
+}
+# Reached with a smaller bound, in the tests of what they bound.
+BOUNDED = {"too_many_holds", "too_many_accounts", "too_many_visitors", "too_many_sources"}
 # Why a caller is not heard at all; reached in the tests of visitors.
 BARRED = {"visit_over"}
 
