@@ -76,7 +76,7 @@ def judge(seen: Seen, expected: Expected) -> None:
     """Note what contradicts the claim."""
     for what, status in seen.own.items():
         expected.equal(f"A's key for A, {what}", status, GRANTED)
-    for what, status in {**seen.foreign, **seen.nobody}.items():
+    for what, status in (*seen.foreign.items(), *seen.nobody.items()):
         expected.equal(f"A's key for another, {what}", status, FORBIDDEN)
     expected.equal("requests tried for another", len(seen.foreign), len(seen.own))
     expected.equal("answers that tell whether B exists", seen.differences, [])

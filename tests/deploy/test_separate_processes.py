@@ -57,6 +57,7 @@ class Deployment:
             "/run/secrets/nats_ca": str(node.tls.ca_file),
             "/run/secrets/kek": str(secrets / "kek.json"),
             "/run/secrets/callout_keys": str(secrets / "callout_keys.json"),
+            "/run/secrets/token_keys": str(secrets / "token_keys.json"),
             "/run/secrets/token_jwks": str(secrets / "token_jwks.json"),
             "@postgres:5432/": f"@127.0.0.1:{postgres.port}/",
         }
