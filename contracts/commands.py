@@ -12,16 +12,32 @@ from contracts.budget import (
     SettleCall,
     TopUpCredits,
 )
+from contracts.data_key import DataKeyCommand, RewrapKey, RotateKey
 from contracts.policy import PolicyCommand, SetPolicy
 from contracts.price_book import PriceBookCommand, SetPriceBook
-from contracts.tenant import ProvisionTenant, ResumeTenant, SuspendTenant, TenantCommand
+from contracts.secret import OpenSecret, PutSecret, RevokeSecret, RotateSecret, SecretsCommand
+from contracts.tenant import (
+    EraseTenant,
+    ProvisionTenant,
+    ResumeTenant,
+    SuspendTenant,
+    TenantCommand,
+)
 
-AnyCommand: TypeAlias = TenantCommand | PolicyCommand | PriceBookCommand | BudgetCommand
+AnyCommand: TypeAlias = (
+    TenantCommand
+    | PolicyCommand
+    | PriceBookCommand
+    | BudgetCommand
+    | SecretsCommand
+    | DataKeyCommand
+)
 
 NOUN_AND_VERB: dict[type[AnyCommand], tuple[str, str]] = {
     ProvisionTenant: ("tenant", "provision"),
     SuspendTenant: ("tenant", "suspend"),
     ResumeTenant: ("tenant", "resume"),
+    EraseTenant: ("tenant", "erase"),
     SetPolicy: ("policy", "set"),
     SetPriceBook: ("price_book", "set"),
     AuthorizeCall: ("budget", "authorize"),
@@ -29,4 +45,10 @@ NOUN_AND_VERB: dict[type[AnyCommand], tuple[str, str]] = {
     ExtendCall: ("budget", "extend"),
     ReleaseCall: ("budget", "release"),
     TopUpCredits: ("budget", "top_up"),
+    PutSecret: ("secret", "put"),
+    RotateSecret: ("secret", "rotate"),
+    RevokeSecret: ("secret", "revoke"),
+    OpenSecret: ("secret", "open"),
+    RotateKey: ("data_key", "rotate"),
+    RewrapKey: ("data_key", "rewrap"),
 }

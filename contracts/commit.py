@@ -19,11 +19,21 @@ import msgspec
 
 from contracts.access import AccessEvent
 from contracts.budget import BudgetEvent
+from contracts.data_key import DataKeyEvent
 from contracts.policy import PolicyEvent
 from contracts.price_book import PriceBookEvent
+from contracts.secret import SecretEvent
 from contracts.tenant import TenantEvent
 
-AnyEvent: TypeAlias = TenantEvent | PolicyEvent | PriceBookEvent | BudgetEvent | AccessEvent
+AnyEvent: TypeAlias = (
+    TenantEvent
+    | PolicyEvent
+    | PriceBookEvent
+    | BudgetEvent
+    | AccessEvent
+    | SecretEvent
+    | DataKeyEvent
+)
 
 TOPIC = "vito-commit/1"
 FIRST_PREV = "0" * 64

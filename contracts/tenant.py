@@ -1,4 +1,4 @@
-"""A twin as a whole: it exists, it is asked to stop, it goes on."""
+"""A twin as a whole: it exists, it is asked to stop, it goes on, it is erased."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
-from contracts.message import Command, Event, Text, UnixUs
+from contracts.message import Command, Event, TenantId, Text, UnixUs
 from contracts.policy import Policy
 from contracts.price_book import PriceBook
 
-TenantStatus: TypeAlias = Literal["absent", "active", "suspended", "asleep"]
+TenantStatus: TypeAlias = Literal["absent", "active", "suspended", "asleep", "erased"]
 DisplayName: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
 # -- Commands ----------------------------------------------------------------
@@ -42,7 +42,18 @@ class ResumeTenant(Command, frozen=True, kw_only=True):
     reason: Text = ""
 
 
-TenantCommand: TypeAlias = ProvisionTenant | SuspendTenant | ResumeTenant
+class EraseTenant(Command, frozen=True, kw_only=True):
+    """
+    Destroy the twin's data key, for ever: nobody can read anything of it again, in no copy.
+
+    *confirm* is the twin's name once more. The name is never given to another twin.
+    """
+
+    confirm: TenantId
+    reason: Text = ""
+
+
+TenantCommand: TypeAlias = ProvisionTenant | SuspendTenant | ResumeTenant | EraseTenant
 
 # -- Events ------------------------------------------------------------------
 
@@ -82,4 +93,19 @@ class TenantResumed(Event, frozen=True):
     actor: str
 
 
-TenantEvent: TypeAlias = TenantProvisioned | TenantSuspended | TenantResumed
+class TenantErased(Event, frozen=True):
+    """
+    The last event of a log. Its key is destroyed next, so that soon nobody can read this either.
+
+    What says so for good is the key store: a mark in place of the keys.
+    """
+
+    decision: int
+    command_id: str
+    fingerprint: bytes
+    at_us: UnixUs
+    reason: str
+    actor: str
+
+
+TenantEvent: TypeAlias = TenantProvisioned | TenantSuspended | TenantResumed | TenantErased

@@ -117,8 +117,44 @@ class RateView(Reply, frozen=True, kw_only=True):
     retry_after_us: int
 
 
-View: TypeAlias = TenantView | PolicyView | PriceBookView | BudgetView | RateView
-ViewNoun: TypeAlias = Literal["tenant", "policy", "price_book", "budget", "rate"]
+class SecretVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    One version that can be opened, until *until_us* if that is not null.
+
+    *openings* counts how often it was, the last time at *last_opened_at_us*.
+    """
+
+    version: int
+    at_us: int
+    actor: str
+    until_us: int | None
+    openings: int
+    last_opened_at_us: int | None
+
+
+class SecretName(msgspec.Struct, frozen=True, kw_only=True):
+    """One name. *last_version* counts all versions there ever were."""
+
+    name: str
+    last_version: int
+    versions: list[SecretVersion]
+
+
+class SecretsView(Reply, frozen=True, kw_only=True):
+    """
+    What is in the vault, by name; no value, and nothing made from one.
+
+    *key_version* is the version of the data key that seals what is new.
+    """
+
+    tenant: str
+    position: int
+    key_version: int
+    secrets: list[SecretName]
+
+
+View: TypeAlias = TenantView | PolicyView | PriceBookView | BudgetView | RateView | SecretsView
+ViewNoun: TypeAlias = Literal["tenant", "policy", "price_book", "budget", "rate", "secret"]
 
 VIEWS: dict[ViewNoun, type[View]] = {
     "tenant": TenantView,
@@ -126,4 +162,5 @@ VIEWS: dict[ViewNoun, type[View]] = {
     "price_book": PriceBookView,
     "budget": BudgetView,
     "rate": RateView,
+    "secret": SecretsView,
 }

@@ -19,10 +19,12 @@ from contracts.budget import (
     HoldReleased,
     Standing,
 )
+from contracts.data_key import KeyRotated
 from contracts.policy import PolicySet
 from contracts.price_book import PriceBookSet
-from contracts.replies import Decision, Receipt, Verdict
-from contracts.tenant import TenantProvisioned, TenantResumed, TenantSuspended
+from contracts.replies import Decision, OpenedSecret, Receipt, Verdict
+from contracts.secret import SecretOpened, SecretPut, SecretRevoked, SecretRotated
+from contracts.tenant import TenantErased, TenantProvisioned, TenantResumed, TenantSuspended
 from domain.memory import Decided
 from domain.refusals import BY_CODE, Refusal
 
@@ -59,6 +61,22 @@ def not_decided(command_id: str, refusal: Refusal, *, retry_after_ms: int | None
         retry_after_ms=retry_after_ms,
         message=refusal.message,
         remedy=refusal.remedy,
+    )
+
+
+def with_value(receipt: Receipt, value: str) -> OpenedSecret:
+    """Add a secret's value to the receipt of its opening; keep neither."""
+    return OpenedSecret(
+        receipt.status,
+        receipt.code,
+        receipt.command_id,
+        receipt.decision_id,
+        receipt.position,
+        receipt.reservation_id,
+        str(receipt.facts["name"]),
+        receipt.version,
+        value,
+        replayed=receipt.replayed,
     )
 
 
@@ -193,9 +211,11 @@ def _receipt(tenant: str, event: Decided, position: int | None) -> Receipt:
         decision_id=f"{tenant}.{event.decision}" if position is not None else None,
         position=position,
         reservation_id=(
-            f"{tenant}.{event.reservation}" if isinstance(event, HoldReleased) else None
+            f"{tenant}.{event.reservation}"
+            if isinstance(event, HoldReleased | SecretOpened)
+            else None
         ),
-        version=event.version if isinstance(event, PolicySet | PriceBookSet) else None,
+        version=event.version if isinstance(event, _VERSIONED) else None,
         committed_nanos=standing.committed_nanos,
         held_nanos=standing.held_nanos,
         limit_nanos=standing.limit_nanos,
@@ -204,8 +224,25 @@ def _receipt(tenant: str, event: Decided, position: int | None) -> Receipt:
         resets_at_us=standing.resets_at_us or None,
         message=refusal.message if refusal else "",
         remedy=refusal.remedy if refusal else "",
-        facts=event.facts if isinstance(event, CommandRefused) else {},
+        facts=_facts(event),
     )
+
+
+def _facts(event: Decided) -> dict[str, int | str]:
+    match event:
+        case CommandRefused():
+            return event.facts
+        case SecretOpened():
+            return {"name": event.name}
+        case SecretRotated():
+            return {"replaced": event.replaced, "replaced_until_us": event.replaced_until_us}
+        case SecretRevoked():
+            return {"versions": ", ".join(map(str, event.versions))}
+        case _:
+            return {}
+
+
+_VERSIONED = PolicySet | PriceBookSet | SecretPut | SecretRotated | SecretOpened | KeyRotated
 
 
 def _standing(event: Decided) -> Standing:
@@ -222,4 +259,10 @@ _DONE: dict[type[Decided], str] = {
     TenantResumed: "resumed",
     PolicySet: "policy_set",
     PriceBookSet: "price_book_set",
+    SecretPut: "secret_put",
+    SecretRotated: "secret_rotated",
+    SecretRevoked: "secret_revoked",
+    SecretOpened: "secret_opened",
+    KeyRotated: "key_rotated",
+    TenantErased: "erased",
 }

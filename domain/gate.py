@@ -12,7 +12,9 @@ Rules that span two aggregates read the sibling's state, because one writer hold
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
+
+import msgspec
 
 from contracts.access import OPERATOR, CallerRefused
 from contracts.budget import (
@@ -35,12 +37,26 @@ from contracts.budget import (
 )
 from contracts.commands import NOUN_AND_VERB, AnyCommand
 from contracts.commit import AnyEvent
+from contracts.data_key import KeyRotated, RewrapKey, RotateKey
 from contracts.policy import PolicySet, SetPolicy
 from contracts.price_book import PriceBookSet, SetPriceBook
+from contracts.secret import (
+    OpenSecret,
+    PutSecret,
+    RevokeSecret,
+    RotateSecret,
+    SecretOpened,
+    SecretPut,
+    SecretReopened,
+    SecretRevoked,
+    SecretRotated,
+)
 from contracts.tenant import (
+    EraseTenant,
     ProvisionTenant,
     ResumeTenant,
     SuspendTenant,
+    TenantErased,
     TenantProvisioned,
     TenantResumed,
     TenantSuspended,
@@ -49,6 +65,7 @@ from contracts.usage import NO_UNITS
 from domain import (
     authorize,
     budget,
+    data_key,
     flood,
     governance,
     holds,
@@ -57,8 +74,10 @@ from domain import (
     price_book,
     rate,
     rights,
+    secret,
     session,
     tenant,
+    vault,
 )
 from domain.refusals import COMMAND_ID_REUSED, Refusal
 from domain.state import Envelope, State
@@ -141,7 +160,15 @@ _GRANTS: dict[type[AnyCommand], type[AnyEvent]] = {
     ResumeTenant: TenantResumed,
     SetPolicy: PolicySet,
     SetPriceBook: PriceBookSet,
+    EraseTenant: TenantErased,
+    PutSecret: SecretPut,
+    RotateSecret: SecretRotated,
+    RevokeSecret: SecretRevoked,
+    OpenSecret: SecretOpened,
+    RotateKey: KeyRotated,
 }
+# Nothing of them is in the log: they change nothing that a twin is.
+NOT_DECIDED: Final = (RewrapKey,)
 
 
 def decide(state: State, command: AnyCommand, envelope: Envelope) -> list[AnyEvent]:
@@ -164,6 +191,12 @@ _DECIDE: dict[type[AnyCommand], Callable[[State, Any, Envelope], list[AnyEvent]]
     ResumeTenant: governance.resume,
     SetPolicy: governance.set_policy,
     SetPriceBook: governance.set_price_book,
+    EraseTenant: governance.erase,
+    PutSecret: vault.put,
+    RotateSecret: vault.rotate,
+    RevokeSecret: vault.revoke,
+    OpenSecret: vault.open_secret,
+    RotateKey: governance.rotate_key,
 }
 
 
@@ -217,6 +250,7 @@ def _call_settled(state: State, event: CallSettled) -> None:
             session.extend(state.sessions, event.session_id, event.units)
         else:
             session.close(state.sessions, event.session_id, event.held_units, event.units)
+    secret.close(state.secrets, event.reservation)
     state.decisions = event.decision
     memory.remember(state.memory, event, state.position)
 
@@ -225,12 +259,14 @@ def _hold_released(state: State, event: HoldReleased) -> None:
     budget.hold_released(state.budget, event)
     if event.session_id:
         session.close(state.sessions, event.session_id, event.held_units, NO_UNITS)
+    secret.close(state.secrets, event.reservation)
     _decided(state, event)
 
 
 def _holds_expired(state: State, event: HoldsExpired) -> None:
     budget.holds_expired(state.budget, event)
     for hold in event.holds:
+        secret.close(state.secrets, hold.reservation)
         if hold.session_id:
             session.close(state.sessions, hold.session_id, hold.held_units, NO_UNITS)
 
@@ -244,6 +280,42 @@ def _tenant_changed(
     state: State, event: TenantProvisioned | TenantSuspended | TenantResumed
 ) -> None:
     tenant.evolve(state.tenant, event)
+    _decided(state, event)
+
+
+def _tenant_erased(state: State, event: TenantErased) -> None:
+    """Forget everything but the name: nothing of it is decided, timed or shown any more."""
+    blank = State(state.name, state.position, event.decision, state.clock_us)
+    for field in State.__struct_fields__:
+        setattr(state, field, getattr(blank, field))
+    state.tenant.status, state.tenant.erased_by = "erased", event.actor
+
+
+def _secret_stored(state: State, event: SecretPut | SecretRotated) -> None:
+    if isinstance(event, SecretPut):
+        secret.put(state.secrets, event)
+    else:
+        secret.rotated(state.secrets, event)
+    # The answer needs no box, and a memory full of them would be large.
+    _decided(state, msgspec.structs.replace(event, sealed=b""))
+
+
+def _secret_revoked(state: State, event: SecretRevoked) -> None:
+    secret.revoked(state.secrets, event)
+    _decided(state, event)
+
+
+def _secret_opened(state: State, event: SecretOpened) -> None:
+    secret.opened(state.secrets, event)
+    _decided(state, event)
+
+
+def _secret_reopened(state: State, event: SecretReopened) -> None:
+    secret.reopened(state.secrets, event)
+
+
+def _key_rotated(state: State, event: KeyRotated) -> None:
+    data_key.evolve(state.data_key, event)
     _decided(state, event)
 
 
@@ -286,8 +358,15 @@ _EVOLVE: dict[type[AnyEvent], Callable[[State, Any], None]] = {
     TenantProvisioned: _tenant_changed,
     TenantSuspended: _tenant_changed,
     TenantResumed: _tenant_changed,
+    TenantErased: _tenant_erased,
     PolicySet: _policy_set,
     PriceBookSet: _price_book_set,
+    SecretPut: _secret_stored,
+    SecretRotated: _secret_stored,
+    SecretRevoked: _secret_revoked,
+    SecretOpened: _secret_opened,
+    SecretReopened: _secret_reopened,
+    KeyRotated: _key_rotated,
     PeriodOpened: _period_opened,
     MeterLimitsSet: _changes_nothing,
     RefusalsCounted: _changes_nothing,

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 from contracts.budget import CreditsAdded, PeriodOpened, TopUpCredits
 from contracts.commit import AnyEvent
+from contracts.data_key import KeyRotated, RotateKey
 from contracts.policy import Policy, PolicySet, SetPolicy
 from contracts.price_book import PriceBook, PriceBookSet, SetPriceBook
 from contracts.tenant import (
+    EraseTenant,
     ProvisionTenant,
     ResumeTenant,
     SuspendTenant,
+    TenantErased,
     TenantProvisioned,
     TenantResumed,
     TenantSuspended,
 )
-from domain import budget, policy, price_book
+from domain import budget, data_key, policy, price_book
 from domain.period import month_after, month_at
 from domain.refusals import (
+    CONFIRMATION_DIFFERS,
     CREDITS_TOO_LARGE,
+    KEY_ROTATED_JUST_NOW,
     NOT_SUSPENDED,
     POLICY_INVALID,
     PRICE_BOOK_INVALID,
+    TOO_MANY_KEY_VERSIONS,
     TWIN_EXISTS,
     TWIN_UNKNOWN,
     VERSION_CONFLICT,
@@ -176,6 +182,53 @@ def resume(state: State, command: ResumeTenant, envelope: Envelope) -> list[AnyE
             envelope.fingerprint,
             envelope.now_us,
             command.reason,
+            envelope.actor,
+        )
+    ]
+
+
+def erase(state: State, command: EraseTenant, envelope: Envelope) -> list[AnyEvent]:
+    if state.tenant.status == "absent":
+        return [refuse(state, command, envelope, TWIN_UNKNOWN)]
+    if command.confirm != state.name:
+        return [refuse(state, command, envelope, CONFIRMATION_DIFFERS)]
+    return [
+        TenantErased(
+            state.decisions + 1,
+            command.command_id,
+            envelope.fingerprint,
+            envelope.now_us,
+            command.reason,
+            envelope.actor,
+        )
+    ]
+
+
+def why_not_rotated(state: State, now_us: int) -> Refusal | None:
+    """Say why the data key may not be rotated now; versions are many, but not without end."""
+    known = state.data_key
+    if known.version >= data_key.VERSIONS_MAX:
+        return TOO_MANY_KEY_VERSIONS
+    if known.rotated_us and now_us < known.rotated_us + data_key.PAUSE_US:
+        return KEY_ROTATED_JUST_NOW
+    return None
+
+
+def rotate_key(state: State, command: RotateKey, envelope: Envelope) -> list[AnyEvent]:
+    if state.tenant.status == "absent":
+        return [refuse(state, command, envelope, TWIN_UNKNOWN)]
+    stopped = why_not_rotated(state, envelope.now_us)
+    if stopped is not None:
+        facts: dict[str, int | str] = {"rotated_at_us": state.data_key.rotated_us}
+        return [refuse(state, command, envelope, stopped, facts)]
+    assert envelope.key_version > state.data_key.version, "the key is made before it is told of"
+    return [
+        KeyRotated(
+            state.decisions + 1,
+            command.command_id,
+            envelope.fingerprint,
+            envelope.now_us,
+            envelope.key_version,
             envelope.actor,
         )
     ]

@@ -27,9 +27,11 @@ from contracts.budget import (
     HoldExtended,
     HoldReleased,
 )
+from contracts.data_key import KeyRotated
 from contracts.policy import PolicySet
 from contracts.price_book import PriceBookSet
-from contracts.tenant import TenantProvisioned, TenantResumed, TenantSuspended
+from contracts.secret import SecretOpened, SecretPut, SecretRevoked, SecretRotated
+from contracts.tenant import TenantErased, TenantProvisioned, TenantResumed, TenantSuspended
 
 HORIZON_US = 300_000_000
 COMMANDS_PER_GENERATION = 32_768
@@ -42,8 +44,14 @@ Decided: TypeAlias = (
     | CreditsAdded
     | HoldExtended
     | HoldReleased
+    | KeyRotated
     | PolicySet
     | PriceBookSet
+    | SecretOpened
+    | SecretPut
+    | SecretRevoked
+    | SecretRotated
+    | TenantErased
     | TenantProvisioned
     | TenantResumed
     | TenantSuspended

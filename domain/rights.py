@@ -32,6 +32,7 @@ RIGHTS: Final[dict[tuple[str, str], Right]] = {
     ("tenant", "suspend"): Right("owner", admin=True),
     ("tenant", "resume"): Right("owner", admin=True),
     ("tenant", "show"): Right("viewer", _SEES, admin=True),
+    ("tenant", "erase"): Right(admin=True),
     ("policy", "set"): Right("owner"),
     ("policy", "show"): Right("viewer", _READS, admin=True),
     # What a call costs is the platform's word: an owner could make calls free otherwise.
@@ -44,6 +45,14 @@ RIGHTS: Final[dict[tuple[str, str], Right]] = {
     ("budget", "top_up"): Right("owner"),
     ("budget", "show"): Right("viewer", _SEES, admin=True),
     ("rate", "show"): Right("viewer", _SEES, admin=True),
+    ("secret", "put"): Right("owner"),
+    ("secret", "rotate"): Right("owner"),
+    ("secret", "revoke"): Right("owner"),
+    # No person: a value goes to who makes the call, and only while the call is open.
+    ("secret", "open"): Right(scopes=_CALLS),
+    ("secret", "show"): Right("viewer", _READS, admin=True),
+    ("data_key", "rotate"): Right("owner", admin=True),
+    ("data_key", "rewrap"): Right(admin=True),
 }
 
 

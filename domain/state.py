@@ -13,7 +13,19 @@ from typing import Final, NamedTuple
 import msgspec
 
 from contracts.budget import NO_STANDING, Standing
-from domain import access, budget, flood, memory, policy, price_book, rate, session, tenant
+from domain import (
+    access,
+    budget,
+    data_key,
+    flood,
+    memory,
+    policy,
+    price_book,
+    rate,
+    secret,
+    session,
+    tenant,
+)
 
 # To be raised when the same shape of State comes to mean something else.
 MEANING: Final = 1
@@ -40,14 +52,23 @@ class State(msgspec.Struct, array_like=True):
     memory: memory.State = msgspec.field(default_factory=memory.State)
     flood: flood.State = msgspec.field(default_factory=flood.State)
     access: access.State = msgspec.field(default_factory=access.State)
+    secrets: secret.State = msgspec.field(default_factory=secret.State)
+    data_key: data_key.State = msgspec.field(default_factory=data_key.State)
 
 
 class Envelope(NamedTuple):
-    """What surrounds a command: *fingerprint* is a digest of its payload, *now_us* the time."""
+    """
+    What surrounds a command: *fingerprint* is a digest of its payload, *now_us* the time.
+
+    *sealed* is a secret that was in the command, and *key_version* the newest version of the data
+    key, which seals it.
+    """
 
     fingerprint: bytes
     now_us: int
     actor: str
+    sealed: bytes = b""
+    key_version: int = 1
 
 
 def standing_now(state: State) -> Standing:

@@ -1,11 +1,11 @@
-"""Tenant: a twin exists, is suspended or put to sleep, and goes on."""
+"""Tenant: a twin exists, is suspended or put to sleep, goes on, and is erased in the end."""
 
 from __future__ import annotations
 
 import msgspec
 
 from contracts.tenant import TenantProvisioned, TenantResumed, TenantStatus, TenantSuspended
-from domain.refusals import TWIN_SLEEPING, TWIN_SUSPENDED, TWIN_UNKNOWN, Refusal
+from domain.refusals import TWIN_ERASED, TWIN_SLEEPING, TWIN_SUSPENDED, TWIN_UNKNOWN, Refusal
 
 
 class State(msgspec.Struct, array_like=True):
@@ -14,6 +14,7 @@ class State(msgspec.Struct, array_like=True):
     status: TenantStatus = "absent"
     display_name: str = ""
     organisation: str = ""
+    erased_by: str = ""
 
 
 def why_not_active(state: State) -> Refusal | None:
@@ -25,6 +26,8 @@ def why_not_active(state: State) -> Refusal | None:
             return TWIN_SUSPENDED
         case "asleep":
             return TWIN_SLEEPING
+        case "erased":
+            return TWIN_ERASED
         case _:
             return TWIN_UNKNOWN
 

@@ -13,10 +13,13 @@ from contracts.views import (
     PolicyView,
     PriceBookView,
     RateView,
+    SecretName,
+    SecretsView,
+    SecretVersion,
     TenantView,
     View,
 )
-from domain import budget, policy, rate
+from domain import budget, policy, rate, secret
 from domain.state import State, standing_now
 from domain.units import MODALITIES
 
@@ -118,6 +121,34 @@ def rate_view(state: State, now_us: int) -> RateView:
     )
 
 
+def secrets_view(state: State, _now_us: int) -> SecretsView:
+    """Show what is in the vault. The boxes stay here."""
+    return SecretsView(
+        tenant=state.name,
+        position=state.position,
+        key_version=state.data_key.version,
+        secrets=[
+            SecretName(
+                name=name,
+                last_version=found.last,
+                versions=[_secret_version(held) for held in found.held],
+            )
+            for name, found in sorted(state.secrets.secrets.items())
+        ],
+    )
+
+
+def _secret_version(held: secret.Held) -> SecretVersion:
+    return SecretVersion(
+        version=held.version,
+        at_us=held.at_us,
+        actor=held.actor,
+        until_us=held.until_us or None,
+        openings=held.openings,
+        last_opened_at_us=held.last_opened_us or None,
+    )
+
+
 def _meters(money: budget.State, totals: budget.Totals, rules: Policy) -> list[Meter]:
     video, voice, text, data = (totals.units[m] for m in MODALITIES)
     all_four = (video, voice, text, data)
@@ -184,4 +215,5 @@ _VIEWS: dict[str, Callable[[State, int], View]] = {
     "price_book": price_book_view,
     "budget": budget_view,
     "rate": rate_view,
+    "secret": secrets_view,
 }

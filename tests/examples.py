@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contracts import budget, policy, price_book, replies, tenant, views
+from contracts import budget, data_key, policy, price_book, replies, secret, tenant, views
 from contracts.usage import Units, Usage
 
 AT_US = 1_794_312_000_000_000
@@ -81,6 +81,13 @@ COMMANDS = [
     ),
     budget.ReleaseCall(command_id="release-1", reservation_id="cantor.42", reason="no answer"),
     budget.TopUpCredits(command_id="top-1", amount_nanos=5_000_000_000, reason="invoice 17"),
+    secret.PutSecret(command_id="put-1", name="openai", value="sk-¡ñ"),
+    secret.RotateSecret(command_id="put-2", name="openai", value="sk-2", overlap_ms=60_000),
+    secret.RevokeSecret(command_id="rev-1", name="openai", version=1, reason="leaked"),
+    secret.OpenSecret(command_id="open-1", name="openai", reservation_id="cantor.42", version=2),
+    data_key.RotateKey(command_id="key-1"),
+    data_key.RewrapKey(command_id="key-2"),
+    tenant.EraseTenant(command_id="erase-1", confirm="cantor", reason="contract ended"),
 ]
 
 EVENTS = [
@@ -174,6 +181,13 @@ EVENTS = [
     budget.CommandRefused(
         *HEAD, "budget", "settle", "hold_unknown", 404, {"field": "usage", "n": 1}, STANDING
     ),
+    secret.SecretPut(*HEAD, "openai", 1, b"box", 1, "person_ana"),
+    secret.SecretRotated(*HEAD, "openai", 2, b"box", 1, 1, AT_US + 60_000_000, "person_ana"),
+    secret.SecretRevoked(*HEAD, "openai", [1, 2], "leaked", "person_ana"),
+    secret.SecretOpened(*HEAD, "openai", 2, 40, "key_agent7"),
+    secret.SecretReopened(AT_US, 42, "openai", 2, 40, "key_agent7"),
+    data_key.KeyRotated(*HEAD, 2, "operator"),
+    tenant.TenantErased(*HEAD, "contract ended", "admin_eva"),
 ]
 
 REPLIES = [
@@ -210,6 +224,17 @@ REPLIES = [
         position=18,
         reservation_id="cantor.42",
         cost_nanos=69_000,
+    ),
+    replies.OpenedSecret(
+        status=200,
+        code="secret_opened",
+        command_id="open-1",
+        decision_id="cantor.44",
+        position=19,
+        reservation_id="cantor.42",
+        name="openai",
+        version=2,
+        value="sk-2",
     ),
     replies.Problem(
         type="about:blank",
@@ -271,6 +296,27 @@ VIEWS = [
         queue_max_us=2_000_000,
         delay_us=0,
         retry_after_us=0,
+    ),
+    views.SecretsView(
+        tenant="cantor",
+        position=17,
+        key_version=1,
+        secrets=[
+            views.SecretName(
+                name="openai",
+                last_version=2,
+                versions=[
+                    views.SecretVersion(
+                        version=2,
+                        at_us=AT_US,
+                        actor="person_ana",
+                        until_us=None,
+                        openings=7,
+                        last_opened_at_us=AT_US,
+                    )
+                ],
+            )
+        ],
     ),
 ]
 

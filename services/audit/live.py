@@ -15,6 +15,7 @@ from contracts.views import (
     PolicyView,
     PriceBookView,
     RateView,
+    SecretsView,
     TenantView,
     View,
     ViewNoun,
@@ -35,12 +36,13 @@ async def ask(access: Access, tenant: str, patience: Patience = PATIENCE) -> dic
     """Ask the gate for every view of a tenant; raises LiveDown."""
     gate = access.gate(tenant, patience)
     try:
-        tenant_view, policy, price_book, budget, rate = await asyncio.gather(
+        tenant_view, policy, price_book, budget, rate, secret = await asyncio.gather(
             gate.show(TenantView),
             gate.show(PolicyView),
             gate.show(PriceBookView),
             gate.show(BudgetView),
             gate.show(RateView),
+            gate.show(SecretsView),
         )
     except CannotVerify as problem:
         raise LiveDown(problem.reason) from problem
@@ -50,6 +52,7 @@ async def ask(access: Access, tenant: str, patience: Patience = PATIENCE) -> dic
         "price_book": price_book,
         "budget": budget,
         "rate": rate,
+        "secret": secret,
     }
 
 

@@ -13,8 +13,10 @@ from typing import Any
 
 from contracts.budget import BudgetEvent, MeterLimitsSet, PeriodOpened, RefusalsCounted
 from contracts.commit import AnyEvent, CommitLine
+from contracts.data_key import DataKeyEvent
 from contracts.policy import PolicySet
 from contracts.price_book import PriceBookSet
+from contracts.secret import SecretEvent
 from contracts.tenant import TenantEvent
 from domain import budget, gate
 from domain.state import State, standing_now
@@ -29,7 +31,7 @@ def _kinds(*unions: Any) -> list[type[AnyEvent]]:
     return [kind for union in unions for kind in getattr(union, "__args__", (union,))]
 
 
-_ALL = _kinds(BudgetEvent, TenantEvent, PolicySet, PriceBookSet)
+_ALL = _kinds(BudgetEvent, TenantEvent, PolicySet, PriceBookSet, SecretEvent, DataKeyEvent)
 _NUMBERED = frozenset(kind for kind in _ALL if "decision" in kind.__struct_fields__)
 _STANDING = frozenset(kind for kind in _ALL if "standing" in kind.__struct_fields__)
 # Provisioning brings the first policy and prices under its own decision.

@@ -17,6 +17,7 @@ from contracts.views import (
     PolicyView,
     PriceBookView,
     RateView,
+    SecretsView,
     TenantView,
     View,
     ViewNoun,
@@ -45,6 +46,8 @@ def _table(view: View, zone: tzinfo | None) -> Group:
             return _facts("policy", _policy(view))
         case PriceBookView():
             return _price_book(view)
+        case SecretsView():
+            return _secrets(view, zone)
 
 
 def _facts(title: str, facts: Mapping[str, Any]) -> Group:
@@ -117,6 +120,27 @@ def _price_book(view: PriceBookView) -> Group:
         cells = (f"{entry.provider_id}/{entry.sku}", entry.modality, prices, source)
         table.add_row(*(Text(printable(cell)) for cell in cells))
     return Group(Text(f"price book, version {view.version}", style="bold"), table, Text())
+
+
+def _secrets(view: SecretsView, zone: tzinfo | None) -> Group:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in ("name", "version", "put by", "until", "opened", "last"):
+        table.add_column(heading)
+    for found in view.secrets:
+        for version in found.versions:
+            cells = (
+                found.name,
+                str(version.version),
+                version.actor,
+                _when(version.until_us, zone),
+                f"{version.openings:,} times",
+                _when(version.last_opened_at_us, zone),
+            )
+            table.add_row(*(Text(printable(cell)) for cell in cells))
+        if not found.versions:
+            table.add_row(Text(printable(found.name)), "revoked")
+    title = f"secret: {len(view.secrets)} names; data key, version {view.key_version}"
+    return Group(Text(title, style="bold"), table, Text())
 
 
 def _budget(view: BudgetView, zone: tzinfo | None) -> Group:

@@ -23,9 +23,17 @@ from contracts.budget import (
     Standing,
 )
 from contracts.commit import AnyEvent
+from contracts.data_key import KeyRotated
 from contracts.policy import PolicySet
 from contracts.price_book import PriceBookSet
-from contracts.tenant import TenantProvisioned, TenantResumed, TenantSuspended
+from contracts.secret import (
+    SecretOpened,
+    SecretPut,
+    SecretReopened,
+    SecretRevoked,
+    SecretRotated,
+)
+from contracts.tenant import TenantErased, TenantProvisioned, TenantResumed, TenantSuspended
 from contracts.usage import Usage
 from domain.refusals import BY_CODE
 from domain.views import SCALES
@@ -52,6 +60,10 @@ def mood(event: AnyEvent) -> Mood:
     match event:
         case CallRefused() | CommandRefused() | RefusalsCounted() | TenantSuspended():
             return "refused"
+        case TenantErased() | SecretRevoked():
+            return "refused"
+        case SecretPut() | SecretRotated() | SecretOpened() | SecretReopened() | KeyRotated():
+            return "careful"
         case CallAuthorized() if event.delay_us or event.stepped_down_for:
             return "careful"
         case CallSettled() if event.overrun_nanos or event.late:
@@ -226,6 +238,46 @@ def _command_refused(event: CommandRefused, _tell: _Teller) -> str:
     return f"{told}{_facts(event.facts)}"
 
 
+def _erased(event: TenantErased, _tell: _Teller) -> str:
+    return f"erased by {event.actor}{_because(event.reason)}; its keys are destroyed next"
+
+
+def _secret_put(event: SecretPut, _tell: _Teller) -> str:
+    return f"put secret {event.name}, version {event.version}, by {event.actor}"
+
+
+def _secret_rotated(event: SecretRotated, tell: _Teller) -> str:
+    return (
+        f"rotated secret {event.name} to version {event.version}, by {event.actor};"
+        f" version {event.replaced} until {tell.day(event.replaced_until_us)}"
+    )
+
+
+def _secret_revoked(event: SecretRevoked, _tell: _Teller) -> str:
+    versions = ", ".join(map(str, event.versions))
+    return (
+        f"revoked secret {event.name}, version {versions}, by {event.actor}{_because(event.reason)}"
+    )
+
+
+def _secret_opened(event: SecretOpened, _tell: _Teller) -> str:
+    return (
+        f"opened secret {event.name}, version {event.version}, to {event.actor}"
+        f" for call {event.reservation}"
+    )
+
+
+def _secret_reopened(event: SecretReopened, _tell: _Teller) -> str:
+    return (
+        f"opened secret {event.name}, version {event.version}, to {event.actor} again"
+        f" for call {event.reservation}, as decision {event.opening} did"
+    )
+
+
+def _key_rotated(event: KeyRotated, _tell: _Teller) -> str:
+    return f"rotated the data key to version {event.version}, by {event.actor}"
+
+
 def _because(reason: str) -> str:
     return f" ({reason})" if reason else ""
 
@@ -268,4 +320,11 @@ _WORDS: dict[type[AnyEvent], Callable[[Any, _Teller], str]] = {
     HoldsExpired: _expired,
     CreditsAdded: _topped_up,
     CommandRefused: _command_refused,
+    TenantErased: _erased,
+    SecretPut: _secret_put,
+    SecretRotated: _secret_rotated,
+    SecretRevoked: _secret_revoked,
+    SecretOpened: _secret_opened,
+    SecretReopened: _secret_reopened,
+    KeyRotated: _key_rotated,
 }

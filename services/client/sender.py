@@ -7,13 +7,14 @@ from typing import TypeVar
 
 from contracts import subjects
 from contracts.commands import NOUN_AND_VERB, AnyCommand
-from contracts.replies import Decision, Receipt
+from contracts.replies import Decision, OpenedSecret, Receipt
 from contracts.views import (
     VIEWS,
     BudgetView,
     PolicyView,
     PriceBookView,
     RateView,
+    SecretsView,
     TenantView,
     View,
     ViewNoun,
@@ -26,8 +27,8 @@ from services.client.wire import Encoding, Wire
 _NOUN_OF: dict[type[View], ViewNoun] = {view: noun for noun, view in VIEWS.items()}
 _ASK_AGAIN = ("cannot_verify", "overloaded")
 _UNAVAILABLE = 503
-Answer = TypeVar("Answer", Decision, Receipt)
-Shown = TypeVar("Shown", TenantView, PolicyView, PriceBookView, BudgetView, RateView)
+Answer = TypeVar("Answer", Decision, Receipt, OpenedSecret)
+Shown = TypeVar("Shown", TenantView, PolicyView, PriceBookView, BudgetView, RateView, SecretsView)
 
 
 def new_id() -> str:
@@ -107,6 +108,6 @@ class Sender:
         )
 
 
-def must_ask_again(answer: Decision | Receipt) -> bool:
+def must_ask_again(answer: Decision | Receipt | OpenedSecret) -> bool:
     """Whether the gate could not decide. `too_many_holds` is a 503 too, but a decision."""
     return answer.status == _UNAVAILABLE and answer.code in _ASK_AGAIN

@@ -28,12 +28,12 @@ from contracts.replies import Problem
 from services.eventstore.client import RawClient, RawHandler
 from services.eventstore.errors import LogProblem
 from services.gate.shard import ShardGate
-from services.gate.writer import Answer, Waiter
+from services.gate.waiter import Answer, Waiter
 
 SERVICE: Final = "vito-gate"
 VERSION: Final = "1.0.0"
 MSGPACK: Final = "application/msgpack"
-QUESTIONS: Final = ("tenant", "policy", "price_book", "budget", "rate")
+QUESTIONS: Final = ("tenant", "policy", "price_book", "budget", "rate", "secret")
 _TENANT_TOKEN = 3
 _MALFORMED = "malformed_command"
 _BAD_REQUEST = 400

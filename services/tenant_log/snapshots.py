@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from contextlib import suppress
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -156,8 +157,9 @@ class SnapshotStore:
         return box if len(box) == meta.size and meta.digest == f"SHA-256={digest}" else None
 
     async def drop(self, tenant: str) -> None:
-        """Forget a tenant's snapshot; the log still has everything."""
-        await self._objects.delete(tenant)
+        """Forget a tenant's snapshot, if there is one; the log still has everything."""
+        with suppress(NotFoundError):
+            await self._objects.delete(tenant)
 
 
 def open_snapshot(tenant: str, box: bytes, key: bytes, key_version: int) -> Restored | None:

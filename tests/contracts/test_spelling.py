@@ -59,6 +59,8 @@ def test_cases_cover_every_kind_of_name():
         "sku",
         "session_id",
         "reservation_id",
+        "name",
+        "confirm",
         "currency",
         "retrieved_on",
     }

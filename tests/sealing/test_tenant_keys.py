@@ -200,7 +200,7 @@ class TestRaces:
         store = SlowStore()
         keys = TenantKeys(store, keyring)
         await keys.create("cantor")
-        keys._forget("cantor")
+        keys.forget("cantor")
         store.asked.clear()
         store.answer.clear()
 
@@ -220,7 +220,7 @@ class TestRaces:
         """Whether the store was reached is unknown then: the next use must ask it."""
 
         class Unreachable(MemoryKeyStore):
-            async def erase(self, tenant: str) -> None:
+            async def erase(self, tenant: str, note: bytes = b"") -> None:
                 raise ConnectionError(tenant)
 
         keys = TenantKeys(Unreachable(), keyring)
