@@ -57,8 +57,9 @@ class KeyErrands:
     """
     The errands of one shard.
 
-    *writer_of* finds a tenant's writer, *receive* takes a message again, and *gone* is awaited
-    before a tenant's keys are destroyed: nobody writes or saves anything of it afterwards.
+    *writer_of* finds a tenant's writer, *receive* takes a message again. *gone* is awaited before a
+    tenant's keys are destroyed: nobody writes or saves anything of it afterwards. *load_again* is
+    called when that failed: whoever loads the tenant finds it erased, and tries again.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class KeyErrands:
         writer_of: Callable[[str], TenantWriter | None],
         receive: Callable[[str, Waiter], None],
         gone: Callable[[str], Coroutine[None, None, None]],
+        load_again: Callable[[str], None],
     ) -> None:
         self._loader = loader
         self._clock = clock
@@ -77,6 +79,7 @@ class KeyErrands:
         self._writer_of = writer_of
         self._receive = receive
         self._gone = gone
+        self._load_again = load_again
         self._running: set[str] = set()
         # Tenants that need not be loaded to be refused; the value says whether all keys are gone.
         self._erased: OrderedDict[str, bool] = OrderedDict()
@@ -211,8 +214,8 @@ class KeyErrands:
             _log.info("tenant_erased", tenant=tenant)
         except PASSING as problem:
             _log.warning("erasure_broken_off", tenant=tenant, reason=_said(problem))
-            # So that it is loaded, found erased, and this is tried again.
             self._erased.pop(tenant, None)
+            self._load_again(tenant)
         finally:
             then()
 

@@ -79,6 +79,7 @@ class ShardGate:
             writer_of=self._writers.get,
             receive=self.receive,
             gone=self._gone,
+            load_again=self._load_again,
         )
         self._timers = Timers(clock, self._wake)
         self._absent: dict[str, None] = {}
@@ -217,6 +218,11 @@ class ShardGate:
             if other is not None and other.state.tenant.status == "absent" and other.is_idle:
                 self._forget(name)
 
+    def _load_again(self, tenant: str) -> None:
+        """Load a tenant soon, though nobody asks for it."""
+        self._cold[tenant] = None
+        self._is_cold.set()
+
     def _forget(self, tenant: str) -> None:
         self._writers.pop(tenant, None)
         self._timers.disarm(tenant)
@@ -301,8 +307,7 @@ class ShardGate:
         if self._writers.get(tenant) is writer:
             self._forget(tenant)
             if writer.state.tenant.status != "absent":
-                self._cold[tenant] = None
-                self._is_cold.set()
+                self._load_again(tenant)
         self._inherit(writer)
         for waiter in waiters:
             waiter.undo()

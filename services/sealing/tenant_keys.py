@@ -110,12 +110,13 @@ class TenantKeys:
         Wrap every version with the active KEK and destroy the older wrappings; how many it were.
 
         Broken off anywhere, each version has a wrapping that opens, and again goes on from there.
-        UnwrapRefused: a version does not unwrap, and nothing of it was destroyed.
+        KeyMissing when there is none; UnwrapRefused: a version does not unwrap, and nothing of it
+        was destroyed.
         """
-        rewrapped = 0
-        for version in await self._store.versions(tenant):
-            rewrapped += await self._rewrap(tenant, version)
-        return rewrapped
+        versions = await self._store.versions(tenant)
+        if not versions:
+            raise KeyMissing(f"tenant {tenant} has no key yet")
+        return sum([await self._rewrap(tenant, version) for version in versions])
 
     async def _rewrap(self, tenant: str, version: DekVersion) -> bool:
         store, keyring = self._store, self._keyring
