@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import msgspec
+import structlog
 
 from contracts.data_key import KeyRotated, RewrapKey, RotateKey
 from contracts.secret import OpenSecret, PutSecret
@@ -386,6 +387,21 @@ async def test_a_log_that_says_erased_ends_keys_that_came_back(world, worker):
     await asyncio.sleep(5)
 
     assert await store_says(store) == "erased"
+
+
+@shard_test
+async def test_a_snapshot_whose_key_does_not_unwrap_is_not_stored(world, worker):
+    """A wrong keyring costs the next start time, and not this worker's shard."""
+    worker._snapshot_due_us = 0
+    wrong = Keyring("simulation", 1, {1: b"w" * 32})
+    worker._loader._keys = TenantKeys(world.keys._store, wrong)
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(3):
+            assert (await tell(world, worker, top_up())).status == 200
+        await asyncio.sleep(1)
+
+    assert world.snapshots.kept == {}
+    assert {line["event"] for line in lines} == {"snapshot_not_saved"}
 
 
 @shard_test
