@@ -131,7 +131,8 @@ class SecretPut(Event, frozen=True):
     """
     Version *version* of a secret, and no earlier one, can be opened from here on.
 
-    *sealed* is its value, sealed with version *key_version* of the twin's data key.
+    *sealed* is its value, sealed with version *key_version* of the twin's data key. *ended* are the
+    versions that could be opened until now.
     """
 
     decision: int
@@ -142,6 +143,7 @@ class SecretPut(Event, frozen=True):
     version: int
     sealed: bytes
     key_version: int
+    ended: list[int]
     actor: str
 
 

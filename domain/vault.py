@@ -61,6 +61,7 @@ def put(state: State, command: PutSecret, envelope: Envelope) -> list[AnyEvent]:
             version,
             envelope.sealed,
             envelope.key_version,
+            secret.usable(vault, command.name, envelope.now_us),
             envelope.actor,
         )
     ]

@@ -15,6 +15,7 @@ from projections import (
     holds,
     policies,
     price_books,
+    tenant_secrets,
     tenants,
 )
 from projections.projection import Projection
@@ -26,5 +27,6 @@ ALL: tuple[Projection, ...] = (
     decisions,
     holds,
     billing_meters,
+    tenant_secrets,
     tenants,
 )

@@ -23,10 +23,12 @@ from contracts.budget import (
     RefusalsCounted,
     Standing,
 )
+from contracts.data_key import KeyRotated
 from contracts.policy import PolicySet
 from contracts.price_book import PriceBookSet
 from contracts.replies import Verdict
-from contracts.tenant import TenantProvisioned, TenantResumed, TenantSuspended
+from contracts.secret import SecretOpened, SecretPut, SecretRevoked, SecretRotated
+from contracts.tenant import TenantErased, TenantProvisioned, TenantResumed, TenantSuspended
 from projections.cells import (
     NULL,
     NUMBER,
@@ -43,7 +45,7 @@ from projections.cells import (
 from projections.projection import Append, Change, Commit, Write
 
 NAME = "decisions"
-DEFINITION = 1
+DEFINITION = 2
 CHANGED: tuple[str, ...] = ("refusal_counts",)
 
 GRANTED = 200
@@ -350,6 +352,52 @@ def _prices_set(commit: Commit, ordinal: int, event: PriceBookSet) -> _Decision:
     )
 
 
+def _erased(commit: Commit, ordinal: int, event: TenantErased) -> _Decision:
+    return _row(commit, ordinal, event, "tenant", "erase", "erased")._replace(
+        actor=copied(event.actor), facts=copied_json({"reason": event.reason})
+    )
+
+
+def _secret_put(commit: Commit, ordinal: int, event: SecretPut) -> _Decision:
+    facts = {"name": event.name, "version": event.version}
+    return _row(commit, ordinal, event, "secret", "put", "secret_put")._replace(
+        actor=copied(event.actor), facts=copied_json(facts)
+    )
+
+
+def _secret_rotated(commit: Commit, ordinal: int, event: SecretRotated) -> _Decision:
+    facts = {
+        "name": event.name,
+        "version": event.version,
+        "replaced": event.replaced,
+        "replaced_until_us": event.replaced_until_us,
+    }
+    return _row(commit, ordinal, event, "secret", "rotate", "secret_rotated")._replace(
+        actor=copied(event.actor), facts=copied_json(facts)
+    )
+
+
+def _secret_revoked(commit: Commit, ordinal: int, event: SecretRevoked) -> _Decision:
+    versions = ", ".join(map(str, event.versions))
+    facts = {"name": event.name, "versions": versions, "reason": event.reason}
+    return _row(commit, ordinal, event, "secret", "revoke", "secret_revoked")._replace(
+        actor=copied(event.actor), facts=copied_json(facts)
+    )
+
+
+def _secret_opened(commit: Commit, ordinal: int, event: SecretOpened) -> _Decision:
+    facts = {"name": event.name, "version": event.version}
+    return _row(commit, ordinal, event, "secret", "open", "secret_opened")._replace(
+        reservation=event.reservation, actor=copied(event.actor), facts=copied_json(facts)
+    )
+
+
+def _key_rotated(commit: Commit, ordinal: int, event: KeyRotated) -> _Decision:
+    return _row(commit, ordinal, event, "data_key", "rotate", "key_rotated")._replace(
+        actor=copied(event.actor), facts=copied_json({"version": event.version})
+    )
+
+
 def _row(commit: Commit, ordinal: int, event: Any, noun: str, verb: str, code: str) -> _Decision:
     return _Decision(
         commit.tenant,
@@ -382,8 +430,14 @@ _VALUES_OF: Mapping[type, Callable[[Commit, int, Any], _Values]] = {
     CreditsAdded: _topped_up,
     HoldExtended: _extended,
     HoldReleased: _released,
+    KeyRotated: _key_rotated,
     PolicySet: _policy_set,
     PriceBookSet: _prices_set,
+    SecretOpened: _secret_opened,
+    SecretPut: _secret_put,
+    SecretRevoked: _secret_revoked,
+    SecretRotated: _secret_rotated,
+    TenantErased: _erased,
     TenantProvisioned: _provisioned,
     TenantResumed: _resumed,
     TenantSuspended: _suspended,

@@ -181,7 +181,7 @@ EVENTS = [
     budget.CommandRefused(
         *HEAD, "budget", "settle", "hold_unknown", 404, {"field": "usage", "n": 1}, STANDING
     ),
-    secret.SecretPut(*HEAD, "openai", 1, b"box", 1, "person_ana"),
+    secret.SecretPut(*HEAD, "openai", 3, b"box", 1, [1, 2], "person_ana"),
     secret.SecretRotated(*HEAD, "openai", 2, b"box", 1, 1, AT_US + 60_000_000, "person_ana"),
     secret.SecretRevoked(*HEAD, "openai", [1, 2], "leaked", "person_ana"),
     secret.SecretOpened(*HEAD, "openai", 2, 40, "key_agent7"),

@@ -13,6 +13,7 @@ from services.query_api import (
     policy,
     price_book,
     refusals,
+    secret,
     tenants,
 )
 from services.query_api.call import AnyRoute, Route
@@ -126,5 +127,14 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         price_book.PriceBookVersion,
         price_book.show,
         (VERSION_UNKNOWN,),
+    ),
+    Route(
+        f"{TENANT}/secrets",
+        "listSecrets",
+        "What is in a twin's vault, by name and version; values are never shown.",
+        parameters.PageQuery,
+        secret.SecretsPage,
+        secret.show,
+        (INVALID_CURSOR,),
     ),
 )

@@ -33,7 +33,7 @@ CONFIGURE: Final = (
 BEGIN_SNAPSHOT: Final = (
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
     " LOCK TABLE tenants, billing_meters, audit_logs, decisions, refusal_counts, holds, policies,"
-    " price_books IN ACCESS SHARE MODE"
+    " price_books, tenant_secrets IN ACCESS SHARE MODE"
 )
 
 _TENANT: Final = (
@@ -66,6 +66,12 @@ _HOLD: Final = (
     " position AS changed_position"
 )
 _CHANGE: Final = "version, actor, note, occurred_at, decision_id, position AS changed_position"
+# *age* counts backwards, so that the newest version comes first where names go forwards.
+_VAULT: Final = (
+    "name, version, age, state, key_version, put_at, put_by, usable_until, ended_by,"
+    " reason, openings, last_opened_at, last_opened_by, position AS changed_position,"
+    " (usable_until IS NULL OR usable_until > now()) AS usable"
+)
 # The types of the columns that pages are ordered by.
 KEY_TYPES: Final[Mapping[str, type]] = {"decision": int, "occurred_at": datetime}
 
@@ -240,6 +246,12 @@ class Reader:
     async def policies(self, tenant: str, after: Keys | None, limit: int) -> list[Row]:
         """Versions of the policy without the documents, newest first."""
         return await self._page(_Page(_CHANGE, "policies", ("version",)).of(tenant), after, limit)
+
+    async def secrets(self, tenant: str, after: Keys | None, limit: int) -> list[Row]:
+        """Versions of secrets, by name."""
+        vault = "(SELECT *, -version AS age FROM tenant_secrets) AS vault"
+        page = _Page(_VAULT, vault, ("name", "age"), "ASC").of(tenant)
+        return await self._page(page, after, limit)
 
     # -- How -------------------------------------------------------------------
 

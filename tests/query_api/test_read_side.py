@@ -122,7 +122,7 @@ async def test_a_rebuilt_projection_cannot_be_shown_in_the_middle_of_an_answer(
 
 
 VIEWS = ["tenants", "billing_meters", "audit_logs", "decisions", "refusal_counts", "holds",
-         "policies", "price_books"]  # fmt: skip
+         "policies", "price_books", "tenant_secrets"]  # fmt: skip
 
 
 async def test_a_rebuilt_projection_with_other_types_is_read(database, tables):
