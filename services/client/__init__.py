@@ -17,8 +17,15 @@ Who lets `services.vendors.metered` do the calling gets the waiting, the settlin
 back and the cancellation right without writing them.
 """
 
-from services.client.errors import CannotVerify, MalformedCommand, NoGrant
+from services.client.errors import CannotVerify, MalformedCommand, NoGrant, SecretRefused
 from services.client.gate_client import GateClient
 from services.client.wire import Encoding
 
-__all__ = ["CannotVerify", "Encoding", "GateClient", "MalformedCommand", "NoGrant"]
+__all__ = [
+    "CannotVerify",
+    "Encoding",
+    "GateClient",
+    "MalformedCommand",
+    "NoGrant",
+    "SecretRefused",
+]

@@ -4,11 +4,12 @@ What a client raises. A refusal is not among these: it is an answer.
     CannotVerify      no answer before the deadline: do not call the vendor
     MalformedCommand  the gate could not read the command: correct it, do not repeat it
     NoGrant           a decision that entitles this client to nothing
+    SecretRefused     a secret that the gate did not open for a call
 """
 
 from __future__ import annotations
 
-from contracts.replies import Problem
+from contracts.replies import OpenedSecret, Problem
 
 
 class CannotVerify(Exception):
@@ -41,3 +42,14 @@ class MalformedCommand(ValueError):
 
 class NoGrant(Exception):
     """A vendor call without the right to make it, refused before a byte was sent."""
+
+
+class SecretRefused(Exception):
+    """The gate did not open a secret; *code* says why, *remedy* what to do."""
+
+    def __init__(self, name: str, answer: OpenedSecret) -> None:
+        super().__init__(f"secret {name}: {answer.status} {answer.code}. {answer.message}")
+        self.name = name
+        self.status = answer.status
+        self.code = answer.code
+        self.remedy = answer.remedy

@@ -26,7 +26,8 @@ from contracts.budget import (
     SettleCall,
 )
 from contracts.message import Modality
-from contracts.replies import Decision, Receipt
+from contracts.replies import Decision, OpenedSecret, Receipt
+from contracts.secret import OpenSecret
 from contracts.usage import Usage
 from services.client.attempts import Attempts
 from services.client.connection import CONNECT_S, open_connection
@@ -34,17 +35,18 @@ from services.client.governance import Governance
 from services.client.grant import Grant, GrantDesk, limits_of
 from services.client.patience import Patience
 from services.client.sender import must_ask_again, new_id
+from services.client.vault import Vault
 from services.client.wire import Encoding
 
 TTL_MS = 120_000
 
 
-class GateClient(Governance):
+class GateClient(Governance, Vault):
     """Asks the gate for one tenant over a connection that may be shared. See `Sender`."""
 
     @cached_property
     def _desk(self) -> GrantDesk:
-        return GrantDesk(self.tenant, self.timing)
+        return GrantDesk(self.tenant, self.timing, self._open_secret)
 
     @classmethod
     @asynccontextmanager
@@ -218,6 +220,11 @@ class GateClient(Governance):
             command_id=command_id or new_id(), reservation_id=reservation_id, reason=reason
         )
         return (await self._command(command, Receipt, self.booking))[0]
+
+    async def _open_secret(self, reservation_id: str, name: str, command_id: str) -> OpenedSecret:
+        # Not public: an opening belongs to a call, so it is asked for by the call's grant.
+        command = OpenSecret(command_id=command_id, name=name, reservation_id=reservation_id)
+        return (await self._command(command, OpenedSecret, self.patience))[0]
 
     def _remember(self, command: AuthorizeCall, decision: Decision, attempts: Attempts) -> None:
         self._desk.received(
