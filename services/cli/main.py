@@ -18,7 +18,7 @@ from typer import Context
 
 
 class Command(msgspec.Struct, frozen=True):
-    """Where a command is ("module:function") and what it does, in one line."""
+    """Where a command is ("module:function", or the name of a group), and what it does."""
 
     target: str
     summary: str
@@ -29,6 +29,9 @@ COMMANDS: dict[str, Command] = {
     "demo": Command("services.cli.demo:demo", "Replay real traffic for both twins."),
     "evidence": Command("services.cli.evidence:evidence", "Measure the claims of the checklist."),
     "top-up": Command("services.cli.top_up:top_up", "Add prepaid credits to a twin."),
+    "secret": Command("services.cli.secret:secret", "Put, list and revoke secrets of a twin."),
+    "keys": Command("services.cli.keys:keys", "Rotate data keys, and wrap them anew."),
+    "erase": Command("services.cli.erase:erase", "Destroy a twin's keys, for ever."),
     "tail": Command("services.cli.tail:tail", "Show the log as it grows, in plain words."),
     "show": Command("services.cli.show:show", "Ask the gate what it has of a twin now."),
     "replay": Command("services.cli.replay:replay", "Show a twin as the gate saw it then."),
@@ -65,8 +68,11 @@ class LazyCommand(typer.core.TyperCommand):
 
     def _load(self) -> Any:
         module, _, function = self._target.partition(":")
+        found = getattr(importlib.import_module(module), function)
+        if isinstance(found, typer.Typer):
+            return typer.main.get_group(found)
         app = typer.Typer(add_completion=False)
-        app.command(self.name)(getattr(importlib.import_module(module), function))
+        app.command(self.name)(found)
         return typer.main.get_command(app)
 
 
