@@ -9,8 +9,10 @@ from rich.console import Console
 
 from contracts.budget import ExtendCall
 from contracts.commit import AnyEvent
+from contracts.data_key import DataKeyEvent
 from contracts.policy import BudgetPolicy, Quotas, SetPolicy
-from contracts.tenant import ResumeTenant, SuspendTenant
+from contracts.secret import SecretEvent
+from contracts.tenant import ResumeTenant, SuspendTenant, TenantErased
 from contracts.usage import Usage
 from contracts.views import VIEWS
 from domain.state import State
@@ -19,6 +21,7 @@ from services.audit import words
 from services.audit.amounts import money, units
 from services.audit.showing import screen
 from services.audit.words import Where, mood, sentence
+from tests import examples
 from tests.audit.written_log import SECOND_US, WrittenLog
 from tests.projections.twin_story import policy
 
@@ -26,6 +29,7 @@ POLICY = (
     "policy 2 in force: 1000000 calls per 1 s (burst 1000000, drop), at most $1.00 a month,"
     " from 80 % on only text, clock of America/Mexico_City (soft)"
 )
+VAULT = SecretEvent | DataKeyEvent | TenantErased
 HERE = Where(ZoneInfo("America/Mexico_City"), "USD")
 
 
@@ -58,7 +62,8 @@ def all_kinds() -> list[AnyEvent]:
     log.do(SetPolicy(command_id="set", policy=changed, note="soft"))
     log.do(*(log.authorize(amount=10**9) for _ in range(22)))
     log.later(2 * SECOND_US)
-    return [event for stored in log.stored for event in log.events(stored.version)]
+    told = [event for stored in log.stored for event in log.events(stored.version)]
+    return told + [event for event in examples.EVENTS if isinstance(event, VAULT)]
 
 
 def extend(reservation_id: str) -> ExtendCall:
@@ -102,6 +107,29 @@ def test_there_are_words_for_every_kind_of_event(told):
         ("TenantSuspended", "put to sleep (too dear\N{REPLACEMENT CHARACTER})", "refused"),
         ("TenantResumed", "resumed", "quiet"),
         ("CreditsAdded", "topped up $5.00 of credits, remaining $5.000038723", "good"),
+        ("SecretPut", "put secret openai, version 3, by person_ana", "careful"),
+        (
+            "SecretRotated",
+            "rotated secret openai to version 2, by person_ana; version 1 until 2026-11-10 06:01",
+            "careful",
+        ),
+        (
+            "SecretRevoked",
+            "revoked secret openai, version 1, 2, by person_ana (leaked)",
+            "refused",
+        ),
+        ("SecretOpened", "opened secret openai, version 2, to key_agent7 for call 40", "careful"),
+        (
+            "SecretReopened",
+            "opened secret openai, version 2, to key_agent7 again for call 40, as decision 42 did",
+            "careful",
+        ),
+        ("KeyRotated", "rotated the data key to version 2, by operator", "careful"),
+        (
+            "TenantErased",
+            "erased by admin_eva (contract ended); its keys are destroyed next",
+            "refused",
+        ),
     ],
 )
 def test_what_is_said(told, kind, text, feeling):
