@@ -12,7 +12,7 @@ from contracts.budget import (
     SettleCall,
     TopUpCredits,
 )
-from contracts.data_key import DataKeyCommand, RewrapKey, RotateKey
+from contracts.data_key import DataKeyCommand, RewrapDataKey, RotateDataKey
 from contracts.policy import PolicyCommand, SetPolicy
 from contracts.price_book import PriceBookCommand, SetPriceBook
 from contracts.secret import OpenSecret, PutSecret, RevokeSecret, RotateSecret, SecretsCommand
@@ -49,6 +49,6 @@ NOUN_AND_VERB: dict[type[AnyCommand], tuple[str, str]] = {
     RotateSecret: ("secret", "rotate"),
     RevokeSecret: ("secret", "revoke"),
     OpenSecret: ("secret", "open"),
-    RotateKey: ("data_key", "rotate"),
-    RewrapKey: ("data_key", "rewrap"),
+    RotateDataKey: ("data_key", "rotate"),
+    RewrapDataKey: ("data_key", "rewrap"),
 }

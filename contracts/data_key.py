@@ -14,11 +14,11 @@ from contracts.message import Command, Event, UnixUs
 # -- Commands ----------------------------------------------------------------
 
 
-class RotateKey(Command, frozen=True, kw_only=True):
+class RotateDataKey(Command, frozen=True, kw_only=True):
     """Seal everything new with a new version of the twin's data key."""
 
 
-class RewrapKey(Command, frozen=True, kw_only=True):
+class RewrapDataKey(Command, frozen=True, kw_only=True):
     """
     Wrap every version of the twin's data key with the current key of the deployment.
 
@@ -26,12 +26,12 @@ class RewrapKey(Command, frozen=True, kw_only=True):
     """
 
 
-DataKeyCommand: TypeAlias = RotateKey | RewrapKey
+DataKeyCommand: TypeAlias = RotateDataKey | RewrapDataKey
 
 # -- Events ------------------------------------------------------------------
 
 
-class KeyRotated(Event, frozen=True):
+class DataKeyRotated(Event, frozen=True):
     """Version *version* of the data key seals what is new; at the latest the next commit."""
 
     decision: int
@@ -42,4 +42,4 @@ class KeyRotated(Event, frozen=True):
     actor: str
 
 
-DataKeyEvent: TypeAlias = KeyRotated
+DataKeyEvent: TypeAlias = DataKeyRotated

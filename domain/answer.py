@@ -19,7 +19,7 @@ from contracts.budget import (
     HoldReleased,
     Standing,
 )
-from contracts.data_key import KeyRotated
+from contracts.data_key import DataKeyRotated
 from contracts.policy import PolicySet
 from contracts.price_book import PriceBookSet
 from contracts.replies import Decision, OpenedSecret, Receipt, Verdict
@@ -242,7 +242,7 @@ def _facts(event: Decided) -> dict[str, int | str]:
             return {}
 
 
-_VERSIONED = PolicySet | PriceBookSet | SecretPut | SecretRotated | SecretOpened | KeyRotated
+_VERSIONED = PolicySet | PriceBookSet | SecretPut | SecretRotated | SecretOpened | DataKeyRotated
 
 
 def _standing(event: Decided) -> Standing:
@@ -263,6 +263,6 @@ _DONE: dict[type[Decided], str] = {
     SecretRotated: "secret_rotated",
     SecretRevoked: "secret_revoked",
     SecretOpened: "secret_opened",
-    KeyRotated: "key_rotated",
+    DataKeyRotated: "key_rotated",
     TenantErased: "erased",
 }

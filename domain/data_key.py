@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from contracts.data_key import KeyRotated
+from contracts.data_key import DataKeyRotated
 
 VERSIONS_MAX: Final = 10_000
 # Between two rotations, so that nobody uses all versions up in an hour.
@@ -20,7 +20,7 @@ class State(msgspec.Struct, array_like=True):
     rotated_us: int = 0
 
 
-def evolve(state: State, event: KeyRotated) -> None:
+def evolve(state: State, event: DataKeyRotated) -> None:
     """Take note of a new version."""
     state.version = event.version
     state.rotated_us = event.at_us

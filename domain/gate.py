@@ -37,7 +37,7 @@ from contracts.budget import (
 )
 from contracts.commands import NOUN_AND_VERB, AnyCommand
 from contracts.commit import AnyEvent
-from contracts.data_key import KeyRotated, RewrapKey, RotateKey
+from contracts.data_key import DataKeyRotated, RewrapDataKey, RotateDataKey
 from contracts.policy import PolicySet, SetPolicy
 from contracts.price_book import PriceBookSet, SetPriceBook
 from contracts.secret import (
@@ -165,10 +165,10 @@ _GRANTS: dict[type[AnyCommand], type[AnyEvent]] = {
     RotateSecret: SecretRotated,
     RevokeSecret: SecretRevoked,
     OpenSecret: SecretOpened,
-    RotateKey: KeyRotated,
+    RotateDataKey: DataKeyRotated,
 }
 # Nothing of them is in the log: they change nothing that a twin is.
-NOT_DECIDED: Final = (RewrapKey,)
+NOT_DECIDED: Final = (RewrapDataKey,)
 
 
 def decide(state: State, command: AnyCommand, envelope: Envelope) -> list[AnyEvent]:
@@ -196,7 +196,7 @@ _DECIDE: dict[type[AnyCommand], Callable[[State, Any, Envelope], list[AnyEvent]]
     RotateSecret: vault.rotate,
     RevokeSecret: vault.revoke,
     OpenSecret: vault.open_secret,
-    RotateKey: governance.rotate_key,
+    RotateDataKey: governance.rotate_key,
 }
 
 
@@ -314,7 +314,7 @@ def _secret_reopened(state: State, event: SecretReopened) -> None:
     secret.reopened(state.secrets, event)
 
 
-def _key_rotated(state: State, event: KeyRotated) -> None:
+def _key_rotated(state: State, event: DataKeyRotated) -> None:
     data_key.evolve(state.data_key, event)
     _decided(state, event)
 
@@ -366,7 +366,7 @@ _EVOLVE: dict[type[AnyEvent], Callable[[State, Any], None]] = {
     SecretRevoked: _secret_revoked,
     SecretOpened: _secret_opened,
     SecretReopened: _secret_reopened,
-    KeyRotated: _key_rotated,
+    DataKeyRotated: _key_rotated,
     PeriodOpened: _period_opened,
     MeterLimitsSet: _changes_nothing,
     RefusalsCounted: _changes_nothing,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contracts.budget import CreditsAdded, PeriodOpened, TopUpCredits
 from contracts.commit import AnyEvent
-from contracts.data_key import KeyRotated, RotateKey
+from contracts.data_key import DataKeyRotated, RotateDataKey
 from contracts.policy import Policy, PolicySet, SetPolicy
 from contracts.price_book import PriceBook, PriceBookSet, SetPriceBook
 from contracts.tenant import (
@@ -214,7 +214,7 @@ def why_not_rotated(state: State, now_us: int) -> Refusal | None:
     return None
 
 
-def rotate_key(state: State, command: RotateKey, envelope: Envelope) -> list[AnyEvent]:
+def rotate_key(state: State, command: RotateDataKey, envelope: Envelope) -> list[AnyEvent]:
     if state.tenant.status == "absent":
         return [refuse(state, command, envelope, TWIN_UNKNOWN)]
     stopped = why_not_rotated(state, envelope.now_us)
@@ -223,7 +223,7 @@ def rotate_key(state: State, command: RotateKey, envelope: Envelope) -> list[Any
         return [refuse(state, command, envelope, stopped, facts)]
     assert envelope.key_version > state.data_key.version, "the key is made before it is told of"
     return [
-        KeyRotated(
+        DataKeyRotated(
             state.decisions + 1,
             command.command_id,
             envelope.fingerprint,

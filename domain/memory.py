@@ -27,7 +27,7 @@ from contracts.budget import (
     HoldExtended,
     HoldReleased,
 )
-from contracts.data_key import KeyRotated
+from contracts.data_key import DataKeyRotated
 from contracts.policy import PolicySet
 from contracts.price_book import PriceBookSet
 from contracts.secret import SecretOpened, SecretPut, SecretRevoked, SecretRotated
@@ -44,7 +44,7 @@ Decided: TypeAlias = (
     | CreditsAdded
     | HoldExtended
     | HoldReleased
-    | KeyRotated
+    | DataKeyRotated
     | PolicySet
     | PriceBookSet
     | SecretOpened

@@ -23,7 +23,7 @@ from contracts.budget import (
     RefusalsCounted,
     Standing,
 )
-from contracts.data_key import KeyRotated
+from contracts.data_key import DataKeyRotated
 from contracts.policy import PolicySet
 from contracts.price_book import PriceBookSet
 from contracts.replies import Verdict
@@ -392,7 +392,7 @@ def _secret_opened(commit: Commit, ordinal: int, event: SecretOpened) -> _Decisi
     )
 
 
-def _key_rotated(commit: Commit, ordinal: int, event: KeyRotated) -> _Decision:
+def _key_rotated(commit: Commit, ordinal: int, event: DataKeyRotated) -> _Decision:
     return _row(commit, ordinal, event, "data_key", "rotate", "key_rotated")._replace(
         actor=copied(event.actor), facts=copied_json({"version": event.version})
     )
@@ -430,7 +430,7 @@ _VALUES_OF: Mapping[type, Callable[[Commit, int, Any], _Values]] = {
     CreditsAdded: _topped_up,
     HoldExtended: _extended,
     HoldReleased: _released,
-    KeyRotated: _key_rotated,
+    DataKeyRotated: _key_rotated,
     PolicySet: _policy_set,
     PriceBookSet: _prices_set,
     SecretOpened: _secret_opened,

@@ -85,8 +85,8 @@ COMMANDS = [
     secret.RotateSecret(command_id="put-2", name="openai", value="sk-2", overlap_ms=60_000),
     secret.RevokeSecret(command_id="rev-1", name="openai", version=1, reason="leaked"),
     secret.OpenSecret(command_id="open-1", name="openai", reservation_id="cantor.42", version=2),
-    data_key.RotateKey(command_id="key-1"),
-    data_key.RewrapKey(command_id="key-2"),
+    data_key.RotateDataKey(command_id="key-1"),
+    data_key.RewrapDataKey(command_id="key-2"),
     tenant.EraseTenant(command_id="erase-1", confirm="cantor", reason="contract ended"),
 ]
 
@@ -186,7 +186,7 @@ EVENTS = [
     secret.SecretRevoked(*HEAD, "openai", [1, 2], "leaked", "person_ana"),
     secret.SecretOpened(*HEAD, "openai", 2, 40, "key_agent7"),
     secret.SecretReopened(AT_US, 42, "openai", 2, 40, "key_agent7"),
-    data_key.KeyRotated(*HEAD, 2, "operator"),
+    data_key.DataKeyRotated(*HEAD, 2, "operator"),
     tenant.TenantErased(*HEAD, "contract ended", "admin_eva"),
 ]
 

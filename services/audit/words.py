@@ -23,7 +23,7 @@ from contracts.budget import (
     Standing,
 )
 from contracts.commit import AnyEvent
-from contracts.data_key import KeyRotated
+from contracts.data_key import DataKeyRotated
 from contracts.policy import PolicySet
 from contracts.price_book import PriceBookSet
 from contracts.secret import (
@@ -62,7 +62,7 @@ def mood(event: AnyEvent) -> Mood:
             return "refused"
         case TenantErased() | SecretRevoked():
             return "refused"
-        case SecretPut() | SecretRotated() | SecretOpened() | SecretReopened() | KeyRotated():
+        case SecretPut() | SecretRotated() | SecretOpened() | SecretReopened() | DataKeyRotated():
             return "careful"
         case CallAuthorized() if event.delay_us or event.stepped_down_for:
             return "careful"
@@ -274,7 +274,7 @@ def _secret_reopened(event: SecretReopened, _tell: _Teller) -> str:
     )
 
 
-def _key_rotated(event: KeyRotated, _tell: _Teller) -> str:
+def _key_rotated(event: DataKeyRotated, _tell: _Teller) -> str:
     return f"rotated the data key to version {event.version}, by {event.actor}"
 
 
@@ -326,5 +326,5 @@ _WORDS: dict[type[AnyEvent], Callable[[Any, _Teller], str]] = {
     SecretRevoked: _secret_revoked,
     SecretOpened: _secret_opened,
     SecretReopened: _secret_reopened,
-    KeyRotated: _key_rotated,
+    DataKeyRotated: _key_rotated,
 }

@@ -7,7 +7,7 @@ secret takes a grant: `await grant.secret("openai")`, see `services.client.grant
 
 from __future__ import annotations
 
-from contracts.data_key import RewrapKey, RotateKey
+from contracts.data_key import RewrapDataKey, RotateDataKey
 from contracts.replies import Receipt
 from contracts.secret import PutSecret, RevokeSecret, RotateSecret
 from contracts.tenant import EraseTenant
@@ -67,11 +67,11 @@ class Vault(Sender):
 
     async def rotate_key(self, *, command_id: str | None = None) -> Receipt:
         """Seal everything new with a new version of the twin's data key."""
-        return await self._tell(RotateKey(command_id=command_id or new_id()))
+        return await self._tell(RotateDataKey(command_id=command_id or new_id()))
 
     async def rewrap_key(self, *, command_id: str | None = None) -> Receipt:
         """Wrap the twin's data key with the deployment's current key."""
-        return await self._tell(RewrapKey(command_id=command_id or new_id()))
+        return await self._tell(RewrapDataKey(command_id=command_id or new_id()))
 
     async def erase(self, *, reason: str = "", command_id: str | None = None) -> Receipt:
         """Destroy the twin's data key, for ever. `twin_erased` says that it was done before."""

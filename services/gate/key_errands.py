@@ -22,7 +22,7 @@ import msgspec
 import structlog
 
 from contracts.commands import NOUN_AND_VERB
-from contracts.data_key import RewrapKey, RotateKey
+from contracts.data_key import RewrapDataKey, RotateDataKey
 from contracts.replies import Receipt
 from domain import access, gate, governance, rights
 from domain.refusals import CANNOT_VERIFY, OVERLOADED, TWIN_ERASED, TWIN_UNKNOWN, Refusal
@@ -34,7 +34,7 @@ from services.gate.writer import Clock, TenantWriter
 from services.sealing.wrapped_keys import KeyErased, KeyMissing
 
 ERASED_KEPT_MAX: Final = 10_000
-KEY_COMMANDS: Final = frozenset((RotateKey, RewrapKey))
+KEY_COMMANDS: Final = frozenset((RotateDataKey, RewrapDataKey))
 _ERASE: Final = ("tenant", "erase")
 _DONE: Final = 200
 
@@ -89,9 +89,9 @@ class KeyErrands:
     def takes(self, writer: TenantWriter, waiter: Waiter) -> bool:
         """Take a message whose command needs the key store first; False: it can be decided."""
         match waiter.commands[0]:
-            case RewrapKey() if self._may(writer, waiter):
+            case RewrapDataKey() if self._may(writer, waiter):
                 errand = self._rewrap
-            case RotateKey() if self._wants_key(writer, waiter):
+            case RotateDataKey() if self._wants_key(writer, waiter):
                 errand = self._make_key
             case _:
                 return False

@@ -31,7 +31,7 @@ from contracts.budget import (
 )
 from contracts.commands import NOUN_AND_VERB, AnyCommand
 from contracts.commit import COMMIT_BYTES_MAX, EVENTS_PER_COMMIT_MAX, TOPIC, AnyEvent, CommitLine
-from contracts.data_key import RotateKey
+from contracts.data_key import RotateDataKey
 from contracts.replies import Receipt
 from contracts.secret import OpenSecret, PutSecret, RotateSecret, SecretOpened
 from contracts.tenant import EraseTenant, ProvisionTenant
@@ -56,7 +56,7 @@ _GROUP_BYTES_MAX = COMMIT_BYTES_MAX // 2
 _HOT_EVENT_BYTES_MAX = 900
 
 # What the shell adds to before it is decided: a sealed value, or the number of a key.
-_PREPARED: Final = frozenset((PutSecret, RotateSecret, RotateKey))
+_PREPARED: Final = frozenset((PutSecret, RotateSecret, RotateDataKey))
 _GRANTED: Final = 200
 
 _encode = msgspec.msgpack.Encoder().encode

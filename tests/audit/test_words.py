@@ -124,7 +124,7 @@ def test_there_are_words_for_every_kind_of_event(told):
             "opened secret openai, version 2, to key_agent7 again for call 40, as decision 42 did",
             "careful",
         ),
-        ("KeyRotated", "rotated the data key to version 2, by operator", "careful"),
+        ("DataKeyRotated", "rotated the data key to version 2, by operator", "careful"),
         (
             "TenantErased",
             "erased by admin_eva (contract ended); its keys are destroyed next",

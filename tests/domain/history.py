@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from contracts.data_key import RotateKey
+from contracts.data_key import RotateDataKey
 from contracts.policy import BudgetPolicy, Quotas, RatePolicy, SessionLimits
 from contracts.secret import OpenSecret, SecretOpened, SecretReopened
 from contracts.tenant import EraseTenant, ResumeTenant, SuspendTenant
@@ -123,7 +123,7 @@ class History:
                 lambda: self._open(hold, name),
                 lambda: self._open(hold, name),
                 lambda: self._open(hold, name),
-                lambda: twin.decide(RotateKey(command_id=twin.new_id())),
+                lambda: twin.decide(RotateDataKey(command_id=twin.new_id())),
             )
         )()
 

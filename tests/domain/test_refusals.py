@@ -2,7 +2,7 @@
 
 import pytest
 
-from contracts.data_key import RotateKey
+from contracts.data_key import RotateDataKey
 from contracts.policy import BudgetPolicy, Quotas, RatePolicy, SessionLimits
 from contracts.tenant import EraseTenant, ResumeTenant, SuspendTenant
 from contracts.usage import Usage
@@ -59,8 +59,8 @@ def keeping(*names: str) -> Twin:
 
 def rotated_again():
     twin = Twin()
-    twin.decide(RotateKey(command_id="one"))
-    return twin.decide(RotateKey(command_id="two"))
+    twin.decide(RotateDataKey(command_id="one"))
+    return twin.decide(RotateDataKey(command_id="two"))
 
 
 CAPPED = BudgetPolicy(monthly_hard_limit_nanos=1_000, soft_cap_permille=1)

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 import domain
 from contracts.commit import encode_events
-from contracts.data_key import KeyRotated, RotateKey
+from contracts.data_key import DataKeyRotated, RotateDataKey
 from contracts.secret import (
     OpenSecret,
     PutSecret,
@@ -322,35 +322,35 @@ class TestDataKey:
     def test_is_rotated_to_the_version_that_was_made(self):
         """The log says which key, since when and by whom."""
         twin = Twin()
-        event = twin.decide(RotateKey(command_id="k"))
+        event = twin.decide(RotateDataKey(command_id="k"))
 
-        assert event == KeyRotated(2, "k", event.fingerprint, twin.now_us, 2, "tests")
+        assert event == DataKeyRotated(2, "k", event.fingerprint, twin.now_us, 2, "tests")
         assert view("secret", twin.state, 0).key_version == 2
 
     def test_not_without_a_key(self):
         """Told of before it exists, a crash would leave a log that names a key that is not."""
         with pytest.raises(AssertionError, match="made before"):
-            gate.decide(Twin().state, RotateKey(command_id="k"), Envelope(b"f", 10**15, "a"))
+            gate.decide(Twin().state, RotateDataKey(command_id="k"), Envelope(b"f", 10**15, "a"))
 
     def test_at_most_once_a_minute_and_not_without_end(self, monkeypatch):
         """Whoever may rotate must not use up all versions."""
         twin = Twin()
-        twin.decide(RotateKey(command_id="k1"))
+        twin.decide(RotateDataKey(command_id="k1"))
         twin.now_us += MINUTE - 1
-        refused = twin.decide(RotateKey(command_id="k2"))
+        refused = twin.decide(RotateDataKey(command_id="k2"))
         assert refused.facts == {"rotated_at_us": twin.now_us - MINUTE + 1}
         twin.now_us += 1
-        assert twin.decide(RotateKey(command_id="k3")).version == 3
+        assert twin.decide(RotateDataKey(command_id="k3")).version == 3
 
         monkeypatch.setattr("domain.data_key.VERSIONS_MAX", 3)
         twin.now_us += HOUR
-        assert twin.decide(RotateKey(command_id="k4")).code == "too_many_key_versions"
+        assert twin.decide(RotateDataKey(command_id="k4")).code == "too_many_key_versions"
 
     def test_boxes_say_which_version_opens_them(self):
         """Whoever loads the twin must fetch these keys and no others."""
         twin = Twin()
         twin.put("one")
-        twin.decide(RotateKey(command_id="k1"))
+        twin.decide(RotateDataKey(command_id="k1"))
         twin.put("two")
         assert secret.key_versions(twin.state.secrets) == {1, 2}
 

@@ -25,7 +25,7 @@ from contracts.budget import (
 )
 from contracts.commands import AnyCommand
 from contracts.commit import AnyEvent
-from contracts.data_key import RotateKey
+from contracts.data_key import RotateDataKey
 from contracts.policy import BudgetPolicy, Policy, RatePolicy, SetPolicy
 from contracts.price_book import Price, PriceBook, PriceEntry, Provenance, SetPriceBook
 from contracts.secret import OpenSecret, PutSecret, RevokeSecret, RotateSecret
@@ -167,7 +167,7 @@ class Twin:
             box = f"box of {command.name} {len(self.log)}".encode()
             envelope = envelope._replace(sealed=box, key_version=self.state.data_key.version)
             return msgspec.structs.replace(command, value=""), envelope
-        if isinstance(command, RotateKey):
+        if isinstance(command, RotateDataKey):
             return command, envelope._replace(key_version=self.state.data_key.version + 1)
         return command, envelope
 

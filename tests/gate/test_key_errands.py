@@ -7,7 +7,7 @@ import asyncio
 import msgspec
 import structlog
 
-from contracts.data_key import KeyRotated, RewrapKey, RotateKey
+from contracts.data_key import DataKeyRotated, RewrapDataKey, RotateDataKey
 from contracts.secret import OpenSecret, PutSecret
 from contracts.tenant import EraseTenant, TenantErased
 from domain.access import Key
@@ -62,7 +62,7 @@ async def rotating(world: World) -> None:
     await asyncio.gather(
         load(world),
         load(world),
-        ended(world, "cantor", RotateKey(command_id="rotate")),
+        ended(world, "cantor", RotateDataKey(command_id="rotate")),
     )
     await load(world, calls=2)
 
@@ -70,7 +70,7 @@ async def rotating(world: World) -> None:
 async def is_rotated_once(world: World) -> None:
     """Nothing is lost, the new key seals what is new, and what is old still opens."""
     await check(world, "cantor")
-    told = [e for e in await events_of(world, "cantor") if isinstance(e, KeyRotated)]
+    told = [e for e in await events_of(world, "cantor") if isinstance(e, DataKeyRotated)]
     assert [event.version for event in told] == [2]
     assert await world.keys.versions("cantor") == (1, 2)
     sealed_with = [c.line.key_version async for c in commits("cantor", world.log, world.keys)]
@@ -89,12 +89,12 @@ def test_a_rotation_survives_a_kill_between_any_two_steps():
 @shard_test
 async def test_a_rotation_says_the_version_and_seals_at_once(world, worker):
     """The very commit that tells of it is sealed with it."""
-    receipt = await tell(world, worker, RotateKey(command_id="k"))
+    receipt = await tell(world, worker, RotateDataKey(command_id="k"))
     last = [c async for c in commits("cantor", world.log, world.keys)][-1]
 
     assert (receipt.code, receipt.version) == ("key_rotated", 2)
-    assert (last.line.key_version, type(last.events[0])) == (2, KeyRotated)
-    again = await tell(world, worker, RotateKey(command_id="k"))
+    assert (last.line.key_version, type(last.events[0])) == (2, DataKeyRotated)
+    again = await tell(world, worker, RotateDataKey(command_id="k"))
     assert msgspec.structs.replace(again, replayed=False) == receipt
     assert await world.keys.versions("cantor") == (1, 2)
 
@@ -106,18 +106,18 @@ async def test_a_refused_rotation_makes_no_key(world, worker):
     access.members |= {"ana": "owner", "eva": "editor"}
     access.keys["agent"] = Key(["agent"])
     for actor in ("person_eva", "person_no", "key_agent"):
-        assert (await tell(world, worker, RotateKey(command_id=actor), actor)).status == 403
+        assert (await tell(world, worker, RotateDataKey(command_id=actor), actor)).status == 403
     assert await world.keys.versions("cantor") == (1,)
 
-    assert (await tell(world, worker, RotateKey(command_id="1"), "person_ana")).status == 200
-    assert (await tell(world, worker, RotateKey(command_id="2"), "person_ana")).status == 429
+    assert (await tell(world, worker, RotateDataKey(command_id="1"), "person_ana")).status == 200
+    assert (await tell(world, worker, RotateDataKey(command_id="2"), "person_ana")).status == 429
     assert await world.keys.versions("cantor") == (1, 2)
 
 
 @shard_test
 async def test_of_one_twin_one_errand_runs_at_a_time(world, worker):
     """The second one is asked to come again, and finds that it was done a moment ago."""
-    asked = [tell(world, worker, RotateKey(command_id=f"k{n}")) for n in range(5)]
+    asked = [tell(world, worker, RotateDataKey(command_id=f"k{n}")) for n in range(5)]
     answers = await asyncio.gather(*asked)
 
     assert sorted({answer.code for answer in answers}) == ["key_rotated", "overloaded"]
@@ -127,8 +127,8 @@ async def test_of_one_twin_one_errand_runs_at_a_time(world, worker):
 @shard_test
 async def test_a_twin_that_is_none_has_no_key_to_rotate(world, worker):
     """And gets none by asking."""
-    (refused,) = await world.send(worker, "nobody", RotateKey(command_id="k"))
-    (other,) = await world.send(worker, "nobody", RewrapKey(command_id="w"))
+    (refused,) = await world.send(worker, "nobody", RotateDataKey(command_id="k"))
+    (other,) = await world.send(worker, "nobody", RewrapDataKey(command_id="w"))
 
     assert (refused.code, other.code) == ("twin_unknown", "twin_unknown")
     assert await world.keys.versions("nobody") == ()
@@ -139,12 +139,12 @@ async def test_a_key_store_that_is_away_refuses_the_errand_only(world, worker):
     """Decisions go on; who asked is told to ask again, and then it is one rotation."""
     await asyncio.sleep(1)
     world.faults.unreadable = 1.0
-    refused = await tell(world, worker, RotateKey(command_id="k"))
+    refused = await tell(world, worker, RotateDataKey(command_id="k"))
     assert (refused.code, refused.status) == ("cannot_verify", 503)
     assert (await tell(world, worker, top_up())).status == 200
 
     world.faults.unreadable = 0.0
-    assert (await tell(world, worker, RotateKey(command_id="k"))).version == 2
+    assert (await tell(world, worker, RotateDataKey(command_id="k"))).version == 2
 
 
 # -- the deployment's key ------------------------------------------------------------
@@ -152,15 +152,15 @@ async def test_a_key_store_that_is_away_refuses_the_errand_only(world, worker):
 
 async def rewrapping(world: World) -> None:
     await world.ask("cantor", put())
-    await world.ask("cantor", RotateKey(command_id="rotate"))
+    await world.ask("cantor", RotateDataKey(command_id="rotate"))
     # A restart with the new keyring, as the runbook says.
     world.keys = with_kek(world, 2)
     for worker in list(world.workers):
         world.kill_worker(worker)
     await asyncio.gather(
         load(world),
-        ended(world, "cantor", RewrapKey(command_id="rewrap")),
-        ended(world, "fernandez", RewrapKey(command_id="rewrap")),
+        ended(world, "cantor", RewrapDataKey(command_id="rewrap")),
+        ended(world, "fernandez", RewrapDataKey(command_id="rewrap")),
     )
 
 
@@ -199,8 +199,8 @@ async def test_wrapping_again_says_how_many_and_writes_no_commit(world, worker):
     world.kill_worker(worker)
     heir = world.start_worker()
     last = world.log.last_seq("cantor")
-    first = await tell(world, heir, RewrapKey(command_id="w"))
-    again = await tell(world, heir, RewrapKey(command_id="w"))
+    first = await tell(world, heir, RewrapDataKey(command_id="w"))
+    again = await tell(world, heir, RewrapDataKey(command_id="w"))
 
     assert (first.code, first.facts) == ("key_rewrapped", {"wrapped": 1, "kek_version": 2})
     assert again.facts == {"wrapped": 0, "kek_version": 2}
@@ -211,11 +211,11 @@ async def test_wrapping_again_says_how_many_and_writes_no_commit(world, worker):
 async def test_who_may_not_is_refused_and_that_is_recorded(world, worker):
     """It is the platform's key."""
     worker._writers["cantor"].state.access.members["ana"] = "owner"
-    refused = await tell(world, worker, RewrapKey(command_id="w"), "person_ana")
+    refused = await tell(world, worker, RewrapDataKey(command_id="w"), "person_ana")
     assert refused.status == 403
     assert type((await events_of(world, "cantor"))[-1]).__name__ == "CallerRefused"
 
-    assert (await tell(world, worker, RewrapKey(command_id="w"), "admin_eva")).status == 200
+    assert (await tell(world, worker, RewrapDataKey(command_id="w"), "admin_eva")).status == 200
 
 
 # -- erasing -------------------------------------------------------------------------
@@ -408,7 +408,7 @@ async def test_a_snapshot_whose_key_does_not_unwrap_is_not_stored(world, worker)
 async def test_a_worker_that_gives_a_shard_up_keeps_no_keys_of_it(world, worker):
     """An erasure elsewhere is complete at once only if nobody else has the key."""
     world.keys._cache_age_s = 3_600
-    await tell(world, worker, RotateKey(command_id="k"))
+    await tell(world, worker, RotateDataKey(command_id="k"))
     assert "cantor" in world.keys._cache
     await worker.drain(1)
     await worker.stop()

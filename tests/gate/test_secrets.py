@@ -11,7 +11,7 @@ import pytest
 import structlog
 
 from contracts.commit import encode_events
-from contracts.data_key import RotateKey
+from contracts.data_key import RotateDataKey
 from contracts.replies import OpenedSecret
 from contracts.secret import (
     OpenSecret,
@@ -191,7 +191,7 @@ async def test_the_fingerprint_of_a_secret_cannot_be_tried(world, worker):
 async def test_the_fingerprint_stays_the_same_when_the_key_is_rotated(world, worker):
     """A retry after a rotation is still a retry."""
     first = await tell(world, worker, put(command_id="same"))
-    assert (await tell(world, worker, RotateKey(command_id="k"))).code == "key_rotated"
+    assert (await tell(world, worker, RotateDataKey(command_id="k"))).code == "key_rotated"
     heir = world.start_worker()
     world.kill_worker(worker)
     again = await tell(world, heir, put(command_id="same"))
@@ -203,10 +203,10 @@ async def test_the_fingerprint_stays_the_same_when_the_key_is_rotated(world, wor
 async def test_boxes_open_under_every_version_of_the_data_key(world, worker):
     """Rotating does not touch them; whoever loads the twin fetches the keys that they need."""
     await tell(world, worker, put("old"))
-    await tell(world, worker, RotateKey(command_id="k1"))
+    await tell(world, worker, RotateDataKey(command_id="k1"))
     await tell(world, worker, put("new", "another value"))
     await asyncio.sleep(61)
-    await tell(world, worker, RotateKey(command_id="k2"))
+    await tell(world, worker, RotateDataKey(command_id="k2"))
     for server in (worker, world.start_worker()):
         granted = await granted_call(world, server)
         assert (await tell(world, server, opening(granted, "old"))).value == VALUE
