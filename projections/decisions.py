@@ -370,7 +370,11 @@ def _prices_set(commit: Commit, ordinal: int, event: PriceBookSet) -> _Decision:
 def _decided(commit: Commit, ordinal: int, event: Any) -> _Decision:
     told = DECIDED[type(event)]
     row = _row(commit, ordinal, event, told.noun, told.verb, told.code)
-    return row._replace(actor=copied(event.actor), facts=copied_json(told.shown(event)))
+    return row._replace(
+        reservation=getattr(event, "reservation", NULL),
+        actor=copied(event.actor),
+        facts=copied_json(told.shown(event)),
+    )
 
 
 def _caller_refused(commit: Commit, ordinal: int, event: CallerRefused) -> _Decision:
