@@ -11,7 +11,7 @@ from contracts.secret import SecretOpened, SecretPut, SecretReopened, SecretRevo
 from contracts.tenant import TenantErased
 from services.audit.teller import Teller, because
 
-CAREFUL: Final = SecretPut | SecretRotated | SecretOpened | SecretReopened | DataKeyRotated
+CAREFUL: Final = (SecretPut, SecretRotated, SecretOpened, SecretReopened, DataKeyRotated)
 
 
 def _erased(event: TenantErased, _tell: Teller) -> str:

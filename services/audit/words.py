@@ -72,7 +72,7 @@ def mood(event: AnyEvent) -> Mood:
             return "careful"
         case HoldsExpired() | PromptRolledBack() | TopicsRolledBack():
             return "careful"
-        case _ if isinstance(event, identity_words.CAREFUL | vault_words.CAREFUL):
+        case _ if isinstance(event, (*identity_words.CAREFUL, *vault_words.CAREFUL)):
             return "careful"
         case CallAuthorized() | CallSettled() | HoldExtended() | CreditsAdded() | TwinSignedOff():
             return "good"
