@@ -21,7 +21,7 @@ from contracts.message import (
     Prose,
     UnixUs,
     Version,
-    check_texts,
+    check_prose,
     whole,
 )
 
@@ -78,7 +78,7 @@ class Disclosure(Part, frozen=True):
     language: Language
 
     def __post_init__(self) -> None:
-        check_texts(self, prose=("text",))
+        check_prose(text=self.text)
 
 
 # -- Commands ----------------------------------------------------------------

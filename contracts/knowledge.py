@@ -17,14 +17,14 @@ import msgspec
 
 from contracts.message import (
     ID_PATTERN,
-    UNFIT_FOR_LINE,
     Command,
     Event,
-    Line,
     NotedCommand,
     Prose,
     UnixUs,
-    check_texts,
+    check_lines,
+    check_prose,
+    line,
     whole,
 )
 
@@ -43,12 +43,8 @@ ContentHash: TypeAlias = Annotated[
 ]
 Location: TypeAlias = Annotated[
     str,
-    msgspec.Meta(
-        min_length=1,
-        max_length=2_000,
-        description="address of a youtube, web or api source; file name of a pdf or text",
-        extra_json_schema={"not": {"pattern": UNFIT_FOR_LINE}},
-    ),
+    line(2_000),
+    msgspec.Meta(description="address of a youtube, web or api source; file name of a pdf or text"),
 ]
 IngestionNumber: TypeAlias = Annotated[
     int,
@@ -66,12 +62,12 @@ class AddSource(NotedCommand, frozen=True, kw_only=True):
 
     source: SourceId
     kind: SourceKind
-    title: Line
+    title: Annotated[str, line(200)]
     location: Location
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_texts(self, lines=("title", "location"))
+        check_lines(title=self.title, location=self.location)
 
 
 class SubmitSource(NotedCommand, frozen=True, kw_only=True):
@@ -97,7 +93,7 @@ class ReportIngested(Command, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_texts(self, prose=("summary",))
+        check_prose(summary=self.summary)
 
 
 class ReportFailed(Command, frozen=True, kw_only=True):
@@ -109,7 +105,7 @@ class ReportFailed(Command, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_texts(self, prose=("reason",))
+        check_prose(reason=self.reason)
 
 
 class ApproveSource(NotedCommand, frozen=True, kw_only=True):

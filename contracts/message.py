@@ -12,11 +12,6 @@ TENANT_PATTERN: Final = r"[a-z][a-z0-9-]{0,62}"
 ID_PATTERN: Final = r"[A-Za-z0-9_-]{1,64}"
 NAME_PATTERN: Final = r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,63}"
 RESERVATION_PATTERN: Final = TENANT_PATTERN + r"\.[0-9]{1,18}"
-# What no text may hold that is shown to people: control characters, lone surrogates, and what turns
-# the direction of the text after it, so that a reader sees another text than was approved.
-_NEVER_SHOWN: Final = r"\u007f-\u009f\ud800-\udfff\u202a-\u202e\u2066-\u2069"
-UNFIT_FOR_PROSE: Final = rf"[\u0000-\u0008\u000b-\u001f{_NEVER_SHOWN}]"
-UNFIT_FOR_LINE: Final = rf"[\u0000-\u001f\u2028\u2029{_NEVER_SHOWN}]"
 
 
 def whole(pattern: str) -> str:
@@ -53,25 +48,6 @@ ReservationId: TypeAlias = Annotated[
     str, _spelled(RESERVATION_PATTERN, 82, "<tenant>.<decision number>, as the grant gave it")
 ]
 Text: TypeAlias = Annotated[str, msgspec.Meta(max_length=500)]
-# Content for people, kept exactly as it came. The schema states what it may not hold, and
-# `check_texts` in `__post_init__` checks it; tests try every such field of every message.
-Prose: TypeAlias = Annotated[
-    str,
-    msgspec.Meta(
-        max_length=2_000,
-        description="for people; no control characters but line ends and tabs, no bidi override",
-        extra_json_schema={"not": {"pattern": UNFIT_FOR_PROSE}},
-    ),
-]
-Line: TypeAlias = Annotated[
-    str,
-    msgspec.Meta(
-        min_length=1,
-        max_length=200,
-        description="one line for people; no control characters, no bidi override",
-        extra_json_schema={"not": {"pattern": UNFIT_FOR_LINE}},
-    ),
-]
 # 2^53 nanos are 9.007 million dollars: below it a JSON number is exact in every language.
 Nanos: TypeAlias = Annotated[
     int,
@@ -139,6 +115,7 @@ def _written(max_length: int, min_length: int, refused: str) -> msgspec.Meta:
 
 
 Note: TypeAlias = Annotated[str, prose(500)]
+Prose: TypeAlias = Annotated[str, prose(2_000)]
 
 
 def fault_in_prose(text: str) -> str | None:
@@ -180,19 +157,14 @@ def check_lines(**fields: str) -> None:
             raise ValueError(f"`{field}` {fault}")
 
 
-# -- Kinds of messages ---------------------------------------------------------
-
-
 def refuse_odd_text(where: str, value: object) -> None:
     """
-    Raise ValueError that names the text below *value* with a character that no prose has.
+    Raise ValueError that names, by its whole path, a text below *value* that is not fit for prose.
 
     For commands only, in `__post_init__`: what is stored must be readable under any later rule.
     """
     if isinstance(value, str):
-        fault = fault_in_prose(value)
-        if fault is not None:
-            raise ValueError(f"`{where}` {fault}")
+        check_prose(**{where: value})
     elif isinstance(value, list):
         for index, item in enumerate(value):
             refuse_odd_text(f"{where}[{index}]", item)
@@ -201,26 +173,7 @@ def refuse_odd_text(where: str, value: object) -> None:
             refuse_odd_text(f"{where}.{field}", getattr(value, field))
 
 
-_unfit_for_prose = re.compile(UNFIT_FOR_PROSE).search
-_unfit_for_line = re.compile(UNFIT_FOR_LINE).search
-
-
-def check_texts(
-    message: msgspec.Struct, *, prose: tuple[str, ...] = (), lines: tuple[str, ...] = ()
-) -> None:
-    """Raise ValueError that names the field and the character that people must not be shown."""
-    for fields, find, but in (
-        (prose, _unfit_for_prose, " but line ends and tabs"),
-        (lines, _unfit_for_line, ""),
-    ):
-        for field in fields:
-            found = find(getattr(message, field))
-            if found is not None:
-                raise ValueError(
-                    f"`{field}` holds U+{ord(found.group()):04X}; no control characters{but}, no"
-                    " lone surrogates and no characters that override the direction of text"
-                )
-
+# -- Kinds of messages ---------------------------------------------------------
 
 # gc=False here and below: messages are trees, so there is no cycle for the collector to find, and
 # a worker makes millions of them.
@@ -251,11 +204,11 @@ class Command(
 class NotedCommand(Command, frozen=True, kw_only=True):
     """A command that says why, for whoever reads the log."""
 
-    note: Prose = ""
+    note: Note = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_texts(self, prose=("note",))
+        check_prose(note=self.note)
 
 
 class Event(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):

@@ -24,9 +24,12 @@ from contracts.message import (
     Event,
     Modality,
     Name,
+    Note,
+    NotedCommand,
     Part,
     UnixUs,
     Version,
+    check_prose,
     prose,
     refuse_odd_text,
     refuse_spelling,
@@ -59,7 +62,6 @@ Permille: TypeAlias = Annotated[
     int, msgspec.Meta(ge=500, le=2_000, description="1000 is as the provider speaks by itself")
 ]
 Phrase: TypeAlias = Annotated[str, prose(200, min_length=1)]
-Note: TypeAlias = Annotated[str, prose(500, min_length=0)]
 
 _is_product = re.compile(f"{ID_PATTERN} {NAME_PATTERN} {NAME_PATTERN}").fullmatch
 
@@ -93,7 +95,7 @@ class Purpose(Part, frozen=True):
 # -- Commands ----------------------------------------------------------------
 
 
-class SetIdentity(Command, frozen=True, kw_only=True):
+class SetIdentity(NotedCommand, frozen=True, kw_only=True):
     """
     Save a new version of the identity, as the draft. Pitch and speed are kept.
 
@@ -103,37 +105,28 @@ class SetIdentity(Command, frozen=True, kw_only=True):
 
     identity: Identity
     expected_version: Version | None = None
-    note: Note = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         refuse_odd_text("identity", self.identity)
-        refuse_odd_text("note", self.note)
 
 
-class SetPurpose(Command, frozen=True, kw_only=True):
+class SetPurpose(NotedCommand, frozen=True, kw_only=True):
     """Put a new version of the purpose in force."""
 
     purpose: Purpose
     expected_version: Version | None = None
-    note: Note = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         refuse_odd_text("purpose", self.purpose)
-        refuse_odd_text("note", self.note)
 
 
-class RefineTwin(Command, frozen=True, kw_only=True):
+class RefineTwin(NotedCommand, frozen=True, kw_only=True):
     """Adjust pitch and speed: a new version of the identity, as the draft, with its own samples."""
 
     refinement: Refinement
     expected_version: Version | None = None
-    note: Note = ""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        refuse_odd_text("note", self.note)
 
 
 class BeginCalibration(Command, frozen=True, kw_only=True):
@@ -164,18 +157,13 @@ class RecordSample(HoldCommand, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        refuse_odd_text("reference", self.reference)
+        check_prose(reference=self.reference)
 
 
-class SignOffTwin(Command, frozen=True, kw_only=True):
+class SignOffTwin(NotedCommand, frozen=True, kw_only=True):
     """ "This looks and sounds like me": *version* of the identity goes live."""
 
     version: Version
-    note: Note = ""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        refuse_odd_text("note", self.note)
 
 
 class RetireTwin(Command, frozen=True, kw_only=True):
@@ -185,7 +173,7 @@ class RetireTwin(Command, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        refuse_odd_text("reason", self.reason)
+        check_prose(reason=self.reason)
 
 
 TwinCommand: TypeAlias = (

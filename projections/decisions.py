@@ -415,7 +415,8 @@ def _row(commit: Commit, ordinal: int, event: Any, noun: str, verb: str, code: s
         copied_name(noun),
         copied_name(verb),
         code=copied_name(code),
-        fingerprint=event.fingerprint.hex(),
+        # What a stranger was told is no answer to the command's id.
+        fingerprint=NULL if isinstance(event, CallerRefused) else event.fingerprint.hex(),
     )
 
 

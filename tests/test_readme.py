@@ -58,11 +58,11 @@ def running(directory):
         assert process.wait(20) == 0
 
 
-def test_the_first_session_and_the_integration_work_when_pasted(running):
+def test_the_sessions_and_the_integration_work_when_pasted(running):
     """
     A README that does not work is worse than none.
     """
-    lines = blocks("sh")[0].splitlines()
+    lines = "".join(blocks("sh")).splitlines()
     script = "\n".join(["set -e", *(line for line in lines if not line.startswith(". .venv"))])
     assert "cantor" in run(["bash", "-c", script], running)
     said = run([sys.executable, "-c", blocks("python")[0]], running)

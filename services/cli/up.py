@@ -95,12 +95,13 @@ class _Screen:
         table.add_row("bus", run.nats_url)
         table.add_row("database", f"postgresql://127.0.0.1:{run.postgres_port}/vito")
         table.add_row("HTTP API", run.api_url)
-        table.add_row("sign in", f"{link(run.api_url, run.admin_link)}  (once)")
         table.add_row("credentials", f"{data_dir / 'run.json'} (only you can read it)")
         table.add_row("logs", str(data_dir / "logs"))
         self._console.print()
         self._console.print(table)
         self._console.print()
+        # Not in the table, which would cut it.
+        self._print(f"Sign in as {run.admin_email}, once: {link(run.api_url, run.admin_link)}")
         hints = [f"vito {name}" for name in NEXT if name in COMMANDS]
         if hints:
             self._print(f"Try next, in another terminal: {', '.join(hints)}.")

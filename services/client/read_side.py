@@ -128,7 +128,7 @@ class ReadSide:
     """Asks the query API at *url* with its bearer key. Use it as a context manager."""
 
     def __init__(self, url: str, key: str, *, deadline_s: float = 30.0) -> None:
-        self._url = url.rstrip("/")
+        self.url = url.rstrip("/")
         self._key = key
         self._deadline_s = deadline_s
         self._session: aiohttp.ClientSession | None = None
@@ -228,7 +228,7 @@ class ReadSide:
 
     async def _once(self, path: str, query: Mapping[str, str]) -> tuple[int, bytes]:
         assert self._session is not None, "use `async with`"
-        url = f"{self._url}{path}"
+        url = f"{self.url}{path}"
         try:
             async with self._session.get(url, params=query, allow_redirects=False) as response:
                 return response.status, await response.read()

@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-Status: TypeAlias = Literal["PASS", "FAIL", "NOT YET VERIFIABLE"]
+Status: TypeAlias = Literal["PASS", "FAIL"]
 
 
 class Exhibit(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,22 +22,11 @@ class Exhibit(msgspec.Struct, frozen=True, kw_only=True):
     method: str
     observed: dict[str, int | str] = {}
     faults: list[str] = []
-    why_not_yet: str = ""
 
     @property
     def status(self) -> Status:
         """PASS only when it was tried and nothing contradicts the claim."""
-        if self.why_not_yet:
-            return "NOT YET VERIFIABLE"
         return "FAIL" if self.faults or not self.observed else "PASS"
-
-
-TENANT_ISOLATION = Exhibit(
-    id="EV-02",
-    claim="Tenant isolation: a valid key of tenant A is refused (403) for tenant B's avatar.",
-    method="Needs keys that belong to one tenant. They come with identity, the next issue.",
-    why_not_yet="There are no tenants' keys yet.",
-)
 
 
 class Expected:

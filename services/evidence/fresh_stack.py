@@ -12,6 +12,7 @@ from pathlib import Path
 from services.client.connection import of_login
 from services.client.read_side import ReadSide
 from services.evidence.target import Target
+from services.identity.api_key import environment_of
 from services.supervisor.lock import DataDirLock
 from services.supervisor.stack import Stack
 from services.supervisor.supervisor import Event, Step, Supervisor
@@ -37,7 +38,7 @@ async def fresh_stack(
                 settings = stack.client_settings()
                 login = of_login(settings.nats("client"))
                 async with ReadSide(stack.run.api_url, settings.bearer_key()) as read_side:
-                    yield Target(login, read_side)
+                    yield Target(login, read_side, environment_of(settings.deployment))
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 

@@ -11,11 +11,10 @@ from rich.table import Table
 
 from services.evidence.exhibit import Exhibit, Status
 
-NEEDED = ("EV-01", "EV-03", "EV-04")
+NEEDED = ("EV-01", "EV-02", "EV-03", "EV-04")
 COLOURS: dict[Status, str] = {
     "PASS": "bold green",
     "FAIL": "bold red",
-    "NOT YET VERIFIABLE": "bold yellow",
 }
 
 
@@ -48,8 +47,7 @@ def show(console: Console, exhibit: Exhibit) -> None:
         console.print(figures)
     for fault in exhibit.faults:
         console.print(f"  [red]✗ {escape(fault)}[/]", highlight=False)
-    why = f"  {exhibit.why_not_yet}" if exhibit.why_not_yet else ""
-    console.print(f"[{COLOURS[status]}]{status}[/]{why}", highlight=False)
+    console.print(f"[{COLOURS[status]}]{status}[/]", highlight=False)
 
 
 def show_verdict(console: Console, exhibits: Sequence[Exhibit]) -> None:

@@ -28,13 +28,15 @@ class NotTried(Failure):
 
 class Target(msgspec.Struct, frozen=True):
     """
-    The system under test. *login* are the keyword arguments of `GateClient.connect`.
+    The system under test. *login* are the keyword arguments of `GateClient.connect`;
+    *environment* is the one that its API keys name.
 
     Any deployment will do: one machine, or a cluster of three.
     """
 
     login: dict[str, Any]
     read_side: ReadSide
+    environment: str
 
     def __repr__(self) -> str:
         return "Target()"  # The login holds a password.

@@ -228,8 +228,8 @@ class Refused(HttpProblem):
         kind = Kind(
             reply["code"],
             HTTPStatus(reply["status"]),
-            reply["message"],
-            _in_words_of_http(reply),
+            _in_words_of_http(reply["message"]),
+            _in_words_of_http(reply["remedy"]),
             # Rounded up: who comes back too early is refused again.
             -(-retry_after_ms // _MS) if retry_after_ms else None,
         )
@@ -251,16 +251,15 @@ class Refused(HttpProblem):
 
 def _detail(reply: Reply) -> str:
     facts = ", ".join(f"{name}={value}" for name, value in (reply.get("facts") or {}).items())
-    return f"{reply['message']}{f' ({facts})' if facts else ''}"
+    return f"{_in_words_of_http(reply['message'])}{f' ({facts})' if facts else ''}"
 
 
-def _in_words_of_http(reply: Reply) -> str:
-    """The gate's remedy, which names what it is called on the bus."""
-    remedy: str = reply["remedy"]
+def _in_words_of_http(text: str) -> str:
+    """What the gate says, which names things as they are called on the bus."""
     return re.sub(
         r"cmd\.<tenant>\.(\w+)\.(\w+)",
         lambda found: f"POST /v1/tenants/<tenant>/{found[1]}/{found[2]}".replace("_", "-"),
-        remedy,
+        text,
     ).replace("command_id", KEY_HEADER)
 
 

@@ -11,7 +11,6 @@ import asyncio
 import hashlib
 import math
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Protocol, TypeVar
 
 import msgspec
@@ -20,9 +19,9 @@ from aiohttp import web
 from services import logs
 from services.http_door import body, cross_site, session
 from services.http_door.authentication import Directory
-from services.http_door.caller import CALLER
+from services.http_door.caller import CALLER, Caller
 from services.http_door.endpoint import Endpoint, Handler
-from services.http_door.me import Me
+from services.http_door.me import Me, describe
 from services.http_door.slowing import Patience, Slowing, address_of
 from services.identity.directory import AccountRecord, DirectoryDown
 from services.identity.passwords import Verified
@@ -291,14 +290,15 @@ class SignIn:
     async def _describe(self, person: str, secret: str, expires_at_us: int) -> Me:
         account = await _asked(self._parts.directory.account(person))
         roles = await _asked(self._parts.directory.roles_of(person))
-        return Me(
-            principal=f"person_{person}",
+        caller = Caller(
             kind="person",
+            id=person,
+            roles=roles,
             is_admin=account is not None and account.is_admin,
-            roles=dict(roles),
-            expires_at=datetime.fromtimestamp(expires_at_us / _US, UTC),
+            expires_at_us=expires_at_us,
             csrf_token=session.csrf_token(secret),
         )
+        return describe(caller)
 
     # -- Signing out -----------------------------------------------------------------
 

@@ -197,7 +197,7 @@ class Api:
     def _handler(self, route: AnyRoute) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
             if route.tenant_scoped:
-                refuse_without_right(request, route.about, "show")
+                refuse_without_right(request, route.about, route.verb)
             query = parameters.parse(route.query, request.query)
             ask = self._ask_about_tenant if route.tenant_scoped else self._ask
             answer, position = await ask(route, request, query)

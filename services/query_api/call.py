@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
+from domain.rights import QUESTION
 from services.query_api.cursors import Cursors
 from services.query_api.parameters import Query
 from services.query_api.problems import Kind, Problem
@@ -43,8 +44,8 @@ class Route(Generic[Q, A]):
     One path of the API. *problems* are the kinds of its own, beside those that any path has.
 
     A path with `{tenant}` in it is about one twin: it exists, `min_position` was waited for, and
-    the answer's header says which position it reflects. Who may `show` the noun that the path is
-    about (see `domain.rights`) may ask.
+    the answer's header says which position it reflects. Who may do *verb* with the noun that the
+    path is about (see `domain.rights`) may ask.
     """
 
     path: str
@@ -55,6 +56,7 @@ class Route(Generic[Q, A]):
     handler: Callable[[Call[Q]], Awaitable[A]]
     problems: tuple[Kind, ...] = ()
     noun: str = ""
+    verb: str = QUESTION
 
     @property
     def tenant_scoped(self) -> bool:
@@ -63,7 +65,7 @@ class Route(Generic[Q, A]):
 
     @property
     def about(self) -> str:
-        """The noun whose `show` is asked for: *noun*, or else the path's first word of a twin."""
+        """The noun that is asked about: *noun*, or else the path's first word of a twin."""
         if self.noun:
             return self.noun
         rest = self.path.partition("{tenant}/")[2]

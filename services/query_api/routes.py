@@ -182,6 +182,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         prompt.PromptRendered,
         prompt.preview,
         (VERSION_UNKNOWN,),
+        verb="preview",
     ),
     Route(
         f"{TENANT}/prompt/activations",
@@ -302,6 +303,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         deployment.DeploymentsPage,
         deployment.show_all,
         (INVALID_CURSOR,),
+        noun="deployment",
     ),
     Route(
         f"{TENANT}/deployments/{{deployment}}",
@@ -311,6 +313,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         deployment.OneDeployment,
         deployment.show,
         (DEPLOYMENT_UNKNOWN,),
+        noun="deployment",
     ),
     Route(
         f"{TENANT}/deployments/{{deployment}}/disclosures",
@@ -320,6 +323,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         deployment.DisclosuresPage,
         deployment.disclosures,
         (INVALID_CURSOR, DEPLOYMENT_UNKNOWN),
+        noun="deployment",
     ),
     Route(
         f"{TENANT}/knowledge",

@@ -2,7 +2,7 @@
 What people write and read: kept exactly as it is, but for what no text may have.
 
 Texts are checked by each message itself (see `contracts.message`), so every field that the schema
-calls a text is tried here with every kind of character that is refused.
+calls a text is tried here with every kind of character that is refused, and with what is kept.
 """
 
 import json
@@ -13,29 +13,34 @@ import jsonschema
 import msgspec
 import pytest
 
-from contracts.message import fault_in_line, fault_in_prose
+from contracts.message import fault_in_line, fault_in_prose, refuse_odd_text
 from contracts.prompt import SavePrompt
 from contracts.schema import SCHEMAS_PATH
+from contracts.twin import Identity
 from tests import examples
+from tests.contracts.test_spelling import with_value
 
 DEFINITIONS = json.loads(SCHEMAS_PATH.read_text())["$defs"]
 ASKED = [*examples.COMMANDS, *examples.QUESTIONS]
-# Controls, delete, a C1 control, an embedding, an override, an isolate.
-REFUSED = ("\0", "\x07", "\x1b", "\r", "\x7f", "\x85", "\u202a", "\u202e", "\u2066", "\u2069")
+# Controls, an escape that moves the cursor, delete, a C1 control; embeddings, overrides, isolates.
+REFUSED = (
+    *("\0", "\x07", "\x1b", "\r", "\x7f", "\x85"),
+    *("\u202a", "\u202e", "\u2066", "\u2069"),
+)
 BREAKS = ("\n", "\t", "\u2028", "\u2029")
 KEPT = (
     "¡Goooool!",
     "Fernández, ñandú, cafe\u0301",
-    "👩\u200d🎤 🏴\U000e0067\U000e0062",
+    "👩\u200d👩\u200d👧 👩\u200d🎤 🏴\U000e0067\U000e0062",
     "עִבְרִית \u200f العربية",
     "日本語",
     "\u00a0\u00ad\ufeff",
-    "'; DROP TABLE prompts; --",
+    " '; DROP TABLE prompts; -- <b>\"& ",
 )
 
 
-def texts(value, where=(), schema=None) -> Iterator[tuple]:
-    """Paths of all texts in a message, and whether they may have line breaks."""
+def texts(value, where=(), schema=None) -> Iterator[tuple[tuple, dict]]:
+    """Paths of all texts in a message, with what its schema says of them."""
     schema = schema or {}
     if "$ref" in schema:
         schema = DEFINITIONS[schema["$ref"].rsplit("/", 1)[1]]
@@ -48,24 +53,29 @@ def texts(value, where=(), schema=None) -> Iterator[tuple]:
         for index, item in enumerate(value):
             yield from texts(item, (*where, index), schema.get("items"))
     elif isinstance(value, str) and "not" in schema:
-        yield where, r"\u2028" not in schema["not"]["pattern"]
-
-
-def with_value(message, where, value):
-    if not where:
-        return value
-    copy = dict(message) if isinstance(message, dict) else list(message)
-    copy[where[0]] = with_value(message[where[0]], where[1:], value)
-    return copy
+        yield where, schema
 
 
 CASES = [
-    (message, where, may_break)
+    (message, where, schema)
     for message in ASKED
-    for where, may_break in texts(
+    for where, schema in texts(
         json.loads(msgspec.json.encode(message)), (), DEFINITIONS[type(message).__name__]
     )
 ]
+EVERY_TEXT = pytest.mark.parametrize(
+    ("message", "where", "schema"),
+    CASES,
+    ids=[f"{type(m).__name__}-{'.'.join(map(str, w))}" for m, w, _ in CASES],
+)
+
+
+def may_break(schema: dict) -> bool:
+    return r"\u2028" not in schema["not"]["pattern"]
+
+
+def field_of(where: tuple) -> str:
+    return next(part for part in reversed(where) if isinstance(part, str))
 
 
 def test_cases_cover_texts_of_one_line_and_of_several():
@@ -80,45 +90,88 @@ def test_cases_cover_texts_of_one_line_and_of_several():
         ("ActivatePrompt", "reason"),
         ("RollBackTopics", "reason"),
         ("PreviewPrompt", "text"),
+        ("SetIdentity", "identity"),
+        ("SetPurpose", "purpose"),
+        ("SetDisclosure", "disclosure"),
+        ("AddSource", "title"),
+        ("AddSource", "location"),
+        ("ReportIngested", "summary"),
+        ("ReportFailed", "reason"),
+        ("RecordSample", "reference"),
     }
-    assert {may_break for *_, may_break in CASES} == {True, False}
+    # Two rules, whichever message: one for a line, one for prose.
+    assert len({schema["not"]["pattern"] for *_, schema in CASES}) == 2
+    assert {may_break(schema) for *_, schema in CASES} == {True, False}
 
 
-@pytest.mark.parametrize(("message", "where", "may_break"), CASES, ids=str)
-def test_a_text_with_what_nobody_may_write_is_refused_by_name(message, where, may_break):
+@EVERY_TEXT
+def test_a_text_with_what_nobody_may_write_is_refused_by_name(message, where, schema):
     """The answer says which field, which character and where; a validator finds it as well."""
     good = json.loads(msgspec.json.encode(message))
     check = jsonschema.Draft202012Validator(
         {"$defs": DEFINITIONS, "$ref": f"#/$defs/{type(message).__name__}"}
     )
-    field = next(part for part in reversed(where) if isinstance(part, str))
-    for bad in (*REFUSED, *(() if may_break else BREAKS)):
+    for bad in (*REFUSED, *(() if may_break(schema) else BREAKS)):
         broken = with_value(good, where, f"ab{bad}")
+        told = rf"\b{field_of(where)}(\[\d\])?` has U\+{ord(bad):04X} at character 3"
 
-        with pytest.raises(msgspec.ValidationError) as refused:
-            msgspec.json.decode(json.dumps(broken), type=type(message))
-        told = rf"\b{field}(\[\d\])?` has U\+{ord(bad):04X} at character 3"
-        assert re.search(told, str(refused.value))
+        for codec in (msgspec.json, msgspec.msgpack):
+            with pytest.raises(msgspec.ValidationError) as refused:
+                codec.decode(codec.encode(broken), type=type(message))
+            assert re.search(told, str(refused.value))
         assert not check.is_valid(broken)
 
 
-@pytest.mark.parametrize("kept", KEPT)
-def test_every_other_text_is_kept_to_the_last_code_point(kept):
+@EVERY_TEXT
+def test_every_other_text_is_kept_to_the_last_code_point(message, where, schema):
     """No normalisation, no trimming: a catchphrase is what its owner wrote."""
-    saved = SavePrompt(command_id="c", text=f" {kept}\n", expected_version=0)
+    good = json.loads(msgspec.json.encode(message))
+    several = (" a\n\tb \n", "\u2028") if may_break(schema) else ()
+    for kept in (*KEPT, *several, *([] if schema.get("minLength") else [""])):
+        wanted = with_value(good, where, kept)
+        for codec in (msgspec.json, msgspec.msgpack):
+            found = codec.decode(codec.encode(wanted), type=type(message))
+            again = codec.decode(codec.encode(found), type=type(message))
 
-    for library in (msgspec.json, msgspec.msgpack):
-        assert library.decode(library.encode(saved), type=SavePrompt) == saved
-    assert fault_in_line(kept) is None
+            assert again == found
+            assert _at(found, where) == kept
+
+
+def _at(message, where: tuple) -> str:
+    for part in where:
+        message = getattr(message, part) if isinstance(part, str) else message[part]
+    return message
+
+
+@EVERY_TEXT
+def test_a_text_without_end_is_refused(message, where, schema):
+    """Every text has a maximum, which its schema states."""
+    good = json.loads(msgspec.json.encode(message))
+    longest = with_value(good, where, "a" * schema["maxLength"])
+    assert msgspec.json.decode(json.dumps(longest), type=type(message))
+
+    too_long = with_value(good, where, "a" * (schema["maxLength"] + 1))
+    with pytest.raises(msgspec.ValidationError, match=rf"length.*{field_of(where)}"):
+        msgspec.json.decode(json.dumps(too_long), type=type(message))
 
 
 def test_a_lone_surrogate_is_refused_wherever_it_comes_from():
     """It is half of a character: it could be neither stored nor shown."""
     for fault in (fault_in_prose, fault_in_line):
         assert "U+D800 at character 2" in fault("a\ud800")
-    with pytest.raises(ValueError, match="`text` has U+D800 at character 2".replace("+", r"\+")):
-        SavePrompt(command_id="c", text="a\ud800", expected_version=0)
+    for half in ("\ud800", "\udfff"):
+        told = rf"`text` has U\+{ord(half):04X} at character 2"
+        with pytest.raises(ValueError, match=told):
+            SavePrompt(command_id="c", text=f"a{half}", expected_version=0)
     for sent in (b'"\\ud800 and more than six"', b'"\xed\xa0\x80"'):
         body = b'{"command_id": "c", "expected_version": 0, "text": %b}' % sent
         with pytest.raises((msgspec.DecodeError, UnicodeDecodeError)):
             msgspec.json.decode(body, type=SavePrompt)
+
+
+def test_a_fault_deep_in_a_document_is_told_by_its_whole_path():
+    """Of fifty phrases, which one."""
+    identity = Identity("calm", "slow", "es-AR", signature_phrases=["¡Goooool!", "a\x07"])
+
+    with pytest.raises(ValueError, match=r"`identity\.signature_phrases\[1\]` has U\+0007"):
+        refuse_odd_text("identity", identity)

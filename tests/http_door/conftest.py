@@ -38,6 +38,7 @@ async def _fill(dsn):
         for twin in (own, other):
             await tables.add(twin, twin.provision(), twin.authorize(), twin.settle())
             await tables.add(twin, twin.refuse(), twin.top_up(), twin.set_policy(2))
+            await tables.add(twin, twin.write_prompts(), twin.show_and_know())
 
 
 class Site:

@@ -19,9 +19,9 @@ _COMMAND_OF = {
     f"{noun}/{verb}".replace("_", "-"): (command, (noun, verb))
     for command, (noun, verb) in NOUN_AND_VERB.items()
 }
-_ABOUT = {route.path: route.about for route in ROUTES}
+_ABOUT = {route.path: (route.about, route.verb) for route in ROUTES}
 _BODIES = {type(command): command for command in COMMANDS}
-_PATH = {"decision_id": "{tenant}.2", "version": "1"}
+_PATH = {"decision_id": "{tenant}.2", "version": "1", "deployment": "web", "source": "rules"}
 TENANT = "/v1/tenants/{tenant}"
 
 
@@ -37,7 +37,7 @@ def right_of(method, path):
         return _COMMAND_OF[rest][1]
     if rest.startswith("live/"):
         return rest.removeprefix("live/").replace("-", "_"), "show"
-    return _ABOUT[path], "show"
+    return _ABOUT[path]
 
 
 def target(path, tenant):

@@ -1,10 +1,11 @@
 """Everybody who may come to the door of two twins, with what they show, good and bad."""
 
 import hashlib
+from typing import get_args
 
 import msgspec
 
-from contracts.access import ROLES
+from contracts.access import ROLES, Scope
 from services.http_door import session
 from services.http_door.authentication import CredentialRefused
 from services.identity import api_key
@@ -20,7 +21,7 @@ from services.identity.passwords import Verified
 from services.identity.random_secret import generate
 
 NOW_US = 1_790_000_100_000_000
-SCOPES = ("calls", "agent", "read", "mint")
+SCOPES = get_args(Scope)
 HOUR_US = 3_600_000_000
 
 

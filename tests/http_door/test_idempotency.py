@@ -250,6 +250,16 @@ async def test_who_may_not_ask_learns_nothing_of_what_was_answered(late):
     assert "credits_nanos" not in answer.json
 
 
+async def test_what_a_stranger_was_told_is_no_answer_to_the_command(late):
+    """Whoever guesses a key must not spoil it for its owner, not even later on."""
+    everybody = cast(late.world)
+    await late.site.post(f"{BUDGET}/top-up", everybody["viewer"], TOP_UP, key="k")
+    await late.forget()
+    answer = await late.site.post(f"{BUDGET}/top-up", everybody["owner"], TOP_UP, key="k")
+
+    assert (answer.status, answer.json["replayed"]) == (200, False)
+
+
 @pytest.mark.parametrize("trouble", ["unknown", "far behind"])
 async def test_without_a_record_that_is_complete_nothing_new_is_begun(late, trouble):
     """Between the tables and the gate's memory there must be no gap; a settlement needs neither."""

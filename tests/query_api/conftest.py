@@ -152,10 +152,12 @@ async def _fill(dsn):
         await tables.add(
             cantor,
             cantor.set_policy(2),
-            [*cantor.refuse("rate_limited", 429), *cantor.write_prompts()],
+            [
+                *cantor.refuse("rate_limited", 429),
+                *cantor.write_prompts(),
+                *cantor.show_and_know(),
+            ],
         )
-        refused = cantor.refuse("rate_limited", 429)
-        await tables.add(cantor, cantor.set_policy(2), [*refused, *cantor.show_and_know()])
         for name in ("fernandez", *(f"twin-{number:02d}" for number in range(30))):
             twin = Twin(name)
             await tables.add(twin, twin.provision())

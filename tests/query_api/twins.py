@@ -207,7 +207,13 @@ class Twin:
         texts = ("Hola {{user_name}}\n", "Hola {{user_name}}\n¡Goooool!\n", "Adiós\n")
         saved = [
             PromptSaved(
-                *self._head(), number, max(0, number - 1), text, [NAME], f"v{number}", "person_ana"
+                *self._head(),
+                number,
+                max(0, number - 1),
+                f"{text}{self.mark}",
+                [NAME],
+                f"v{number}",
+                "person_ana",
             )
             for number, text in enumerate(texts, 1)
         ]
@@ -215,8 +221,8 @@ class Twin:
             *saved,
             PromptActivated(*self._head(), 2, 0, "", "person_eva"),
             PromptActivated(*self._head(), 3, 2, "", "person_eva"),
-            PromptRolledBack(*self._head(), 2, 3, "too short", "person_eva"),
-            TopicsSet(*self._head(), 1, 0, [BETS], "legal", "person_ana"),
+            PromptRolledBack(*self._head(), 2, 3, f"too short{self.mark}", "person_eva"),
+            TopicsSet(*self._head(), 1, 0, [BETS], f"legal{self.mark}", "person_ana"),
             TopicsSet(*self._head(), 2, 1, [], "", "person_ana"),
             TopicsRolledBack(*self._head(), 1, 2, "oops", "person_eva"),
         ]
@@ -225,11 +231,24 @@ class Twin:
         """A deployment with two versions of its disclosure; a source approved and one in review."""
         return [
             DeploymentCreated(
-                *self._head(), "web", 1, TERMS, "Hablas con una IA.", "es-MX", "", "person_ana"
+                *self._head(),
+                "web",
+                1,
+                TERMS,
+                f"Hablas con una IA.{self.mark}",
+                "es-MX",
+                "",
+                "person_ana",
             ),
             DeploymentEnabled(*self._head(), "web", "", "person_ana"),
             DisclosureSet(
-                *self._head(), "web", 2, "¡Hola! Soy una IA.", "es-MX", "kinder", "person_ana"
+                *self._head(),
+                "web",
+                2,
+                f"¡Hola! Soy una IA.{self.mark}",
+                "es-MX",
+                "kinder",
+                "person_ana",
             ),
             VisitorAdmitted(
                 *self._head(), "web", "v" * 16, TERMS.origins[0], "voice", START_US, 2, "key_web"
@@ -244,11 +263,24 @@ class Twin:
     def _source(self, name: str) -> list:
         return [
             SourceAdded(
-                *self._head(), name, "web", "Reglas", "https://example.com", "", "person_ana"
+                *self._head(),
+                name,
+                "web",
+                f"Reglas{self.mark}",
+                "https://example.com",
+                "",
+                "person_ana",
             ),
             begun := IngestionBegun(*self._head(), name, "key_ingest"),
             SourceIngested(
-                *self._head(), name, begun.decision, CONTENT, 128, "Las 17 reglas.", True, "key_k"
+                *self._head(),
+                name,
+                begun.decision,
+                CONTENT,
+                128,
+                f"Las 17 reglas.{self.mark}",
+                True,
+                "key_k",
             ),
         ]
 

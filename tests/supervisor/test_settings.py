@@ -49,6 +49,7 @@ def test_every_variable_is_read():
         "VITO_LEASE_TTL_MS": "3000",
         "VITO_API_HOST": "0.0.0.0",
         "VITO_API_PORT": "8040",
+        "VITO_API_PROXIES": "10.0.0.7",
         "VITO_API_ALLOW_REMOTE": "true",
         "VITO_LOG_LEVEL": "debug",
         **SECRETS,
