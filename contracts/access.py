@@ -57,7 +57,7 @@ SecretText: TypeAlias = Annotated[
 Label: TypeAlias = Annotated[
     str, msgspec.Meta(pattern=whole(NAME_PATTERN), description="what the key is for")
 ]
-Scopes: TypeAlias = Annotated[list[Scope], msgspec.Meta(min_length=1, max_length=4)]
+Scopes: TypeAlias = Annotated[list[Scope], msgspec.Meta(min_length=1, max_length=5)]
 
 DAY_US: Final = 86_400_000_000
 INVITATION_LASTS_MAX_US: Final = 30 * DAY_US

@@ -298,6 +298,7 @@ def _topics_set(state: State, event: TopicsSet) -> None:
 def _topics_rolled_back(state: State, event: TopicsRolledBack) -> None:
     topics.evolve(state, event)
     state.bundle_revision = event.decision
+    _decided(state, event)
 
 
 def _distributed(state: State, event: DeploymentEvent) -> None:

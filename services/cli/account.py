@@ -10,7 +10,7 @@ import uvloop
 from contracts.account import PLATFORM, FoundPlatform
 from contracts.views import AccountView
 from services import logs
-from services.cli.asking_about_people import DataDir, gate_of, made, now_us, shown_time, table_of
+from services.cli.asking import DataDir, gate_of, made, now_us, shown_time, table_of
 from services.identity import random_secret
 from services.identity.founding import LINK_LASTS_US, admit_admin
 

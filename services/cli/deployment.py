@@ -21,7 +21,7 @@ from contracts.deployment import (
 )
 from contracts.views import DeploymentShown, DeploymentView
 from services.audit.showing import screen
-from services.cli.governing import AsJson, DataDir, Note, Refused, Tenant, do, in_json, shown
+from services.cli.asking import AsJson, DataDir, Note, Refused, Tenant, do, in_json, shown
 from services.distribution.embed import embed_code
 
 _US_PER_S = 1_000_000

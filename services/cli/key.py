@@ -10,7 +10,7 @@ import uvloop
 from contracts.access import IssueKey, RevokeKey, RotateKey
 from contracts.views import AccessView
 from services import logs
-from services.cli.asking_about_people import (
+from services.cli.asking import (
     DataDir,
     Tenant,
     gate_of,
@@ -35,7 +35,9 @@ _ONCE = "This is the only time it is shown; keep it like a password."
 def issue(
     tenant: Tenant,
     label: Annotated[str, typer.Option(help="What the key is for, such as livekit-agent.")],
-    scope: Annotated[list[str], typer.Option(help="calls, agent, read or mint; may be repeated.")],
+    scope: Annotated[
+        list[str], typer.Option(help="calls, agent, read, mint or ingest; may be repeated.")
+    ],
     expires: Expires = "90d",
     data_dir: DataDir = None,
 ) -> None:

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import msgspec
 import typer
-import uvloop
 from rich.console import Console
 
 from contracts.knowledge import (
@@ -22,18 +21,21 @@ from contracts.knowledge import (
 )
 from contracts.views import KnowledgeView, SourceShown
 from services.audit.showing import screen
-from services.cli.governing import (
+from services.cli.asking import (
     AsJson,
     DataDir,
     Note,
     Refused,
     Tenant,
+    ask,
     do,
     in_json,
-    settings_in,
+    reading,
     shown,
 )
-from services.client.read_side import KnowledgeSource, ReadSide
+from services.client import GateClient
+from services.client.read_side import KnowledgeSource
+from services.settings import Settings
 
 app = typer.Typer(
     add_completion=False,
@@ -99,16 +101,14 @@ def list_all(
 @app.command()
 def show(tenant: Tenant, source: Name, data_dir: DataDir = None) -> None:
     """Show one source with the summary of its draft, as JSON."""
-    view = shown(data_dir, tenant, KnowledgeView)
-    _one(view, source)
-    settings = settings_in(data_dir)
 
-    async def ask() -> KnowledgeSource:
-        url = f"http://{settings.api_host}:{settings.api_port}"
-        async with ReadSide(url, settings.bearer_key()) as reader:
-            return await reader.knowledge_source(tenant, source, position=view.position)
+    async def work(gate: GateClient, settings: Settings) -> KnowledgeSource:
+        view = await gate.show(KnowledgeView)
+        _one(view, source)
+        async with reading(settings) as read_side:
+            return await read_side.knowledge_source(tenant, source, position=view.position)
 
-    typer.echo(in_json(uvloop.run(ask())))
+    typer.echo(in_json(ask(tenant, data_dir, work)))
 
 
 @app.command()

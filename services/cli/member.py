@@ -10,7 +10,7 @@ import uvloop
 from contracts.access import ROLES, ChangeRole, InviteMember, RemoveMember
 from contracts.views import AccessView
 from services import logs
-from services.cli.asking_about_people import (
+from services.cli.asking import (
     DataDir,
     Tenant,
     gate_of,

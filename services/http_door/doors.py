@@ -13,7 +13,7 @@ from services.http_door.endpoint import Endpoint, Handler
 from services.http_door.gate_line import Gate
 from services.http_door.idempotency import Idempotency
 from services.http_door.sign_in import Accounts, Passwords, SignIn
-from services.settings import Network
+from services.variables import Network
 
 # In the order of the document.
 ENDPOINTS: Final[tuple[Endpoint, ...]] = (

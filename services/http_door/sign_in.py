@@ -38,7 +38,7 @@ from services.query_api.problems import (
     SIGN_IN_SLOWED,
     HttpProblem,
 )
-from services.settings import Network
+from services.variables import Network
 
 SESSION_S: Final = 12 * 3_600
 # A person mistypes; a list of leaked passwords does not stop at five.

@@ -16,7 +16,7 @@ import msgspec
 from aiohttp import web
 
 from services.callout.throttle import network_of
-from services.settings import Network
+from services.variables import Network
 
 ENTRIES_MAX: Final = 10_000
 FORGET_S: Final = 900.0

@@ -15,8 +15,9 @@ import pytest
 
 from deploy import credentials, nats_nodes
 from services.cli.main import COMMANDS
-from services.settings import VARIABLES, Settings, password_name
+from services.settings import Settings, password_name
 from services.supervisor import stack
+from services.variables import VARIABLES
 from tests.deploy.compose import COMPOSE, DEPLOY, TEXT, filled, variables_in
 
 ONE_OFF = {"setup", "admin"}

@@ -11,7 +11,8 @@ from services.cli.main import COMMANDS
 from services.migrations import prepare_database
 from services.query_api.lag import Lag, ShardLag
 from services.query_api.metrics import Metrics
-from services.settings import VARIABLES, password_name
+from services.settings import password_name
+from services.variables import VARIABLES
 from tests.deploy.compose import COMPOSE, DEPLOY
 from tests.deploy.database import run_roles
 

@@ -33,7 +33,7 @@ def twin() -> Governed:
 
 def role(twin: Governed, name: str) -> Governed:
     """The twin as a member with this role asks it."""
-    twin.state.access.members[name] = name
+    twin.state.access.members[name] = access.Member(name)
     twin.actor = f"person_{name}"
     return twin
 
@@ -51,7 +51,7 @@ class TestLifeCycle:
         assert stages == ["pending", "ingesting", "review", "approved"]
         found = twin.source()
         assert (found.approved_hash, found.approved_chunks) == (FIRST, 12)
-        assert (found.approved_by, found.approved_at_us) == ("tests", NOON)
+        assert (found.approved_by, found.approved_at_us) == ("operator", NOON)
         assert found.draft_hash == ""
 
     def test_nothing_may_be_used_before_it_is_approved(self, twin):

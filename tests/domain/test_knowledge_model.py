@@ -28,7 +28,7 @@ class Knowledge(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.twin = Governed()
-        self.twin.state.access.members.update({name: name for name in MEMBERS})
+        self.twin.state.access.members.update({name: access.Member(name) for name in MEMBERS})
         self.twin.state.access.keys["ingest"] = access.Key(["ingest"])
         # What an ingestion brought and is on the screen, by source; what people have said to it.
         self.on_screen: dict[str, str] = {}

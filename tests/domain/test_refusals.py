@@ -175,9 +175,6 @@ REACHED = {
     "too_many_secrets": lambda: keeping(*(f"n{n}" for n in range(200))).put("one-more"),
     "too_many_overlaps": lambda: [t := keeping("openai"), *(t.rotate() for _ in range(3))][-1],
     "key_rotated_just_now": rotated_again,
-}
-REACHED |= identity_refusals_reached.REACHED
-REACHED |= {
     "modality_above_ceiling": lambda: visited("text").authorize(10, "voice", session_id=VISITOR),
     "session_of_another": lambda: visited("text").authorize(1, session_id="s"),
     "deployment_unknown": lambda: Governed().mint(),
@@ -209,6 +206,7 @@ REACHED |= {
     "person_needed": lambda: as_key((t := Governed(), t.reviewable())[0]).approve(),
     "approver_needed": lambda: as_key((t := Governed(), t.reviewable(), t.approve())[0]).retire(),
 }
+REACHED |= identity_refusals_reached.REACHED
 # What answers without a decision: nothing of it is in the log.
 UNDECIDED = {
     "command_id_reused",

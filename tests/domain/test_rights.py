@@ -20,7 +20,7 @@ from tests import examples
 from tests.domain.people import People, key_of, secret
 from tests.domain.world import HOUR, NOON, unchanged
 
-SCOPES = ("calls", "agent", "read", "mint")
+SCOPES = ("calls", "agent", "read", "mint", "ingest")
 MEMBERS = [f"person_{role}" for role in ROLES]
 KEYS = [f"key_{key_of(scope)}" for scope in SCOPES]
 STRANGERS = [
@@ -36,22 +36,25 @@ STRANGERS = [
     "root",
     "",
 ]
-PRINCIPALS = ["operator", "admin_root", *MEMBERS, *KEYS, *STRANGERS]
+VISITOR = f"visitor_{examples.VISITOR}"
+PRINCIPALS = ["operator", "admin_root", *MEMBERS, *KEYS, VISITOR, *STRANGERS]
 
-# v e a o: the roles; c g r m: keys that may make calls, be an agent, read, mint; S: super admin.
+# v e a o: the roles; c g r m i: keys that may make calls, be an agent, read, mint, ingest;
+# w: a visitor who was admitted, of its own calls; S: super admin.
 TWIN = {
     "tenant provision": "S",
     "tenant suspend": "o S",
     "tenant resume": "o S",
     "tenant show": "veao cgr S",
+    "tenant erase": "S",
     "policy set": "o",
     "policy show": "veao r S",
     "price_book set": "S",
     "price_book show": "veao r S",
-    "budget authorize": "cg",
-    "budget settle": "cg",
-    "budget extend": "cg",
-    "budget release": "cg",
+    "budget authorize": "cgw",
+    "budget settle": "cgw",
+    "budget extend": "cgw",
+    "budget release": "cgw",
     "budget top_up": "o",
     "budget show": "veao cgr S",
     "rate show": "veao cgr S",
@@ -83,6 +86,29 @@ TWIN = {
     "twin sign_off": "o",
     "twin retire": "o S",
     "twin show": "veao cgr",
+    "deployment create": "eao",
+    "deployment change": "eao",
+    "deployment set_disclosure": "eao",
+    "deployment enable": "eao",
+    "deployment disable": "eao S",
+    "deployment mint": "eao m",
+    "deployment show": "veao cgrm S",
+    "knowledge add": "eao",
+    "knowledge submit": "eao",
+    "knowledge begin_ingestion": "i",
+    "knowledge report_ingested": "i",
+    "knowledge report_failed": "i",
+    "knowledge approve": "ao",
+    "knowledge reject": "ao",
+    "knowledge retire": "eao",
+    "knowledge show": "veao cgri S",
+    "secret put": "o",
+    "secret rotate": "o",
+    "secret revoke": "o",
+    "secret open": "cg",
+    "secret show": "veao r S",
+    "data_key rotate": "o S",
+    "data_key rewrap": "S",
     # What is about accounts is asked of the platform; its own table is below.
     "account found": "",
     "account register": "S",
@@ -97,7 +123,7 @@ TWIN = {
     "account unlock": "S",
     "account show": "S",
 }
-LETTERS = dict(zip([*MEMBERS, *KEYS, "admin_root"], "veaocgrmS", strict=True))
+LETTERS = dict(zip([*MEMBERS, *KEYS, VISITOR, "admin_root"], "veaocgrmiwS", strict=True))
 COMMANDS = {NOUN_AND_VERB[type(command)]: command for command in examples.COMMANDS}
 
 
@@ -114,6 +140,8 @@ def twin() -> People:
     people.join("removed", "owner")
     people.ask("operator", _of("access", "remove_member"), person="removed")
     people.now_us += HOUR
+    for verb in ("create", "enable", "mint"):
+        people.ask_this("operator", COMMANDS["deployment", verb])
     return people
 
 
@@ -175,7 +203,7 @@ def test_a_member_is_told_that_it_is_about_their_role(twin, line):
     noun, verb = line.split()
     codes = {
         refusal.code
-        for principal in (*MEMBERS, *KEYS)
+        for principal in (*MEMBERS, *KEYS, VISITOR)
         if (refusal := why_not(twin, principal, noun, verb))
     }
 
@@ -232,6 +260,11 @@ PLATFORM_TABLE = {
     "access accept": "",
     "budget top_up": "",
     "budget authorize": "",
+    # The accounts are sealed as well; but they are never erased, and are no secrets for a call.
+    "data_key rotate": "S",
+    "data_key rewrap": "S",
+    "secret put": "",
+    "secret open": "",
 }
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 import domain
+from contracts.access import OPERATOR
 from contracts.commit import encode_events
 from contracts.data_key import DataKeyRotated, RotateDataKey
 from contracts.secret import (
@@ -42,7 +43,7 @@ def opening(twin: Twin, event: SecretOpened) -> OpenSecret:
     )
 
 
-def reopened(twin: Twin, event: SecretOpened, actor: str = "tests"):
+def reopened(twin: Twin, event: SecretOpened, actor: str = OPERATOR):
     command = opening(twin, event)
     found = vault.reopen(twin.state, command, event, Envelope(b"", twin._time(), actor))
     if isinstance(found, SecretReopened):
@@ -162,7 +163,7 @@ class TestOpening:
             "openai",
             1,
             grant.decision,
-            "tests",
+            OPERATOR,
         )
         assert BOX not in encode_events([event])
 
@@ -233,7 +234,7 @@ class TestOpeningAgain:
 
         again = reopened(twin, event)
 
-        assert (again.opening, again.version, again.actor) == (event.decision, 1, "tests")
+        assert (again.opening, again.version, again.actor) == (event.decision, 1, OPERATOR)
 
     def test_is_for_the_same_principal_only(self):
         """Whoever guesses a command id must not get what it opened."""
@@ -324,7 +325,7 @@ class TestDataKey:
         twin = Twin()
         event = twin.decide(RotateDataKey(command_id="k"))
 
-        assert event == DataKeyRotated(2, "k", event.fingerprint, twin.now_us, 2, "tests")
+        assert event == DataKeyRotated(2, "k", event.fingerprint, twin.now_us, 2, OPERATOR)
         assert view("secret", twin.state, 0).key_version == 2
 
     def test_not_without_a_key(self):
@@ -368,7 +369,7 @@ class TestErasure:
         event = twin.decide(EraseTenant(command_id="e", confirm="cantor"))
 
         blank = State("cantor", twin.state.position, event.decision, event.at_us)
-        blank.tenant.status, blank.tenant.erased_by = "erased", "tests"
+        blank.tenant.status, blank.tenant.erased_by = "erased", OPERATOR
         assert twin.state == blank
 
     def test_nothing_is_due_afterwards(self):

@@ -127,7 +127,7 @@ class TestOthers:
         rules, new = view("knowledge", twin.state, NOON).sources
 
         assert (rules.stage, rules.draft_hash, rules.approved_hash) == ("review", *HASHES[1::-1])
-        assert (rules.approved_by, rules.approved_at_us) == ("tests", NOON)
+        assert (rules.approved_by, rules.approved_at_us) == ("operator", NOON)
         assert (new.source, new.stage, new.ingestion) == ("new", "pending", None)
         assert (new.draft_hash, new.approved_hash, new.approved_at_us) == (None, None, None)
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from contracts.account import PLATFORM
 from contracts.budget import (
     CallAuthorized,
     CallSettled,
@@ -12,7 +13,7 @@ from contracts.budget import (
 )
 from contracts.commands import NOUN_AND_VERB
 from domain import rights
-from domain.state import State
+from domain.refusals import CALLER_NOT_ALLOWED, CALLER_UNKNOWN
 from tests import examples
 from tests.domain.governed import Governed
 from tests.domain.world import MINUTE, NOON, option, policy
@@ -54,30 +55,27 @@ class TestRights:
     )
     def test_a_visitor_sees_nothing_of_the_twin(self, twin, noun):
         """Not its budget, nor where else it is shown."""
-        refusal = rights.why_not(
-            twin.state.access, f"visitor_{ANA}", noun, "show", NOON, twin.state.deployments
-        )
+        refusal = rights.why_not_shown(twin.state, f"visitor_{ANA}", noun, "show", NOON)
 
-        assert refusal is not None
+        assert refusal is CALLER_NOT_ALLOWED
 
     def test_somebody_who_was_never_admitted_is_unknown(self, twin):
         """As unknown as at a twin that does not exist."""
         assert may(twin, BEA) == "caller_unknown"
         assert may(twin, "") == "caller_unknown"
-        nobody = State("nobody")
-        assert (
-            rights.why_not(
-                nobody.access, f"visitor_{ANA}", "budget", "settle", NOON, nobody.deployments
-            )
-            == rights.CALLER_UNKNOWN
-        )
+        nobody = Governed(provisioned=False)
+        assert may(nobody) == "caller_unknown"
+        shown = rights.why_not_shown(nobody.state, f"visitor_{ANA}", "budget", "show", NOON)
+        assert shown is CALLER_UNKNOWN
 
-    def test_without_the_admissions_nobody_is_a_visitor(self, twin):
-        """Whoever forgets to pass them on must shut the door, not open it."""
-        assert (
-            rights.why_not(twin.state.access, f"visitor_{ANA}", "budget", "settle", NOON)
-            == rights.CALLER_UNKNOWN
-        )
+    def test_a_visitor_of_one_twin_is_nobodys_at_another(self, twin):
+        """Admissions are the twin's own; and the platform has no visitors at all."""
+        other = Governed(name="fernandez")
+        other.opened(ceiling="voice")
+
+        assert may(twin) is None
+        assert may(other) == "caller_unknown"
+        assert may(Governed(name=PLATFORM, provisioned=False)) == "caller_unknown"
 
     def test_a_session_ends_to_the_microsecond(self, twin):
         """And says that it is over, so that the page can ask for another."""

@@ -95,9 +95,6 @@ def snapshot(state: State) -> bytes:
 class Twin:
     """A provisioned twin with a clock that tests move."""
 
-    # Who asks. The gate asks `gate.barred` about anybody but the operator first.
-    actor = "tests"
-
     def __init__(
         self,
         rules: Policy | None = None,
@@ -109,6 +106,7 @@ class Twin:
         activation: str = "immediate",
     ) -> None:
         self.state = State(name)
+        # Who asks. The gate asks `gate.barred` about anybody but the operator first.
         self.actor = OPERATOR
         self.now_us = now_us
         self.log: list[AnyEvent] = []

@@ -10,7 +10,7 @@ import structlog
 from contracts.data_key import DataKeyRotated, RewrapDataKey, RotateDataKey
 from contracts.secret import OpenSecret, PutSecret
 from contracts.tenant import EraseTenant, TenantErased
-from domain.access import Key
+from domain.access import Key, Member
 from services.sealing.keyring import Keyring
 from services.sealing.tenant_keys import TenantKeys
 from services.sealing.wrapped_keys import KeyErased
@@ -92,7 +92,7 @@ async def test_a_rotation_says_the_version_and_seals_at_once(world, worker):
     receipt = await tell(world, worker, RotateDataKey(command_id="k"))
     last = [c async for c in commits("cantor", world.log, world.keys)][-1]
 
-    assert (receipt.code, receipt.version) == ("key_rotated", 2)
+    assert (receipt.code, receipt.version) == ("data_key_rotated", 2)
     assert (last.line.key_version, type(last.events[0])) == (2, DataKeyRotated)
     again = await tell(world, worker, RotateDataKey(command_id="k"))
     assert msgspec.structs.replace(again, replayed=False) == receipt
@@ -103,7 +103,7 @@ async def test_a_rotation_says_the_version_and_seals_at_once(world, worker):
 async def test_a_refused_rotation_makes_no_key(world, worker):
     """Who may not rotate, or just did, must not fill the key store."""
     access = worker._writers["cantor"].state.access
-    access.members |= {"ana": "owner", "eva": "editor"}
+    access.members |= {"ana": Member("owner"), "eva": Member("editor")}
     access.keys["agent"] = Key(["agent"])
     for actor in ("person_eva", "person_no", "key_agent"):
         assert (await tell(world, worker, RotateDataKey(command_id=actor), actor)).status == 403
@@ -120,7 +120,7 @@ async def test_of_one_twin_one_errand_runs_at_a_time(world, worker):
     asked = [tell(world, worker, RotateDataKey(command_id=f"k{n}")) for n in range(5)]
     answers = await asyncio.gather(*asked)
 
-    assert sorted({answer.code for answer in answers}) == ["key_rotated", "overloaded"]
+    assert sorted({answer.code for answer in answers}) == ["data_key_rotated", "overloaded"]
     assert await world.keys.versions("cantor") == (1, 2)
 
 
@@ -210,7 +210,7 @@ async def test_wrapping_again_says_how_many_and_writes_no_commit(world, worker):
 @shard_test
 async def test_who_may_not_is_refused_and_that_is_recorded(world, worker):
     """It is the platform's key."""
-    worker._writers["cantor"].state.access.members["ana"] = "owner"
+    worker._writers["cantor"].state.access.members["ana"] = Member("owner")
     refused = await tell(world, worker, RewrapDataKey(command_id="w"), "person_ana")
     assert refused.status == 403
     assert type((await events_of(world, "cantor"))[-1]).__name__ == "CallerRefused"
@@ -277,7 +277,7 @@ def test_an_erasure_survives_a_kill_between_any_two_steps():
 async def test_an_erasure_is_answered_when_nothing_is_left(world, worker):
     """`erased` means that; the mark in the place of the keys says when, where and who."""
     await tell(world, worker, put())
-    worker._writers["cantor"].state.access.members["ana"] = "owner"
+    worker._writers["cantor"].state.access.members["ana"] = Member("owner")
     store = world.keys._store
     assert (await tell(world, worker, erase(), "person_ana")).status == 403
 

@@ -22,7 +22,7 @@ from contracts.secret import (
     SecretPut,
     SecretReopened,
 )
-from domain.access import Key
+from domain.access import Key, Member
 from services import logs
 from services.eventstore.errors import FenceConflict, OutcomeUnknown
 from services.gate.waiter import Waiter
@@ -191,7 +191,7 @@ async def test_the_fingerprint_of_a_secret_cannot_be_tried(world, worker):
 async def test_the_fingerprint_stays_the_same_when_the_key_is_rotated(world, worker):
     """A retry after a rotation is still a retry."""
     first = await tell(world, worker, put(command_id="same"))
-    assert (await tell(world, worker, RotateDataKey(command_id="k"))).code == "key_rotated"
+    assert (await tell(world, worker, RotateDataKey(command_id="k"))).code == "data_key_rotated"
     heir = world.start_worker()
     world.kill_worker(worker)
     again = await tell(world, heir, put(command_id="same"))
@@ -251,7 +251,7 @@ async def test_only_scopes_that_make_calls_open(world, worker):
     await tell(world, worker, put())
     granted = await granted_call(world, worker)
     access = worker._writers["cantor"].state.access
-    access.members["ana"] = "owner"
+    access.members["ana"] = Member("owner")
     access.keys |= {"agent": Key(["agent"]), "reader": Key(["read"]), "mint": Key(["mint"])}
 
     for actor in ("person_ana", "key_reader", "key_mint", "key_none", "admin_eva", "visitor_1"):

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from contracts.account import PLATFORM
 from services.cli import account, key, member
-from services.cli.asking_about_people import Refused, lasting_us, made
+from services.cli.asking import Refused, lasting_us, made
 from services.cli.main import COMMANDS, LazyCommand
 from services.identity.api_key import parse
 from services.identity.random_secret import digest

@@ -27,7 +27,8 @@ from services.identity.oidc_keys import (
 )
 from services.identity.tokens import SKEW_S, TokenRefused
 from services.identity.trusted_url import check_address
-from services.settings import Settings, SettingsError
+from services.settings import Settings
+from services.variables import SettingsError
 from tests.identity.issuer import (
     AUDIENCE,
     EC_KEY,

@@ -120,7 +120,7 @@ class TestDeployments:
 
         assert found == [
             (
-                *("deployment", "mint", 200, "visitor_admitted", "tests"),
+                *("deployment", "mint", 200, "visitor_admitted", "operator"),
                 {
                     "deployment": "web",
                     "visitor_id": "v" * 16,
@@ -173,8 +173,8 @@ class TestKnowledge:
         )
 
         assert found == [
-            (FIRST, "approved", "tests", False),
-            (SECOND, "rejected", "tests", False),
+            (FIRST, "approved", "operator", False),
+            (SECOND, "rejected", "operator", False),
             (HASHES[2], None, None, True),
         ]
 

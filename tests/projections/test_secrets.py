@@ -79,7 +79,7 @@ async def test_each_version_has_a_row(read_side):
         ("sportradar", 1, "current", 0, None),
     ]
     said = "SELECT ended_by, reason, last_opened_by FROM tenant_secrets WHERE version = 2"
-    assert await rows(owner, said) == [("test", "leaked", "test")]
+    assert await rows(owner, said) == [("operator", "leaked", "operator")]
 
 
 async def test_openings_are_decisions_with_their_reservation(read_side):
@@ -104,7 +104,7 @@ async def test_openings_are_decisions_with_their_reservation(read_side):
     ]
     reservation = story.reservations[-1]
     facts = {"name": "openai", "version": 2}
-    assert found[2] == ("secret", "open", "secret_opened", reservation, "test", facts)
+    assert found[2] == ("secret", "open", "secret_opened", reservation, "operator", facts)
 
 
 async def test_no_box_is_in_any_table(read_side):

@@ -8,7 +8,8 @@ from rich.pretty import pretty_repr
 
 from services.embedded.nats_permissions import ROLES
 from services.secret import Secret
-from services.settings import VARIABLES, Settings, SettingsError, password_name
+from services.settings import Settings, password_name
+from services.variables import VARIABLES, SettingsError
 
 SECRETS = {
     "VITO_API_KEY": "vito_hunter2hunter2hunter2hunter2",
