@@ -19,13 +19,14 @@ from domain import flood
 from domain.refusals import CANNOT_VERIFY, TWIN_UNKNOWN
 from services.eventstore.errors import FenceConflict, LogProblem, OutcomeUnknown
 from services.gate.committer import Committer
+from services.gate.group import Group
 from services.gate.key_errands import KEY_COMMANDS, Erased, KeyErrands, of_state
 from services.gate.loading import Loader, Loading, begins_log
 from services.gate.log import TenantLog
 from services.gate.tasks import end_all
 from services.gate.timers import Timers
 from services.gate.waiter import Waiter, refuse_all
-from services.gate.writer import Clock, Group, TenantWriter
+from services.gate.writer import Clock, TenantWriter
 
 ABSENT_KEPT_MAX = 1_000
 WARM_AGAIN_AFTER_S = 1.0

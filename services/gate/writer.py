@@ -19,13 +19,9 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-import msgspec
-
 from contracts.access import OPERATOR, CallerRefused
 from contracts.budget import (
-    CallAuthorized,
     CallRefused,
-    CallSettled,
     CommandRefused,
     RefusalsCounted,
 )
@@ -45,6 +41,7 @@ from domain.state import Envelope, State
 from domain.vault_refusals import TWIN_ERASED
 from services.eventstore.appending import Append
 from services.gate.data_keys import DataKeys
+from services.gate.group import Group, size_guess
 from services.gate.secret import fingerprint, prepared, revealed
 from services.gate.waiter import Answer, Waiter, refuse_all, weight
 from services.tenant_log import snapshots
@@ -53,30 +50,10 @@ from services.tenant_log.codec import Link, digest_of, hash_of, seal_commit
 # Commands of one tenant that wait for the log.
 WAITING_MAX = 16_384
 _GROUP_BYTES_MAX = COMMIT_BYTES_MAX // 2
-# Events that are not measured one by one, because there are so many: at most this without their
-# `vendor_ref`, of which each character may take four bytes.
-_HOT_EVENT_BYTES_MAX = 900
 
 # What the shell adds to before it is decided: a sealed value, or the number of a key.
 _PREPARED: Final = frozenset((PutSecret, RotateSecret, RotateDataKey))
 _GRANTED: Final = 200
-
-_encode = msgspec.msgpack.Encoder().encode
-
-
-class Group(msgspec.Struct):
-    """The events of one commit in the making, and who waits for it."""
-
-    index: int
-    noun: str
-    events: list[AnyEvent] = []
-    command_ids: list[str] = []
-    waiters: list[Waiter] = []
-    bytes_guess: int = 0
-    # The state just after this commit, encoded, when a snapshot is due.
-    frozen_state: bytes | None = None
-    # What agents get just after this commit, when it changes that.
-    bundle: BundleView | None = None
 
 
 class Clock(Protocol):
@@ -329,7 +306,7 @@ class TenantWriter:
     def _write(self, noun: str, events: list[AnyEvent]) -> Group:
         """Put events into the group that is open for *noun* and apply them."""
         group = self._pending[-1] if self._pending else None
-        size = _size_guess(events)
+        size = size_guess(events)
         if (
             group is None
             or group.noun != noun
@@ -455,13 +432,3 @@ def _erased(waiter: Waiter) -> bool:
     """Whether a message has erased the tenant."""
     told = waiter.answers[0]
     return isinstance(told, Receipt) and (told.status, told.code) == (_GRANTED, "erased")
-
-
-def _size_guess(events: list[AnyEvent]) -> int:
-    """Return at least as many bytes as the events take when they are encoded."""
-    first = events[0]
-    if len(events) == 1 and isinstance(first, CallAuthorized):
-        return _HOT_EVENT_BYTES_MAX
-    if len(events) == 1 and isinstance(first, CallSettled):
-        return _HOT_EVENT_BYTES_MAX + 4 * len(first.vendor_ref)
-    return len(_encode(events))

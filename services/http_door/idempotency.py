@@ -30,6 +30,7 @@ import msgspec
 from contracts.budget import ReleaseCall, SettleCall
 from contracts.commands import NOUN_AND_VERB, AnyCommand
 from contracts.message import Command
+from contracts.secret import OpenSecret
 from domain.refusals import HOLD_CLOSED
 from services.gate.secret import BRING_A_VALUE, fingerprint
 from services.http_door.gate_line import Reply
@@ -42,7 +43,9 @@ from services.query_api.problems import (
 )
 
 RUNNING_MAX: Final = 256
-_CLOSES_A_HOLD: Final = (SettleCall, ReleaseCall)
+# A secret is opened once for a call, which the gate remembers as long as the call; and its value is
+# in no table.
+_WITHOUT_TABLES: Final = (SettleCall, ReleaseCall, OpenSecret)
 _KEY: Final = token_bytes(32)
 
 
@@ -111,7 +114,7 @@ class Idempotency:
 
     async def earlier(self, tenant: str, command: AnyCommand) -> Reply | None:
         """Return the answer to a command that the tables know; raises HttpProblem (422, 503)."""
-        if isinstance(command, _CLOSES_A_HOLD):
+        if isinstance(command, _WITHOUT_TABLES):
             return None
         lag = await self._lag()
         if lag is None or lag > self._lag_max:

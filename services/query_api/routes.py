@@ -360,5 +360,6 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         secret.SecretsPage,
         secret.show,
         (INVALID_CURSOR,),
+        noun="secret",
     ),
 )
