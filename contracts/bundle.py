@@ -14,6 +14,7 @@ import msgspec
 from contracts.message import Reply
 from contracts.prompt import Variable
 from contracts.topics import Topic
+from contracts.twin import Identity, Purpose, Refinement
 
 # A larger bundle is pushed without its content, and the agent asks for it.
 PUSH_BYTES_MAX: Final = 256_000
@@ -27,6 +28,28 @@ class LivePrompt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     variables: list[Variable]
 
 
+class LiveIdentity(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The version of the identity that its Owner has signed off; a draft is never here."""
+
+    version: int
+    identity: Identity
+    refinement: Refinement
+
+
+class LivePurpose(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The version of the purpose that is in force."""
+
+    version: int
+    purpose: Purpose
+
+
+class LiveDna(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Who the twin is and what it is for. Null is the one of the two that is not there yet."""
+
+    identity: LiveIdentity | None
+    purpose: LivePurpose | None
+
+
 class LiveTopics(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The prohibited topics in force; version 0: none were ever set."""
 
@@ -35,10 +58,14 @@ class LiveTopics(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class BundleContent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What an agent goes by. Without a *prompt* none was activated yet: the twin may not speak."""
+    """
+    What an agent goes by. Without a *prompt* none was activated yet: the twin may not speak.
+
+    Without *dna* nobody has signed off an identity, nor set a purpose.
+    """
 
     prompt: LivePrompt | None
-    dna: None
+    dna: LiveDna | None
     topics: LiveTopics
 
 

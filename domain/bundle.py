@@ -12,18 +12,27 @@ from typing import Final
 
 import msgspec
 
-from contracts.bundle import BundleContent, BundleView, LivePrompt, LiveTopics
+from contracts.bundle import (
+    BundleContent,
+    BundleView,
+    LiveDna,
+    LiveIdentity,
+    LivePrompt,
+    LivePurpose,
+    LiveTopics,
+)
 from contracts.commit import AnyEvent
 from contracts.prompt import PromptActivated, PromptRolledBack
 from contracts.topics import TopicsRolledBack, TopicsSet
+from contracts.twin import PurposeSet, TwinSignedOff
 from domain import topics
 from domain.state import State
 
 CHANGES: Final[frozenset[type[AnyEvent]]] = frozenset(
-    (PromptActivated, PromptRolledBack, TopicsSet, TopicsRolledBack)
+    (PromptActivated, PromptRolledBack, TopicsSet, TopicsRolledBack, TwinSignedOff, PurposeSet)
 )
 # The nouns whose commits may have such events; others need not be looked through.
-NOUNS: Final = frozenset(("prompt", "topics"))
+NOUNS: Final = frozenset(("prompt", "topics", "twin"))
 
 
 def is_changed_by(events: list[AnyEvent]) -> bool:
@@ -35,8 +44,7 @@ def content(state: State) -> BundleContent:
     """Put together what is in force."""
     return BundleContent(
         prompt=_live_prompt(state),
-        # The place of the DNA: its view from `domain.twin`, once that exists.
-        dna=None,
+        dna=_live_dna(state),
         topics=LiveTopics(version=state.topics.active, topics=topics.in_force(state)),
     )
 
@@ -46,6 +54,23 @@ def _live_prompt(state: State) -> LivePrompt | None:
     if live is None:
         return None
     return LivePrompt(version=live.version, text=live.text, variables=live.variables)
+
+
+def _live_dna(state: State) -> LiveDna | None:
+    identity, purpose = _live_identity(state), _live_purpose(state)
+    return LiveDna(identity=identity, purpose=purpose) if identity or purpose else None
+
+
+def _live_identity(state: State) -> LiveIdentity | None:
+    live = state.twin.live
+    if live.identity is None:
+        return None
+    return LiveIdentity(version=live.version, identity=live.identity, refinement=live.refinement)
+
+
+def _live_purpose(state: State) -> LivePurpose | None:
+    purpose = state.twin.purpose
+    return None if purpose is None else LivePurpose(version=state.twin.purposes, purpose=purpose)
 
 
 def bundle_view(state: State, _now_us: int) -> BundleView:

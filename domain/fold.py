@@ -191,6 +191,7 @@ def _drafted(state: State, event: IdentityDrafted | IdentityRefined) -> None:
 
 def _purpose_set(state: State, event: PurposeSet) -> None:
     twin.purpose_set(state.twin, event)
+    state.bundle_revision = event.decision
     _decided(state, event)
 
 
@@ -206,6 +207,7 @@ def _sample_recorded(state: State, event: SampleRecorded) -> None:
 
 def _signed_off(state: State, event: TwinSignedOff) -> None:
     twin.signed_off(state.twin, event)
+    state.bundle_revision = event.decision
     tenant.evolve(state.tenant, event)
     _decided(state, event)
 

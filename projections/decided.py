@@ -9,22 +9,48 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from contracts import access, account, data_key, secret, tenant
+from contracts import (
+    access,
+    account,
+    data_key,
+    deployment,
+    knowledge,
+    prompt,
+    secret,
+    tenant,
+    topics,
+    twin,
+)
 
 
 class Decided(NamedTuple):
-    """The command that an event answers, the code of the answer, and which fields are shown."""
+    """
+    The command that an event answers, the code of the answer, and which fields are shown.
+
+    *facts* are shown unless they are empty; *versions* always, because 0 says that there was none.
+    """
 
     noun: str
     verb: str
     code: str
     facts: tuple[str, ...] = ()
+    versions: tuple[str, ...] = ()
 
     def shown(self, event: Any) -> dict[str, Any]:
-        """Return the facts that are worth showing; empty ones are not."""
-        found = {name: getattr(event, name) for name in self.facts}
-        return {name: value for name, value in found.items() if value not in ("", [], 0)}
+        """Return the facts that are worth showing."""
+        versions = {name: getattr(event, name) for name in self.versions}
+        return versions | {name: value for name in self.facts if (value := getattr(event, name))}
 
+
+_SAVED: Final = ("version", "base_version")
+_PUT_BACK: Final = ("version", "previous_version")
+_OF_TERMS: Final = ("deployment", "version", "note")
+_OF_SWITCH: Final = ("deployment", "note")
+_OF_VISITOR: Final = (
+    *("deployment", "visitor_id", "origin", "ceiling", "expires_at_us", "disclosure_version"),
+)
+_OF_REVIEW: Final = ("source", "content_hash", "note")
+_OF_SOURCE: Final = ("source", "note")
 
 DECIDED: Final[Mapping[type, Decided]] = {
     access.MemberInvited: Decided(
@@ -83,4 +109,58 @@ DECIDED: Final[Mapping[type, Decided]] = {
     ),
     secret.SecretOpened: Decided("secret", "open", "secret_opened", ("name", "version")),
     data_key.DataKeyRotated: Decided("data_key", "rotate", "data_key_rotated", ("version",)),
+    prompt.PromptSaved: Decided("prompt", "save", "prompt_saved", ("note",), _SAVED),
+    prompt.PromptActivated: Decided(
+        "prompt", "activate", "prompt_activated", ("reason",), _PUT_BACK
+    ),
+    prompt.PromptRolledBack: Decided(
+        "prompt", "roll_back", "prompt_rolled_back", ("reason",), _PUT_BACK
+    ),
+    topics.TopicsSet: Decided("topics", "set", "topics_set", ("note",), _SAVED),
+    topics.TopicsRolledBack: Decided(
+        "topics", "roll_back", "topics_rolled_back", ("reason",), _PUT_BACK
+    ),
+    twin.IdentityDrafted: Decided("twin", "set_identity", "identity_drafted", ("version", "note")),
+    twin.IdentityRefined: Decided("twin", "refine", "identity_refined", ("version", "note")),
+    twin.PurposeSet: Decided("twin", "set_purpose", "purpose_set", ("version", "note")),
+    twin.CalibrationBegun: Decided(
+        "twin",
+        "begin_calibration",
+        "calibration_begun",
+        ("version", "calibration", "modality", "provider_id", "sku"),
+    ),
+    twin.SampleRecorded: Decided(
+        "twin",
+        "record_sample",
+        "sample_recorded",
+        ("version", "calibration", "number", "reference"),
+    ),
+    twin.TwinSignedOff: Decided(
+        "twin", "sign_off", "signed_off", ("version", "calibration", "samples", "note")
+    ),
+    twin.TwinRetired: Decided("twin", "retire", "retired", ("reason",)),
+    deployment.DeploymentCreated: Decided("deployment", "create", "deployment_created", _OF_TERMS),
+    deployment.DeploymentChanged: Decided("deployment", "change", "deployment_changed", _OF_TERMS),
+    deployment.DisclosureSet: Decided("deployment", "set_disclosure", "disclosure_set", _OF_TERMS),
+    deployment.DeploymentEnabled: Decided("deployment", "enable", "deployment_enabled", _OF_SWITCH),
+    deployment.DeploymentDisabled: Decided(
+        "deployment", "disable", "deployment_disabled", _OF_SWITCH
+    ),
+    deployment.VisitorAdmitted: Decided("deployment", "mint", "visitor_admitted", _OF_VISITOR),
+    knowledge.SourceAdded: Decided(
+        "knowledge", "add", "source_added", ("source", "kind", "title", "note")
+    ),
+    knowledge.SourceSubmitted: Decided("knowledge", "submit", "source_submitted", _OF_SOURCE),
+    knowledge.IngestionBegun: Decided(
+        "knowledge", "begin_ingestion", "ingestion_begun", ("source",)
+    ),
+    knowledge.SourceIngested: Decided(
+        "knowledge", "report_ingested", "source_ingested", ("source", "ingestion", "content_hash")
+    ),
+    knowledge.IngestionFailed: Decided(
+        "knowledge", "report_failed", "ingestion_failed", ("source", "ingestion", "reason")
+    ),
+    knowledge.SourceApproved: Decided("knowledge", "approve", "source_approved", _OF_REVIEW),
+    knowledge.SourceRejected: Decided("knowledge", "reject", "source_rejected", _OF_REVIEW),
+    knowledge.SourceRetired: Decided("knowledge", "retire", "source_retired", _OF_SOURCE),
 }

@@ -43,9 +43,7 @@ from projections.cells import (
     text,
 )
 from projections.decided import DECIDED
-from projections.listing import LISTED, Listed
 from projections.projection import Append, Change, Commit, Write
-from projections.shaped import SHAPED, shape_facts
 
 NAME = "decisions"
 DEFINITION = 2
@@ -371,6 +369,7 @@ def _decided(commit: Commit, ordinal: int, event: Any) -> _Decision:
     told = DECIDED[type(event)]
     row = _row(commit, ordinal, event, told.noun, told.verb, told.code)
     return row._replace(
+        # A sample is a call that was paid for.
         reservation=getattr(event, "reservation", NULL),
         actor=copied(event.actor),
         facts=copied_json(told.shown(event)),
@@ -380,28 +379,6 @@ def _decided(commit: Commit, ordinal: int, event: Any) -> _Decision:
 def _caller_refused(commit: Commit, ordinal: int, event: CallerRefused) -> _Decision:
     row = _row(commit, ordinal, event, event.noun, event.verb, event.code)
     return row._replace(status=event.status, actor=copied(event.principal))
-
-
-def _shaped(commit: Commit, ordinal: int, event: Any) -> _Decision:
-    """A change of what the twin says and is; its documents are in tables of their own."""
-    row = _row(commit, ordinal, event, *SHAPED[type(event)])
-    return row._replace(
-        reservation=getattr(event, "reservation", NULL),
-        actor=copied(event.actor),
-        facts=copied_json(shape_facts(event)),
-    )
-
-
-def _told(listed: Listed) -> Callable[[Commit, int, Any], _Values]:
-    """How to list a decision that is not about money."""
-
-    def values(commit: Commit, ordinal: int, event: Any) -> _Decision:
-        found = {name: value for name in listed.facts if (value := getattr(event, name))}
-        return _row(commit, ordinal, event, listed.noun, listed.verb, listed.code)._replace(
-            actor=copied(event.actor), facts=copied_json(found)
-        )
-
-    return values
 
 
 def _row(commit: Commit, ordinal: int, event: Any, noun: str, verb: str, code: str) -> _Decision:
@@ -445,6 +422,4 @@ _VALUES_OF: Mapping[type, Callable[[Commit, int, Any], _Values]] = {
     TenantSuspended: _suspended,
     CallerRefused: _caller_refused,
     **dict.fromkeys(DECIDED, _decided),
-    **dict.fromkeys(SHAPED, _shaped),
-    **{kind: _told(listed) for kind, listed in LISTED.items()},
 }

@@ -721,7 +721,10 @@ VIEWS += [
         hash="0" * 64,
         content=bundle.BundleContent(
             prompt=bundle.LivePrompt(version=4, text=PROMPT_TEXT, variables=VARIABLES),
-            dna=None,
+            dna=bundle.LiveDna(
+                identity=bundle.LiveIdentity(version=3, identity=IDENTITY, refinement=REFINEMENT),
+                purpose=bundle.LivePurpose(version=2, purpose=PURPOSE),
+            ),
             topics=bundle.LiveTopics(version=1, topics=TOPICS),
         ),
     ),

@@ -94,7 +94,7 @@ async def _connected(settings: Settings) -> EventStoreConnection:
         problems[:] = [str(problem) or type(problem).__name__]
 
     try:
-        # A service tries for ever; somebody who typed a command wants to be told.
+        # A service waits longer; somebody who typed a command wants to be told soon.
         async with asyncio.timeout(CONNECT_S):
             return await EventStoreConnection.open(
                 **settings.nats("auditor").options(), error_cb=note

@@ -338,10 +338,13 @@ def _topics(view: TopicsView, zone: tzinfo | None) -> Group:
 def _bundle(view: BundleView) -> Group:
     content = view.content
     prompt = content.prompt if content else None
+    dna = content.dna if content else None
     facts = {
         "revision": view.revision,
         "hash": view.hash,
         "prompt": f"version {prompt.version}" if prompt else "none",
+        "identity": f"version {dna.identity.version}" if dna and dna.identity else "none",
+        "purpose": f"version {dna.purpose.version}" if dna and dna.purpose else "none",
         "topics": f"version {content.topics.version}" if content else "not shown",
     }
     return _facts("bundle", facts)

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
-from services.http_door import commands, live, me, sign_in, sign_in_page
+from services.distribution.minting import TokenIssuer
+from services.http_door import commands, live, me, sign_in, sign_in_page, visitors
 from services.http_door.authentication import Identity
 from services.http_door.endpoint import Endpoint, Handler
 from services.http_door.gate_line import Gate
@@ -22,6 +23,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     sign_in.SIGN_OUT,
     me.ME,
     *commands.ENDPOINTS.values(),
+    visitors.MINT,
     *live.ENDPOINTS.values(),
     me.JWKS,
     sign_in_page.PAGE,
@@ -35,6 +37,7 @@ class Doors(msgspec.Struct, frozen=True):
     gate: Gate
     accounts: Accounts
     passwords: Passwords
+    visits: TokenIssuer
     jwks: Callable[[], dict[str, Any]]
     clock_s: Callable[[], float]
     proxies: Sequence[Network] = ()
@@ -58,6 +61,7 @@ class Doors(msgspec.Struct, frozen=True):
             **signing_in.handlers(),
             **me.handlers(self.jwks),
             **commands.handlers(self.gate, idempotency),
+            **visitors.handlers(self.gate, self.visits),
             **live.handlers(self.gate),
             **sign_in_page.handlers(),
         }

@@ -10,6 +10,9 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from services.distribution.visit_tokens import VisitTokens
 from services.failure import Failure
 from services.http_door.accounts import GateAccounts
 from services.http_door.authentication import CannotTell, CredentialRefused, Identity
@@ -21,10 +24,12 @@ from services.identity.directory import Directory
 from services.identity.jwks import JwksFile, JwksUnusable
 from services.identity.last_used import LastUsed
 from services.identity.passwords import Passwords
-from services.identity.tokens import Claims, TokenRefused, TokenVerifier, issuer_of
+from services.identity.signing_keys import SigningKeyFile
+from services.identity.tokens import Claims, TokenIssuer, TokenRefused, TokenVerifier, issuer_of
 from services.settings import Settings
 
 DOOR: Final = "api"
+_US: Final = 1_000_000
 
 
 async def open_doors(settings: Settings, stack: AsyncExitStack) -> Doors:
@@ -48,6 +53,14 @@ async def open_doors(settings: Settings, stack: AsyncExitStack) -> Doors:
         gate=gate,
         accounts=GateAccounts(gate),
         passwords=Passwords(),
+        visits=VisitTokens(
+            TokenIssuer(
+                LateKeys(settings.token_keys()),
+                issuer=issuer_of(settings.deployment),
+                clock=_now_us,
+            ),
+            clock=_now_us,
+        ),
         jwks=lambda: _published(settings.token_jwks()),
         clock_s=time.monotonic,
         proxies=settings.api_proxies,
@@ -82,6 +95,25 @@ class Tokens:
             raise CredentialRefused(refused.message) from None
         except Failure as failure:
             raise CannotTell("Tokens cannot be verified right now.") from failure
+
+
+class LateKeys:
+    """
+    The keys that sign, read when the first token is asked for; see tokens.Signer.
+
+    A door that nobody mints at works without them.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._keys: SigningKeyFile | None = None
+
+    def signer(self) -> tuple[str, Ed25519PrivateKey]:
+        """Return the kid and the key that signs; raises Failure when the file is unusable."""
+        if self._keys is None:
+            keys = signing_keys.open_keys(self._path, development=False, now_s=_now_us() // _US)
+            self._keys = SigningKeyFile(self._path, keys, clock=time.monotonic)
+        return self._keys.signer()
 
 
 def _published(path: Path) -> dict[str, Any]:

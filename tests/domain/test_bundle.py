@@ -9,9 +9,11 @@ import pytest
 from contracts.bundle import PUSH_BYTES_MAX, BundleView
 from contracts.prompt import PROMPT_CHARS_MAX, Variable
 from contracts.topics import Topic
+from contracts.twin import Refinement
 from domain import bundle
 from domain.views import view
-from tests.domain.world import NOON, Twin
+from tests.domain import dna
+from tests.domain.world import NOON, Twin, policy
 
 BETS = Topic(name="apuestas", phrases=["casa de apuestas"])
 NAME = Variable(name="user_name", required=True)
@@ -50,9 +52,38 @@ def test_of_a_twin_without_prompt_and_topics_it_says_so():
     assert (found.content.topics.version, found.content.topics.topics) == (0, [])
 
 
+def test_has_the_identity_that_was_signed_off_and_never_a_draft():
+    """What agents play is what the Owner has seen; what waits for a mirror test is not."""
+    twin = dna.calibrated()
+    before = shown(twin).content.dna
+    signed = dna.sign(twin)
+    dna.refine(twin, 1_200, 800)
+    after = shown(twin).content.dna
+
+    assert shown(twin).revision == signed.decision
+
+    assert before.identity is None
+    assert (after.identity.version, after.identity.identity) == (1, dna.identity())
+    assert after.identity.refinement == Refinement()
+
+
+def test_has_the_purpose_as_soon_as_it_is_set():
+    """It needs no mirror test, so an agent has it at once; and no other document with it."""
+    twin = dna.fresh()
+    dna.draft(twin)
+    assert shown(twin).content.dna is None
+
+    dna.aim(twin)
+    dna.aim(twin, call_to_action="¡Bájala!")
+
+    found = shown(twin).content.dna
+    assert (found.purpose.version, found.purpose.purpose.call_to_action) == (2, "¡Bájala!")
+    assert found.identity is None
+
+
 def test_its_revision_grows_with_every_change_and_with_nothing_else():
     """Two changes in one commit have one position; their revisions are two."""
-    twin = Twin()
+    twin = Twin(policy(100_000))
     seen = [shown(twin).revision]
     for change in (
         lambda: [twin.save("one"), twin.activate(1)],
@@ -61,12 +92,19 @@ def test_its_revision_grows_with_every_change_and_with_nothing_else():
         lambda: twin.set_topics(BETS),
         twin.set_topics,
         lambda: twin.roll_back_topics(1),
+        lambda: dna.aim(twin),
+        lambda: dna.aim(twin, audience="Fans"),
+        lambda: dna.activated(twin),
+        lambda: dna.activated(twin),
     ):
         change()
         seen.append(shown(twin).revision)
         twin.save("another draft")
         twin.activate(99)
         twin.authorize(1)
+        dna.draft(twin)
+        dna.refine(twin)
+        dna.sign(twin)
         assert shown(twin).revision == seen[-1]
 
     assert seen == sorted(set(seen))
@@ -120,7 +158,7 @@ def test_the_largest_bundle_is_larger_than_a_push():
 
 def test_every_event_that_changes_it_is_known_to_change_it():
     """One that is forgotten in CHANGES would never be pushed."""
-    twin = Twin()
+    twin = Twin(policy(100_000))
     twin.save("one")
     twin.save("two")
     changing = set()
@@ -133,6 +171,14 @@ def test_every_event_that_changes_it_is_known_to_change_it():
         lambda: twin.save("three"),
         lambda: twin.authorize(1),
         lambda: twin.top_up(1),
+        lambda: dna.draft(twin),
+        lambda: dna.refine(twin),
+        lambda: dna.aim(twin),
+        lambda: dna.begin(twin),
+        lambda: dna.sample(twin),
+        lambda: dna.sample(twin),
+        lambda: dna.sample(twin),
+        lambda: dna.sign(twin),
     ):
         before = shown(twin).hash
         event = act()
@@ -140,4 +186,4 @@ def test_every_event_that_changes_it_is_known_to_change_it():
             changing.add(type(event))
 
     assert changing == bundle.CHANGES
-    assert {"prompt", "topics"} == bundle.NOUNS
+    assert {"prompt", "topics", "twin"} == bundle.NOUNS

@@ -8,8 +8,10 @@ import asyncio
 
 from contracts.prompt import ActivatePrompt, RollBackPrompt, SavePrompt
 from contracts.topics import SetTopics, Topic
+from contracts.twin import SetIdentity, SetPurpose
 from services.eventstore.errors import FenceConflict, StreamFull
 from services.gate.endpoints import pushed
+from tests.domain.dna import identity, purpose
 from tests.gate.shards import ENDS_WITHIN_S, top_up
 from tests.simulation.twins import provision
 from tests.simulation.virtual_time import run
@@ -91,6 +93,21 @@ async def test_a_push_shows_its_own_commit_and_not_what_was_decided_after_it(wor
     assert [bundle.content.prompt.text for bundle in heard] == ["one", "one"]
     assert heard[0].revision < heard[1].revision
     assert heard[0].position < heard[1].position
+
+
+@pushing
+async def test_a_new_purpose_is_pushed_and_a_draft_of_the_identity_is_not(world, worker, heard):
+    """
+    An agent plays what is signed off; who drafts tries nothing out on visitors.
+    """
+    await world.send(worker, "cantor", SetIdentity(command_id="draft", identity=identity()))
+    assert heard == []
+
+    await world.send(worker, "cantor", SetPurpose(command_id="aim", purpose=purpose()))
+
+    (bundle,) = heard
+    assert bundle.content.dna.purpose.purpose == purpose()
+    assert bundle.content.dna.identity is None
 
 
 @pushing

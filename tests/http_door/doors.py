@@ -79,6 +79,7 @@ class World:
             gate=self.gate,
             accounts=self.accounts,
             passwords=self.passwords,
+            visits=self.tokens,
             jwks=self.jwks,
             clock_s=lambda: self.clock.now_s,
         )

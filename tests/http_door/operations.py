@@ -5,6 +5,7 @@ import secrets
 import msgspec
 
 from contracts.commands import NOUN_AND_VERB
+from services.http_door.visitors import MINT
 from services.query_api import openapi
 from services.query_api.routes import ROUTES
 from tests.examples import COMMANDS
@@ -33,6 +34,8 @@ def is_open(operation):
 def right_of(method, path):
     """The noun and verb that an operation of a twin asks for."""
     rest = path.removeprefix(TENANT).lstrip("/")
+    if path == MINT.path:
+        return "deployment", "mint"
     if method == "POST":
         return _COMMAND_OF[rest][1]
     if rest.startswith("live/"):
@@ -48,6 +51,8 @@ def target(path, tenant):
 
 def body_of(path):
     """The body of a command, from the examples of the contracts."""
+    if path == MINT.path:
+        return dict(MINT.example)
     command = _BODIES[_COMMAND_OF[path.removeprefix(TENANT).lstrip("/")][0]]
     fields = msgspec.json.decode(msgspec.json.encode(command))
     del fields["command_id"]

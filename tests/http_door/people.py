@@ -40,7 +40,10 @@ class FakeTokens:
     def __init__(self):
         self.known = {}
 
-    def issue(self, **claims):
+    def issue(self, visit=None, **claims):
+        """Make a token; *visit*: as minting asks for one."""
+        if visit is not None:
+            claims = {"principal": visit.principal, "tenant": visit.tenant}
         text = f"eyJ{len(self.known):04d}.e30.AAAA"
         self.known[text] = Claims(**claims)
         return text

@@ -45,6 +45,8 @@ REQUEST = st.fixed_dictionaries(
             {
                 "decision_id": st.one_of(st.sampled_from(["cantor.2", f"{OTHER}.2"]), NASTY),
                 "version": st.one_of(st.sampled_from(["1", "2"]), NASTY),
+                "deployment": st.one_of(st.just("web"), NASTY),
+                "source": st.one_of(st.just("rules"), NASTY),
             }
         ),
         # Which fields of a valid body are replaced, and by what.

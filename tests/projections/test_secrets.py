@@ -15,6 +15,7 @@ from projections import tenant_secrets
 from projections.projection import Commit
 from services.projector.versions import create, drop
 from tests.domain.history import History
+from tests.domain.people_history import TwinPeople
 from tests.projections.twin_story import SECOND_US, TwinStory
 from tests.projector.read_side import VIEWS, as_role, connected, dump, prepared, project, rows, wipe
 
@@ -150,6 +151,22 @@ async def test_rows_are_what_the_gate_has_however_commits_are_batched(read_side,
     ]
 
 
+TABLES = (
+    " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+    " WHERE c.relkind = 'r' AND (n.nspname ~ '_v[0-9]+$' OR c.relname = 'key_last_used')"
+)
+HAS_TENANT = "EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid AND attname = 'tenant')"
+
+
+async def counted(owner) -> dict[str, int]:
+    """How many rows each table has that has a column for the tenant."""
+    tables = await rows(owner, f"SELECT n.nspname, c.relname {TABLES} AND {HAS_TENANT}")
+    return {
+        table: (await rows(owner, f'SELECT count(*) FROM "{schema}"."{table}"'))[0][0]
+        for schema, table in tables
+    }
+
+
 def in_commits(log, tenant: str = "cantor", size: int = 7) -> list[Commit]:
     groups = [log[at : at + size] for at in range(0, len(log), size)]
     return [
@@ -193,6 +210,32 @@ class TestErasure:
         await project(projector, [[closed(commit) for commit in log]])
 
         assert await dump(owner) == read_in_time
+
+    async def test_leaves_nothing_in_any_table_that_has_a_tenant(self, read_side):
+        """Whatever is added to `projections.ALL`: the tables are found, not listed."""
+        projector, owner = read_side
+        # All but its own erasure, which is its last event.
+        await project(projector, [in_commits(History(6, steps=250).twin.log[:-1])])
+        people = in_commits(TwinPeople(1, steps=250).twin.log, "fernandez")
+        await project(projector, [shifted(people)])
+        await owner.execute("INSERT INTO key_last_used VALUES ('fernandez', 'key', now())")
+        filled = await counted(owner)
+        assert {name for name, count in filled.items() if not count} == set()
+
+        for tenant in ("cantor", "fernandez"):
+            await projector.execute("SELECT vito.erase_tenant(%s)", (tenant,))
+
+        left = {name for name, count in (await counted(owner)).items() if count}
+        assert left == {"tenants"}
+
+    async def test_every_table_has_a_tenant_or_is_about_the_accounts_of_the_platform(
+        self, read_side
+    ):
+        """Rows that do not say whose they are could not be erased."""
+        _, owner = read_side
+        found = await rows(owner, f"SELECT n.nspname {TABLES} AND NOT {HAS_TENANT}")
+
+        assert {schema for (schema,) in found} == {"account_v1"}
 
     async def test_reaches_tables_that_are_being_built(self, read_side):
         """A rebuild that began before would switch to rows that nobody may see."""

@@ -17,6 +17,7 @@ DECLARE
     found record;
 BEGIN
     INSERT INTO vito.erased_tenants (tenant) VALUES (erased) ON CONFLICT DO NOTHING;
+    DELETE FROM public.key_last_used WHERE tenant = erased;
     FOR found IN
         SELECT n.nspname, c.relname
         FROM vito.projection_versions v
