@@ -38,6 +38,7 @@ from contracts.budget import (
     SettleCall,
     TopUpCredits,
 )
+from contracts.data_key import DataKeyCommand, RewrapDataKey, RotateDataKey
 from contracts.deployment import (
     ChangeDeployment,
     CreateDeployment,
@@ -61,7 +62,14 @@ from contracts.knowledge import (
 from contracts.policy import PolicyCommand, SetPolicy
 from contracts.price_book import PriceBookCommand, SetPriceBook
 from contracts.prompt import ActivatePrompt, PromptCommand, RollBackPrompt, SavePrompt
-from contracts.tenant import ProvisionTenant, ResumeTenant, SuspendTenant, TenantCommand
+from contracts.secret import OpenSecret, PutSecret, RevokeSecret, RotateSecret, SecretsCommand
+from contracts.tenant import (
+    EraseTenant,
+    ProvisionTenant,
+    ResumeTenant,
+    SuspendTenant,
+    TenantCommand,
+)
 from contracts.topics import RollBackTopics, SetTopics, TopicsCommand
 from contracts.twin import (
     BeginCalibration,
@@ -86,12 +94,15 @@ AnyCommand: TypeAlias = (
     | TwinCommand
     | DeploymentCommand
     | KnowledgeCommand
+    | SecretsCommand
+    | DataKeyCommand
 )
 
 NOUN_AND_VERB: dict[type[AnyCommand], tuple[str, str]] = {
     ProvisionTenant: ("tenant", "provision"),
     SuspendTenant: ("tenant", "suspend"),
     ResumeTenant: ("tenant", "resume"),
+    EraseTenant: ("tenant", "erase"),
     SetPolicy: ("policy", "set"),
     SetPriceBook: ("price_book", "set"),
     AuthorizeCall: ("budget", "authorize"),
@@ -145,4 +156,10 @@ NOUN_AND_VERB: dict[type[AnyCommand], tuple[str, str]] = {
     ApproveSource: ("knowledge", "approve"),
     RejectSource: ("knowledge", "reject"),
     RetireSource: ("knowledge", "retire"),
+    PutSecret: ("secret", "put"),
+    RotateSecret: ("secret", "rotate"),
+    RevokeSecret: ("secret", "revoke"),
+    OpenSecret: ("secret", "open"),
+    RotateDataKey: ("data_key", "rotate"),
+    RewrapDataKey: ("data_key", "rewrap"),
 }

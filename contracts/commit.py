@@ -20,11 +20,13 @@ import msgspec
 from contracts.access import AccessEvent
 from contracts.account import AccountEvent
 from contracts.budget import BudgetEvent
+from contracts.data_key import DataKeyEvent
 from contracts.deployment import DeploymentEvent
 from contracts.knowledge import KnowledgeEvent
 from contracts.policy import PolicyEvent
 from contracts.price_book import PriceBookEvent
 from contracts.prompt import PromptEvent
+from contracts.secret import SecretEvent
 from contracts.tenant import TenantEvent
 from contracts.topics import TopicsEvent
 from contracts.twin import TwinEvent
@@ -41,6 +43,8 @@ AnyEvent: TypeAlias = (
     | TwinEvent
     | DeploymentEvent
     | KnowledgeEvent
+    | SecretEvent
+    | DataKeyEvent
 )
 
 TOPIC = "vito-commit/1"

@@ -41,7 +41,9 @@ TenantId: TypeAlias = Annotated[
 Id: TypeAlias = Annotated[
     str, _spelled(ID_PATTERN, 64, "brought by the caller; the same id twice takes effect once")
 ]
-Name: TypeAlias = Annotated[str, _spelled(NAME_PATTERN, 64, "provider or product name")]
+Name: TypeAlias = Annotated[
+    str, _spelled(NAME_PATTERN, 64, "name of a provider, a product or a secret")
+]
 ReservationId: TypeAlias = Annotated[
     str, _spelled(RESERVATION_PATTERN, 82, "<tenant>.<decision number>, as the grant gave it")
 ]
@@ -71,6 +73,7 @@ _PATTERNS: Final = {
     "reservation_id": RESERVATION_PATTERN,
     "provider_id": NAME_PATTERN,
     "sku": NAME_PATTERN,
+    "name": NAME_PATTERN,
 }
 
 

@@ -82,6 +82,31 @@ class Receipt(Reply, frozen=True):
     replayed: bool = False
 
 
+class OpenedSecret(Reply, frozen=True):
+    """
+    The answer to `secret.open` that opened something; a refusal is a Receipt.
+
+    *value* is kept by nobody: what is told again of a decision is told without it.
+    """
+
+    status: int
+    code: str
+    command_id: str
+    decision_id: str | None
+    position: int | None
+    reservation_id: str | None = None
+    name: str = ""
+    version: int | None = None
+    value: str | None = None
+    message: str = ""
+    remedy: str = ""
+    facts: dict[str, int | str] = {}
+    replayed: bool = False
+
+    def __repr__(self) -> str:
+        return f"OpenedSecret(status={self.status}, code={self.code!r}, name={self.name!r}, …)"
+
+
 class Problem(Reply, frozen=True):
     """A message that could not be decided: which field, which rule, what to do (RFC 9457)."""
 

@@ -14,7 +14,7 @@ from typing import Any, Final, get_args
 
 import msgspec
 
-from contracts import budget, bundle, commands, commit, questions, replies, subjects, views
+from contracts import budget, bundle, commands, commit, questions, replies, secret, subjects, views
 
 ASYNCAPI_PATH: Final = Path(__file__).with_name("asyncapi.json")
 SCHEMAS_PATH: Final = Path(__file__).with_name("schemas.json")
@@ -23,7 +23,12 @@ _MSGPACK: Final = "application/msgpack"
 
 _COMMANDS: Final[list[type[msgspec.Struct]]] = list(commands.NOUN_AND_VERB)
 _EVENTS: Final[tuple[type[msgspec.Struct], ...]] = get_args(commit.AnyEvent)
-_REPLIES: Final[list[type[msgspec.Struct]]] = [replies.Decision, replies.Receipt, replies.Problem]
+_REPLIES: Final[list[type[msgspec.Struct]]] = [
+    replies.Decision,
+    replies.Receipt,
+    replies.OpenedSecret,
+    replies.Problem,
+]
 _VIEWS: Final[list[type[msgspec.Struct]]] = list(views.VIEWS.values())
 _QUESTIONS: Final[list[type[msgspec.Struct]]] = list(questions.QUESTIONS)
 _ANSWERS: Final[list[type[msgspec.Struct]]] = list(questions.ANSWERS.values())
@@ -139,6 +144,8 @@ def _replies_of(command: type[commands.AnyCommand]) -> list[str]:
     reply = "Decision" if command in _DECIDED_AS_DECISION else "Receipt"
     # What could not be decided at all (overloaded, no owner) is a Decision that denies.
     names = [reply] if reply == "Decision" else [reply, "Decision"]
+    if command is secret.OpenSecret:
+        names.insert(0, "OpenedSecret")
     return [*names, "Problem"]
 
 

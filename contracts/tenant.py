@@ -1,10 +1,11 @@
 """
-A twin as a whole: it exists, it is activated, it is asked to stop, it goes on, it is retired.
+A twin as a whole: it exists, it is activated, it is asked to stop, it goes on, it is retired,
+and it is erased in the end.
 
     absent -> provisioned -> active <-> suspended, asleep      and from each of them -> retired
 
 A suspended twin goes back to where it was: `provisioned` if nobody has signed it off yet. Signing
-off and retiring are commands of the noun `twin` (`contracts.twin`).
+off and retiring are commands of the noun `twin` (`contracts.twin`). Any of them can be erased.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
 
-from contracts.message import Command, Event, Text, UnixUs
+from contracts.message import Command, Event, TenantId, Text, UnixUs
 from contracts.policy import Policy
 from contracts.price_book import PriceBook
 
@@ -22,7 +23,7 @@ RESERVED_NAMES: Final = frozenset(("operator", "system", "vito"))
 # What the platform, which is no twin, is called where twins are listed.
 PLATFORM_NAME: Final = "Platform"
 TenantStatus: TypeAlias = Literal[
-    "absent", "active", "suspended", "asleep", "provisioned", "retired"
+    "absent", "active", "suspended", "asleep", "provisioned", "retired", "erased"
 ]
 Activation: TypeAlias = Literal["after_sign_off", "immediate"]
 DisplayName: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -62,7 +63,18 @@ class ResumeTenant(Command, frozen=True, kw_only=True):
     reason: Text = ""
 
 
-TenantCommand: TypeAlias = ProvisionTenant | SuspendTenant | ResumeTenant
+class EraseTenant(Command, frozen=True, kw_only=True):
+    """
+    Destroy the twin's data key, for ever: nobody can read anything of it again, in no copy.
+
+    *confirm* is the twin's name once more. The name is never given to another twin.
+    """
+
+    confirm: TenantId
+    reason: Text = ""
+
+
+TenantCommand: TypeAlias = ProvisionTenant | SuspendTenant | ResumeTenant | EraseTenant
 
 # -- Events ------------------------------------------------------------------
 
@@ -108,4 +120,19 @@ class TenantResumed(Event, frozen=True):
     status: Literal["active", "provisioned"] = "active"
 
 
-TenantEvent: TypeAlias = TenantProvisioned | TenantSuspended | TenantResumed
+class TenantErased(Event, frozen=True):
+    """
+    The last event of a log. Its key is destroyed next, so that soon nobody can read this either.
+
+    What says so for good is the key store: a mark in place of the keys.
+    """
+
+    decision: int
+    command_id: str
+    fingerprint: bytes
+    at_us: UnixUs
+    reason: str
+    actor: str
+
+
+TenantEvent: TypeAlias = TenantProvisioned | TenantSuspended | TenantResumed | TenantErased

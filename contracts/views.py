@@ -19,6 +19,7 @@ from contracts.message import Modality, Reply
 from contracts.policy import Policy
 from contracts.price_book import PriceBook
 from contracts.prompt import Variable
+from contracts.secret import SecretsView
 from contracts.tenant import TenantStatus
 from contracts.topics import Topic
 from contracts.twin import Identity, Purpose, Refinement
@@ -367,6 +368,7 @@ View: TypeAlias = (
     | TwinView
     | DeploymentView
     | KnowledgeView
+    | SecretsView
 )
 ViewNoun: TypeAlias = Literal[
     "tenant",
@@ -382,6 +384,7 @@ ViewNoun: TypeAlias = Literal[
     "twin",
     "deployment",
     "knowledge",
+    "secret",
 ]
 
 VIEWS: dict[ViewNoun, type[View]] = {
@@ -398,4 +401,5 @@ VIEWS: dict[ViewNoun, type[View]] = {
     "twin": TwinView,
     "deployment": DeploymentView,
     "knowledge": KnowledgeView,
+    "secret": SecretsView,
 }

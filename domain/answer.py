@@ -20,6 +20,7 @@ from contracts.budget import (
     HoldReleased,
     Standing,
 )
+from contracts.data_key import DataKeyRotated
 from contracts.deployment import (
     DeploymentChanged,
     DeploymentCreated,
@@ -41,8 +42,9 @@ from contracts.knowledge import (
 from contracts.policy import PolicySet
 from contracts.price_book import PriceBookSet
 from contracts.prompt import PromptActivated, PromptRolledBack, PromptSaved
-from contracts.replies import Decision, Receipt, Verdict
-from contracts.tenant import TenantProvisioned, TenantResumed, TenantSuspended
+from contracts.replies import Decision, OpenedSecret, Receipt, Verdict
+from contracts.secret import SecretOpened, SecretPut, SecretRevoked, SecretRotated
+from contracts.tenant import TenantErased, TenantProvisioned, TenantResumed, TenantSuspended
 from contracts.topics import TopicsRolledBack, TopicsSet
 from contracts.twin import (
     CalibrationBegun,
@@ -89,6 +91,22 @@ def not_decided(command_id: str, refusal: Refusal, *, retry_after_ms: int | None
         retry_after_ms=retry_after_ms,
         message=refusal.message,
         remedy=refusal.remedy,
+    )
+
+
+def with_value(receipt: Receipt, value: str) -> OpenedSecret:
+    """Add a secret's value to the receipt of its opening; keep neither."""
+    return OpenedSecret(
+        receipt.status,
+        receipt.code,
+        receipt.command_id,
+        receipt.decision_id,
+        receipt.position,
+        receipt.reservation_id,
+        str(receipt.facts["name"]),
+        receipt.version,
+        value,
+        replayed=receipt.replayed,
     )
 
 
@@ -224,7 +242,7 @@ def _receipt(tenant: str, event: Decided, position: int | None) -> Receipt:
         position=position,
         reservation_id=(
             f"{tenant}.{event.reservation}"
-            if isinstance(event, HoldReleased | SampleRecorded)
+            if isinstance(event, HoldReleased | SampleRecorded | SecretOpened)
             else None
         ),
         version=getattr(event, "version", None),
@@ -254,6 +272,8 @@ def _facts(event: Decided) -> dict[str, int | str]:
         return {"source": event.source, "ingestion": event.decision}
     if isinstance(event, SampleRecorded):
         return {"calibration": event.calibration, "sample": event.number}
+    if isinstance(event, SecretRevoked):
+        return {"versions": ", ".join(map(str, event.versions))}
     return {name: getattr(event, name) for name in _TOLD.get(type(event), ())}
 
 
@@ -279,6 +299,8 @@ _TOLD: dict[type[Decided], tuple[str, ...]] = {
     SourceIngested: ("source", "content_hash"),
     SourceApproved: ("source", "content_hash"),
     SourceRejected: ("source", "content_hash"),
+    SecretOpened: ("name",),
+    SecretRotated: ("replaced", "replaced_until_us"),
 }
 _DONE: dict[type[Decided], str] = {
     HoldReleased: "released",
@@ -334,4 +356,10 @@ _DONE: dict[type[Decided], str] = {
     SourceApproved: "source_approved",
     SourceRejected: "source_rejected",
     SourceRetired: "source_retired",
+    SecretPut: "secret_put",
+    SecretRotated: "secret_rotated",
+    SecretRevoked: "secret_revoked",
+    SecretOpened: "secret_opened",
+    DataKeyRotated: "data_key_rotated",
+    TenantErased: "erased",
 }

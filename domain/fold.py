@@ -28,6 +28,7 @@ from contracts.budget import (
     RefusalsCounted,
 )
 from contracts.commit import AnyEvent
+from contracts.data_key import DataKeyRotated
 from contracts.deployment import (
     DeploymentChanged,
     DeploymentCreated,
@@ -55,7 +56,9 @@ from contracts.prompt import (
     PromptRolledBack,
     PromptSaved,
 )
+from contracts.secret import SecretOpened, SecretPut, SecretReopened, SecretRevoked, SecretRotated
 from contracts.tenant import (
+    TenantErased,
     TenantProvisioned,
     TenantResumed,
     TenantSuspended,
@@ -75,6 +78,7 @@ from domain import (
     access,
     account,
     budget,
+    data_key,
     deployment,
     flood,
     knowledge,
@@ -83,6 +87,7 @@ from domain import (
     price_book,
     prompt,
     rate,
+    secret,
     session,
     tenant,
     topics,
@@ -140,6 +145,7 @@ def _call_settled(state: State, event: CallSettled) -> None:
             session.extend(state.sessions, event.session_id, event.units)
         else:
             session.close(state.sessions, event.session_id, event.held_units, event.units)
+    secret.close(state.secrets, event.reservation)
     if state.twin.calibration is not None:
         twin.call_settled(state.twin.calibration, event)
     state.decisions = event.decision
@@ -150,6 +156,7 @@ def _hold_released(state: State, event: HoldReleased) -> None:
     budget.hold_released(state.budget, event)
     if event.session_id:
         session.close(state.sessions, event.session_id, event.held_units, NO_UNITS)
+    secret.close(state.secrets, event.reservation)
     if state.twin.calibration is not None:
         twin.hold_released(state.twin.calibration, event)
     _decided(state, event)
@@ -158,6 +165,7 @@ def _hold_released(state: State, event: HoldReleased) -> None:
 def _holds_expired(state: State, event: HoldsExpired) -> None:
     budget.holds_expired(state.budget, event)
     for hold in event.holds:
+        secret.close(state.secrets, hold.reservation)
         if hold.session_id:
             session.close(state.sessions, hold.session_id, hold.held_units, NO_UNITS)
     if state.twin.calibration is not None:
@@ -201,6 +209,42 @@ def _signed_off(state: State, event: TwinSignedOff) -> None:
     twin.signed_off(state.twin, event)
     state.bundle_revision = event.decision
     tenant.evolve(state.tenant, event)
+    _decided(state, event)
+
+
+def _tenant_erased(state: State, event: TenantErased) -> None:
+    """Forget everything but the name: nothing of it is decided, timed or shown any more."""
+    blank = State(state.name, state.position, event.decision, state.clock_us)
+    for field in State.__struct_fields__:
+        setattr(state, field, getattr(blank, field))
+    state.tenant.status, state.tenant.erased_by = "erased", event.actor
+
+
+def _secret_stored(state: State, event: SecretPut | SecretRotated) -> None:
+    if isinstance(event, SecretPut):
+        secret.put(state.secrets, event)
+    else:
+        secret.rotated(state.secrets, event)
+    # The answer needs no box, and a memory full of them would be large.
+    _decided(state, msgspec.structs.replace(event, sealed=b""))
+
+
+def _secret_revoked(state: State, event: SecretRevoked) -> None:
+    secret.revoked(state.secrets, event)
+    _decided(state, event)
+
+
+def _secret_opened(state: State, event: SecretOpened) -> None:
+    secret.opened(state.secrets, event)
+    _decided(state, event)
+
+
+def _secret_reopened(state: State, event: SecretReopened) -> None:
+    secret.reopened(state.secrets, event)
+
+
+def _data_key_rotated(state: State, event: DataKeyRotated) -> None:
+    data_key.evolve(state.data_key, event)
     _decided(state, event)
 
 
@@ -318,6 +362,13 @@ _EVOLVE: dict[type[AnyEvent], Callable[[State, Any], None]] = {
     SourceApproved: _curated,
     SourceRejected: _curated,
     SourceRetired: _curated,
+    TenantErased: _tenant_erased,
+    SecretPut: _secret_stored,
+    SecretRotated: _secret_stored,
+    SecretRevoked: _secret_revoked,
+    SecretOpened: _secret_opened,
+    SecretReopened: _secret_reopened,
+    DataKeyRotated: _data_key_rotated,
     PeriodOpened: _period_opened,
     MeterLimitsSet: _changes_nothing,
     RefusalsCounted: _changes_nothing,

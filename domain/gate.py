@@ -12,7 +12,7 @@ Rules that span two aggregates read the sibling's state, because one writer hold
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from contracts.access import CallerRefused
 from contracts.account import PLATFORM, FoundPlatform
@@ -33,6 +33,7 @@ from contracts.budget import (
 )
 from contracts.commands import NOUN_AND_VERB, AnyCommand
 from contracts.commit import AnyEvent
+from contracts.data_key import DataKeyRotated, RewrapDataKey, RotateDataKey
 from contracts.deployment import (
     ChangeDeployment,
     CreateDeployment,
@@ -75,10 +76,22 @@ from contracts.prompt import (
     RollBackPrompt,
     SavePrompt,
 )
+from contracts.secret import (
+    OpenSecret,
+    PutSecret,
+    RevokeSecret,
+    RotateSecret,
+    SecretOpened,
+    SecretPut,
+    SecretRevoked,
+    SecretRotated,
+)
 from contracts.tenant import (
+    EraseTenant,
     ProvisionTenant,
     ResumeTenant,
     SuspendTenant,
+    TenantErased,
     TenantProvisioned,
     TenantResumed,
     TenantSuspended,
@@ -116,10 +129,16 @@ from domain import (
     rights,
     sign_in,
     topics,
+    vault,
 )
 from domain.fold import evolve
 from domain.refusal import Refusal
-from domain.refusals import COMMAND_ID_REUSED, NOT_THE_PLATFORM, RESERVED_NAME, TWIN_RETIRED
+from domain.refusals import (
+    COMMAND_ID_REUSED,
+    NOT_THE_PLATFORM,
+    RESERVED_NAME,
+    TWIN_RETIRED,
+)
 from domain.refusing import refuse
 from domain.state import Envelope, State
 
@@ -241,7 +260,15 @@ _GRANTS: dict[type[AnyCommand], type[AnyEvent]] = {
     ApproveSource: SourceApproved,
     RejectSource: SourceRejected,
     RetireSource: SourceRetired,
+    EraseTenant: TenantErased,
+    PutSecret: SecretPut,
+    RotateSecret: SecretRotated,
+    RevokeSecret: SecretRevoked,
+    OpenSecret: SecretOpened,
+    RotateDataKey: DataKeyRotated,
 }
+# Nothing of them is in the log: they change nothing that a twin is.
+NOT_DECIDED: Final = (RewrapDataKey,)
 
 _Decide: TypeAlias = Callable[[State, Any, Envelope], list[AnyEvent]]
 
@@ -253,7 +280,7 @@ def decide(state: State, command: AnyCommand, envelope: Envelope) -> list[AnyEve
     The caller has applied what is `due` at this time and has found the command not `known`.
     """
     is_misplaced = (state.name == PLATFORM) is not (type(command) in _OF_THE_PLATFORM)
-    if is_misplaced:
+    if is_misplaced and type(command) not in _OF_EVERY_LOG:
         why = RESERVED_NAME if state.name == PLATFORM else NOT_THE_PLATFORM
         return [refuse(state, command, envelope, why)]
     return _DECIDE[type(command)](state, command, envelope)
@@ -311,8 +338,17 @@ _DECIDE: dict[type[AnyCommand], _Decide] = {
     ApproveSource: _until_retired(curation.approve),
     RejectSource: _until_retired(curation.reject),
     RetireSource: _until_retired(curation.retire),
+    # Of a retired twin as well: it is how one ends for good.
+    EraseTenant: governance.erase,
+    PutSecret: _until_retired(vault.put),
+    RotateSecret: _until_retired(vault.rotate),
+    RevokeSecret: vault.revoke,
+    OpenSecret: vault.open_secret,
+    RotateDataKey: governance.rotate_key,
 }
 _OF_THE_PLATFORM = frozenset((*accounts.DECIDE, *sign_in.DECIDE))
+# The accounts are sealed as well, with a key of their own.
+_OF_EVERY_LOG = frozenset((RotateDataKey,))
 
 
 __all__ = ["barred", "decide", "denied", "due", "evolve", "known"]

@@ -5,18 +5,21 @@ from __future__ import annotations
 from contracts.access import OPERATOR
 from contracts.budget import CreditsAdded, PeriodOpened, TopUpCredits
 from contracts.commit import AnyEvent
+from contracts.data_key import DataKeyRotated, RotateDataKey
 from contracts.policy import Policy, PolicySet, SetPolicy
 from contracts.price_book import PriceBook, PriceBookSet, SetPriceBook
 from contracts.tenant import (
     RESERVED_NAMES,
+    EraseTenant,
     ProvisionTenant,
     ResumeTenant,
     SuspendTenant,
+    TenantErased,
     TenantProvisioned,
     TenantResumed,
     TenantSuspended,
 )
-from domain import budget, policy, price_book, tenant
+from domain import budget, data_key, policy, price_book, tenant
 from domain.period import month_after, month_at
 from domain.refusals import (
     CREDITS_TOO_LARGE,
@@ -32,6 +35,7 @@ from domain.refusals import (
 )
 from domain.refusing import refuse
 from domain.state import Envelope, State
+from domain.vault_refusals import CONFIRMATION_DIFFERS, KEY_ROTATED_JUST_NOW, TOO_MANY_KEY_VERSIONS
 
 CREDITS_MAX_NANOS = 9_000_000_000_000_000
 
@@ -191,6 +195,53 @@ def resume(state: State, command: ResumeTenant, envelope: Envelope) -> list[AnyE
             command.reason,
             envelope.actor,
             tenant.after_resume(state.tenant),
+        )
+    ]
+
+
+def erase(state: State, command: EraseTenant, envelope: Envelope) -> list[AnyEvent]:
+    if state.tenant.status == "absent":
+        return [refuse(state, command, envelope, TWIN_UNKNOWN)]
+    if command.confirm != state.name:
+        return [refuse(state, command, envelope, CONFIRMATION_DIFFERS)]
+    return [
+        TenantErased(
+            state.decisions + 1,
+            command.command_id,
+            envelope.fingerprint,
+            envelope.now_us,
+            command.reason,
+            envelope.actor,
+        )
+    ]
+
+
+def why_not_rotated(state: State, now_us: int) -> Refusal | None:
+    """Say why the data key may not be rotated now; versions are many, but not without end."""
+    known = state.data_key
+    if known.version >= data_key.VERSIONS_MAX:
+        return TOO_MANY_KEY_VERSIONS
+    if known.rotated_us and now_us < known.rotated_us + data_key.PAUSE_US:
+        return KEY_ROTATED_JUST_NOW
+    return None
+
+
+def rotate_key(state: State, command: RotateDataKey, envelope: Envelope) -> list[AnyEvent]:
+    if state.tenant.status == "absent":
+        return [refuse(state, command, envelope, TWIN_UNKNOWN)]
+    stopped = why_not_rotated(state, envelope.now_us)
+    if stopped is not None:
+        facts: dict[str, int | str] = {"rotated_at_us": state.data_key.rotated_us}
+        return [refuse(state, command, envelope, stopped, facts)]
+    assert envelope.key_version > state.data_key.version, "the key is made before it is told of"
+    return [
+        DataKeyRotated(
+            state.decisions + 1,
+            command.command_id,
+            envelope.fingerprint,
+            envelope.now_us,
+            envelope.key_version,
+            envelope.actor,
         )
     ]
 

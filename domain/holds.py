@@ -41,7 +41,7 @@ from domain.state import Envelope, State
 _NO_LIMITS = units.Limits()
 
 
-def _find_hold(state: State, reservation_id: str) -> budget.Hold | Refusal:
+def find_hold(state: State, reservation_id: str) -> budget.Hold | Refusal:
     """Return the open hold, or why there is none."""
     owner, _, digits = reservation_id.rpartition(".")
     if owner != state.name:
@@ -57,7 +57,7 @@ def _find_hold(state: State, reservation_id: str) -> budget.Hold | Refusal:
 
 
 def settle(state: State, command: SettleCall, envelope: Envelope) -> list[AnyEvent]:
-    found = _find_hold(state, command.reservation_id)
+    found = find_hold(state, command.reservation_id)
     late = found is HOLD_EXPIRED
     if late:
         found = state.budget.expired[int(command.reservation_id.rpartition(".")[2])]
@@ -140,7 +140,7 @@ def extend(state: State, command: ExtendCall, envelope: Envelope) -> list[AnyEve
     refusal = tenant.why_not_active(state.tenant)
     if refusal is not None or terms is None:
         return [refuse_call(state, command, envelope, refusal or TWIN_UNKNOWN)]
-    hold = _find_hold(state, command.reservation_id)
+    hold = find_hold(state, command.reservation_id)
     if isinstance(hold, Refusal):
         return [refuse_call(state, command, envelope, hold)]
     if hold.purpose == "calibration":
@@ -191,7 +191,7 @@ def extend(state: State, command: ExtendCall, envelope: Envelope) -> list[AnyEve
 
 
 def release(state: State, command: ReleaseCall, envelope: Envelope) -> list[AnyEvent]:
-    hold = _find_hold(state, command.reservation_id)
+    hold = find_hold(state, command.reservation_id)
     if isinstance(hold, Refusal):
         return [refuse(state, command, envelope, hold)]
     if not deployment.is_session_of(envelope.actor, hold.session_id):

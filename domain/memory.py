@@ -29,12 +29,14 @@ from contracts.budget import (
     HoldExtended,
     HoldReleased,
 )
+from contracts.data_key import DataKeyRotated
 from contracts.deployment import DeploymentEvent
 from contracts.knowledge import KnowledgeEvent
 from contracts.policy import PolicySet
 from contracts.price_book import PriceBookSet
 from contracts.prompt import PromptActivated, PromptRolledBack, PromptSaved
-from contracts.tenant import TenantProvisioned, TenantResumed, TenantSuspended
+from contracts.secret import SecretOpened, SecretPut, SecretRevoked, SecretRotated
+from contracts.tenant import TenantErased, TenantProvisioned, TenantResumed, TenantSuspended
 from contracts.topics import TopicsRolledBack, TopicsSet
 from contracts.twin import TwinEvent
 
@@ -49,8 +51,14 @@ Decided: TypeAlias = (
     | CreditsAdded
     | HoldExtended
     | HoldReleased
+    | DataKeyRotated
     | PolicySet
     | PriceBookSet
+    | SecretOpened
+    | SecretPut
+    | SecretRevoked
+    | SecretRotated
+    | TenantErased
     | TenantProvisioned
     | TenantResumed
     | TenantSuspended

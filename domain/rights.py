@@ -11,16 +11,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from contracts.access import (
-    OPERATOR,
-    ROLES,
-    AcceptInvitation,
-    Role,
-    Scope,
-    Scopes,
-    id_of,
-    kind_of,
-)
+from contracts.access import OPERATOR, ROLES, AcceptInvitation, Role, Scope, Scopes, id_of, kind_of
 from contracts.account import PLATFORM
 from contracts.commands import NOUN_AND_VERB, AnyCommand
 from domain import access, account, deployment
@@ -59,6 +50,7 @@ RIGHTS: Final[dict[tuple[str, str], Right]] = {
     ("tenant", "suspend"): Right("owner", admin=True),
     ("tenant", "resume"): Right("owner", admin=True),
     ("tenant", "show"): Right("viewer", _SEES, admin=True),
+    ("tenant", "erase"): Right(admin=True),
     ("policy", "set"): Right("owner"),
     ("policy", "show"): Right("viewer", _READS, admin=True),
     # What a call costs is the platform's word: an owner could make calls free otherwise.
@@ -137,6 +129,14 @@ RIGHTS: Final[dict[tuple[str, str], Right]] = {
     # Of what was never approved; `domain.curation` asks for an Approver for the rest.
     ("knowledge", "retire"): Right("editor"),
     ("knowledge", "show"): Right("viewer", _SEES | _INGESTS, admin=True),
+    ("secret", "put"): Right("owner"),
+    ("secret", "rotate"): Right("owner"),
+    ("secret", "revoke"): Right("owner"),
+    # No person: a value goes to who makes the call, and only while the call is open.
+    ("secret", "open"): Right(scopes=_CALLS),
+    ("secret", "show"): Right("viewer", _READS, admin=True),
+    ("data_key", "rotate"): Right("owner", admin=True),
+    ("data_key", "rewrap"): Right(admin=True),
 }
 
 

@@ -20,6 +20,7 @@ from domain import (
     access,
     account,
     budget,
+    data_key,
     deployment,
     flood,
     knowledge,
@@ -27,6 +28,7 @@ from domain import (
     policy,
     price_book,
     rate,
+    secret,
     session,
     tenant,
     twin,
@@ -68,14 +70,23 @@ class State(msgspec.Struct, array_like=True):
     twin: twin.State = msgspec.field(default_factory=twin.State)
     deployments: deployment.State = msgspec.field(default_factory=deployment.State)
     knowledge: knowledge.State = msgspec.field(default_factory=knowledge.State)
+    secrets: secret.State = msgspec.field(default_factory=secret.State)
+    data_key: data_key.State = msgspec.field(default_factory=data_key.State)
 
 
 class Envelope(NamedTuple):
-    """What surrounds a command: *fingerprint* is a digest of its payload, *now_us* the time."""
+    """
+    What surrounds a command: *fingerprint* is a digest of its payload, *now_us* the time.
+
+    *sealed* is a secret that was in the command, and *key_version* the newest version of the data
+    key, which seals it.
+    """
 
     fingerprint: bytes
     now_us: int
     actor: str
+    sealed: bytes = b""
+    key_version: int = 1
 
 
 def head(state: State, command: AnyCommand, envelope: Envelope) -> tuple[int, str, bytes, int]:

@@ -28,6 +28,7 @@ from domain.refusals import (
     TWIN_UNKNOWN,
     Refusal,
 )
+from domain.vault_refusals import TWIN_ERASED
 
 
 class State(msgspec.Struct, array_like=True):
@@ -37,6 +38,7 @@ class State(msgspec.Struct, array_like=True):
     display_name: str = ""
     organisation: str = ""
     is_activated: bool = False
+    erased_by: str = ""
 
 
 def why_not_active(state: State) -> Refusal | None:
@@ -52,6 +54,8 @@ def why_not_active(state: State) -> Refusal | None:
             return TWIN_SLEEPING
         case "retired":
             return TWIN_RETIRED
+        case "erased":
+            return TWIN_ERASED
         case "absent":
             return TWIN_UNKNOWN
 

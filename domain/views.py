@@ -7,6 +7,7 @@ from typing import Final
 
 from contracts.policy import Policy
 from contracts.questions import AnyAnswer, AnyQuestion, PreviewPrompt
+from contracts.secret import SecretName, SecretsView, SecretVersion
 from contracts.views import (
     AccessView,
     AccountShown,
@@ -34,7 +35,7 @@ from contracts.views import (
     TwinView,
     View,
 )
-from domain import budget, policy, prompt, rate, topics, twin
+from domain import budget, policy, prompt, rate, secret, topics, twin
 from domain.bundle import bundle_view
 from domain.state import State, standing_now
 from domain.units import MODALITIES
@@ -306,6 +307,34 @@ def knowledge_view(state: State, _now_us: int) -> KnowledgeView:
     )
 
 
+def secrets_view(state: State, _now_us: int) -> SecretsView:
+    """Show what is in the vault. The boxes stay here."""
+    return SecretsView(
+        tenant=state.name,
+        position=state.position,
+        key_version=state.data_key.version,
+        secrets=[
+            SecretName(
+                name=name,
+                last_version=found.last,
+                versions=[_secret_version(held) for held in found.held],
+            )
+            for name, found in sorted(state.secrets.secrets.items())
+        ],
+    )
+
+
+def _secret_version(held: secret.Held) -> SecretVersion:
+    return SecretVersion(
+        version=held.version,
+        at_us=held.at_us,
+        actor=held.actor,
+        until_us=held.until_us or None,
+        openings=held.openings,
+        last_opened_at_us=held.last_opened_us or None,
+    )
+
+
 def _meters(money: budget.State, totals: budget.Totals, rules: Policy) -> list[Meter]:
     video, voice, text, data = (totals.units[m] for m in MODALITIES)
     all_four = (video, voice, text, data)
@@ -380,4 +409,5 @@ _VIEWS: dict[str, Callable[[State, int], View]] = {
     "twin": twin_view,
     "deployment": deployment_view,
     "knowledge": knowledge_view,
+    "secret": secrets_view,
 }

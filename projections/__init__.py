@@ -20,6 +20,7 @@ from projections import (
     policies,
     price_books,
     prompts,
+    tenant_secrets,
     tenants,
     topics,
     twins,
@@ -40,5 +41,6 @@ ALL: tuple[Projection, ...] = (
     twins,
     deployments,
     knowledge,
+    tenant_secrets,
     tenants,
 )

@@ -9,7 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from contracts import access, account, deployment, knowledge, prompt, topics, twin
+from contracts import (
+    access,
+    account,
+    data_key,
+    deployment,
+    knowledge,
+    prompt,
+    secret,
+    tenant,
+    topics,
+    twin,
+)
 
 
 class Decided(NamedTuple):
@@ -88,6 +99,16 @@ DECIDED: Final[Mapping[type, Decided]] = {
     account.AdminWithdrawn: Decided("account", "withdraw_admin", "admin_withdrawn", ("person",)),
     account.AccountLocked: Decided("account", "lock", "locked", ("person", "reason")),
     account.AccountUnlocked: Decided("account", "unlock", "unlocked", ("person",)),
+    tenant.TenantErased: Decided("tenant", "erase", "erased", ("reason",)),
+    secret.SecretPut: Decided("secret", "put", "secret_put", ("name", "version")),
+    secret.SecretRotated: Decided(
+        "secret", "rotate", "secret_rotated", ("name", "version", "replaced", "replaced_until_us")
+    ),
+    secret.SecretRevoked: Decided(
+        "secret", "revoke", "secret_revoked", ("name", "versions", "reason")
+    ),
+    secret.SecretOpened: Decided("secret", "open", "secret_opened", ("name", "version")),
+    data_key.DataKeyRotated: Decided("data_key", "rotate", "data_key_rotated", ("version",)),
     prompt.PromptSaved: Decided("prompt", "save", "prompt_saved", ("note",), _SAVED),
     prompt.PromptActivated: Decided(
         "prompt", "activate", "prompt_activated", ("reason",), _PUT_BACK

@@ -2,8 +2,8 @@
 Tenants: what each twin is now, and how much of its log the tables show.
 
 *position* is the last commit that is projected; a reader who waits for a position waits for it.
-A twin whose key is destroyed shows as `erased` and without its names as soon as a commit of it
-cannot be read; what was projected before goes when the projections are rebuilt.
+A twin that was erased shows as `erased`: its name, where its log is and how far it goes. Everything
+else of the row is emptied, and its rows of all other tables go.
 """
 
 from __future__ import annotations
@@ -16,7 +16,13 @@ import msgspec
 from contracts.account import PlatformFounded
 from contracts.policy import PolicySet
 from contracts.price_book import PriceBookSet
-from contracts.tenant import PLATFORM_NAME, TenantProvisioned, TenantResumed, TenantSuspended
+from contracts.tenant import (
+    PLATFORM_NAME,
+    TenantErased,
+    TenantProvisioned,
+    TenantResumed,
+    TenantSuspended,
+)
 from contracts.twin import TwinRetired, TwinSignedOff
 from projections.cells import moment, text
 from projections.projection import Change, Commit, Write
@@ -69,7 +75,8 @@ WHEN MATCHED THEN UPDATE SET
     time_zone = coalesce(c.time_zone, t.time_zone),
     policy_version = coalesce(c.policy_version, t.policy_version),
     price_version = coalesce(c.price_version, t.price_version),
-    provisioned_at = coalesce(c.provisioned_at, t.provisioned_at),
+    provisioned_at = CASE WHEN c.status = 'erased' THEN NULL
+        ELSE coalesce(c.provisioned_at, t.provisioned_at) END,
     position = c.position,
     last_commit_at = c.last_commit_at
 WHEN NOT MATCHED THEN INSERT
@@ -113,8 +120,7 @@ class Fold:
             twin = self._twins[commit.tenant] = _Tenant(commit.tenant, commit.shard)
         twin.position, twin.last_commit_at = commit.position, moment(commit.at_us)
         if commit.erased:
-            twin.status, twin.reason = "erased", ""
-            twin.display_name, twin.organisation = "", ""
+            _empty(twin)
         for event in commit.events:
             apply = _APPLY.get(type(event))
             if apply is not None:
@@ -135,6 +141,17 @@ def _provisioned(twin: _Tenant, event: TenantProvisioned) -> None:
 
 def _founded(twin: _Tenant, _event: PlatformFounded) -> None:
     twin.status, twin.display_name = "active", PLATFORM_NAME
+
+
+def _empty(twin: _Tenant) -> None:
+    twin.status, twin.reason = "erased", ""
+    twin.display_name = twin.organisation = twin.currency = twin.time_zone = ""
+    twin.policy_version = twin.price_version = 0
+    twin.provisioned_at = None
+
+
+def _erased(twin: _Tenant, _event: TenantErased) -> None:
+    _empty(twin)
 
 
 def _suspended(twin: _Tenant, event: TenantSuspended) -> None:
@@ -169,6 +186,7 @@ _APPLY: Mapping[type, Callable[[_Tenant, Any], None]] = {
     PlatformFounded: _founded,
     PolicySet: _policy_set,
     PriceBookSet: _prices_set,
+    TenantErased: _erased,
     TenantProvisioned: _provisioned,
     TenantResumed: _resumed,
     TenantSuspended: _suspended,

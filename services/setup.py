@@ -1,10 +1,13 @@
 """
 Set-up: the streams and buckets that a deployment needs, created once, checked at every start.
 
-Run by `vito up` and by `vito setup` with the admin's credentials; harmless to repeat.
+Run by `vito up` and by `vito setup` with the admin's credentials; harmless to repeat. It also
+clears away what workers have left that were killed while they stored a snapshot.
 """
 
 from __future__ import annotations
+
+from datetime import UTC, datetime
 
 from services.deployment_log import stream_settings
 from services.eventstore.connection import EventStoreConnection
@@ -31,6 +34,7 @@ async def streams(settings: Settings) -> str:
             replicas=settings.replicas,
             bytes_max=SNAPSHOT_BYTES_PER_SHARD,
         )
+        await snapshots.purge_orphans(jetstream, now=datetime.now(UTC))
         await lease.create_bucket(
             jetstream, replicas=settings.replicas, ttl_s=settings.lease_ttl_ms / 1_000
         )

@@ -7,6 +7,7 @@ from contracts import (
     account,
     budget,
     bundle,
+    data_key,
     deployment,
     knowledge,
     policy,
@@ -14,6 +15,7 @@ from contracts import (
     prompt,
     questions,
     replies,
+    secret,
     tenant,
     topics,
     twin,
@@ -259,6 +261,13 @@ COMMANDS = [
         command_id="k-7", source="rules", content_hash=CONTENT, note="last year's"
     ),
     knowledge.RetireSource(command_id="k-8", source="rules", note="World Cup is over"),
+    secret.PutSecret(command_id="put-1", name="openai", value="sk-¡ñ"),
+    secret.RotateSecret(command_id="put-2", name="openai", value="sk-2", overlap_ms=60_000),
+    secret.RevokeSecret(command_id="rev-1", name="openai", version=1, reason="leaked"),
+    secret.OpenSecret(command_id="open-1", name="openai", reservation_id="cantor.42", version=2),
+    data_key.RotateDataKey(command_id="key-1"),
+    data_key.RewrapDataKey(command_id="key-2"),
+    tenant.EraseTenant(command_id="erase-1", confirm="cantor", reason="contract ended"),
 ]
 
 EVENTS = [
@@ -424,6 +433,13 @@ EVENTS = [
     knowledge.SourceApproved(*HEAD, "rules", 41, CONTENT, 128, "read it all", "person_bea"),
     knowledge.SourceRejected(*HEAD, "rules", 41, CONTENT, "last year's", "person_bea"),
     knowledge.SourceRetired(*HEAD, "rules", "World Cup is over", "person_bea"),
+    secret.SecretPut(*HEAD, "openai", 3, b"box", 1, [1, 2], "person_ana"),
+    secret.SecretRotated(*HEAD, "openai", 2, b"box", 1, 1, AT_US + 60_000_000, "person_ana"),
+    secret.SecretRevoked(*HEAD, "openai", [1, 2], "leaked", "person_ana"),
+    secret.SecretOpened(*HEAD, "openai", 2, 40, "key_agent7"),
+    secret.SecretReopened(AT_US, 42, "openai", 2, 40, "key_agent7"),
+    data_key.DataKeyRotated(*HEAD, 2, "operator"),
+    tenant.TenantErased(*HEAD, "contract ended", "admin_eva"),
 ]
 
 REPLIES = [
@@ -460,6 +476,17 @@ REPLIES = [
         position=18,
         reservation_id="cantor.42",
         cost_nanos=69_000,
+    ),
+    replies.OpenedSecret(
+        status=200,
+        code="secret_opened",
+        command_id="open-1",
+        decision_id="cantor.44",
+        position=19,
+        reservation_id="cantor.42",
+        name="openai",
+        version=2,
+        value="sk-2",
     ),
     replies.Problem(
         type="about:blank",
@@ -521,6 +548,27 @@ VIEWS = [
         queue_max_us=2_000_000,
         delay_us=0,
         retry_after_us=0,
+    ),
+    secret.SecretsView(
+        tenant="cantor",
+        position=17,
+        key_version=1,
+        secrets=[
+            secret.SecretName(
+                name="openai",
+                last_version=2,
+                versions=[
+                    secret.SecretVersion(
+                        version=2,
+                        at_us=AT_US,
+                        actor="person_ana",
+                        until_us=None,
+                        openings=7,
+                        last_opened_at_us=AT_US,
+                    )
+                ],
+            )
+        ],
     ),
     views.AccessView(
         tenant="cantor",

@@ -11,7 +11,12 @@ from __future__ import annotations
 import asyncio
 
 from contracts.account import PLATFORM
-from contracts.views import VIEWS, RateView, View, ViewNoun
+from contracts.views import (
+    VIEWS,
+    RateView,
+    View,
+    ViewNoun,
+)
 from domain.state import State
 from domain.views import view
 from services.audit.access import PATIENCE, Access

@@ -53,6 +53,21 @@ _COUNTS: Final = (
     " (SELECT count(*) FROM audit_logs WHERE tenant = %(tenant)s),"
     " (SELECT coalesce(sum(refusals), 0)::bigint FROM refusal_counts WHERE tenant = %(tenant)s)"
 )
+# Every view with rows of a twin but `tenants`, where an erased one keeps an empty row.
+_CONTENT: Final = (
+    "audit_logs",
+    "billing_meters",
+    "decisions",
+    "holds",
+    "policies",
+    "price_books",
+    "refusal_counts",
+    "tenant_secrets",
+)
+_LEFT: Final = " UNION ALL ".join(
+    f"SELECT '{view}', count(*) FROM {view} WHERE tenant = %(tenant)s"  # noqa: S608 - constants
+    for view in _CONTENT
+)
 _POSITIONS: Final = "SELECT projection, stream_seq FROM projection_positions WHERE shard = %s"
 
 
@@ -82,6 +97,14 @@ class ReadSide:
         """Return every twin that has rows."""
         cursor = await self._connection.execute("SELECT tenant FROM tenants ORDER BY tenant")
         return [row[0] for row in await cursor.fetchall()]
+
+    async def left_of(self, tenant: str) -> tuple[bool, dict[str, int]]:
+        """Say whether a twin shows as erased, and how many rows of it there are, by view."""
+        cursor = await self._connection.execute(_TENANT, (tenant,))
+        row = await cursor.fetchone()
+        cursor = await self._connection.execute(_LEFT.encode(), {"tenant": tenant})
+        counts: dict[str, int] = dict(await cursor.fetchall())
+        return row is None or row[1] == "erased", {v: n for v, n in counts.items() if n}
 
     @asynccontextmanager
     async def snapshot(self, tenant: str, shard: int) -> AsyncIterator[tuple[Tables, Outcomes]]:

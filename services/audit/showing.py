@@ -12,6 +12,7 @@ from rich.text import Text
 
 from contracts.bundle import BundleView
 from contracts.policy import Policy
+from contracts.secret import SecretsView
 from contracts.views import (
     AccessView,
     AccountView,
@@ -197,6 +198,25 @@ def _listing(*headings: str) -> Table:
     return table
 
 
+def _secrets(view: SecretsView, zone: tzinfo | None) -> Group:
+    table = _listing("name", "version", "put by", "until", "opened", "last")
+    for found in view.secrets:
+        for version in found.versions:
+            cells = (
+                found.name,
+                str(version.version),
+                version.actor,
+                _when(version.until_us, zone),
+                f"{version.openings:,} times",
+                _when(version.last_opened_at_us, zone),
+            )
+            table.add_row(*(Text(printable(cell)) for cell in cells))
+        if not found.versions:
+            table.add_row(Text(printable(found.name)), "revoked")
+    title = f"secret: {len(view.secrets)} names; data key, version {view.key_version}"
+    return Group(Text(title, style="bold"), table, Text())
+
+
 def _budget(view: BudgetView, zone: tzinfo | None) -> Group:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("meter")
@@ -344,4 +364,5 @@ _TABLES: Mapping[type[View], Callable[[Any, tzinfo | None], Group]] = {
     TwinView: twin_facts,
     DeploymentView: _deployments,
     KnowledgeView: lambda view, _zone: _sources(view),
+    SecretsView: _secrets,
 }

@@ -117,7 +117,8 @@ class Verifier:
     async def _prepare(self, audit: TenantAudit, plan: Plan, stack: AsyncExitStack) -> None:
         """Read what is to be compared with the log, before the log is read."""
         if await self._is_erased(audit.tenant):
-            plan.live = plan.snapshot = plan.postgres = Area("none", ERASED)
+            plan.live = plan.snapshot = Area("none", ERASED)
+            plan.postgres = await self._rows_left(audit)
             return
         await self._ask_live(audit, plan)
         await self._find_snapshot(audit, plan)
@@ -131,6 +132,22 @@ class Verifier:
                 self._read_side.snapshot(audit.tenant, shard)
             )
             audit.rows = RowsCheck(tables, outcomes, audit.findings)
+
+    async def _rows_left(self, audit: TenantAudit) -> Area:
+        """Of an erased twin no row may be left, but an empty one in `tenants`."""
+        if not self._with_postgres:
+            return Area("not_checked", "--no-postgres", wanted=False)
+        if self._read_side is None:
+            return Area("not_checked", self._postgres_is_down)
+        is_told, left = await self._read_side.left_of(audit.tenant)
+        if not left:
+            return Area("none", ERASED)
+        if not is_told:
+            return Area("not_checked", "the projector has not removed its rows yet")
+        for view, count in left.items():
+            what = f"{view}, rows of an erased twin"
+            audit.findings.add("postgres", what, expected=0, found=count)
+        return Area("differs", f"{len(left)} tables still have rows of it")
 
     async def _ask_live(self, audit: TenantAudit, plan: Plan) -> None:
         shard = self._access.shard_of(audit.tenant)

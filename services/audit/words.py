@@ -25,7 +25,8 @@ from contracts.knowledge import IngestionFailed, SourceApproved, SourceRejected,
 from contracts.policy import PolicySet
 from contracts.price_book import PriceBookSet
 from contracts.prompt import PromptActivated, PromptRolledBack, PromptSaved
-from contracts.tenant import TenantProvisioned, TenantResumed, TenantSuspended
+from contracts.secret import SecretRevoked
+from contracts.tenant import TenantErased, TenantProvisioned, TenantResumed, TenantSuspended
 from contracts.topics import TopicsRolledBack, TopicsSet
 from contracts.twin import (
     SAMPLES,
@@ -40,7 +41,7 @@ from contracts.twin import (
 from contracts.usage import Usage
 from domain.refusals import BY_CODE
 from domain.views import SCALES
-from services.audit import deployment_words, identity_words, knowledge_words
+from services.audit import deployment_words, identity_words, knowledge_words, vault_words
 from services.audit.amounts import money, units
 from services.audit.teller import Teller, Where, because
 
@@ -59,7 +60,7 @@ def mood(event: AnyEvent) -> Mood:
             CallRefused() | CommandRefused() | RefusalsCounted() | TenantSuspended() | TwinRetired()
         ):
             return "refused"
-        case CallerRefused():
+        case CallerRefused() | TenantErased() | SecretRevoked():
             return "refused"
         case DeploymentDisabled() | IngestionFailed() | SourceRejected() | SourceRetired():
             return "careful"
@@ -71,7 +72,7 @@ def mood(event: AnyEvent) -> Mood:
             return "careful"
         case HoldsExpired() | PromptRolledBack() | TopicsRolledBack():
             return "careful"
-        case _ if isinstance(event, identity_words.CAREFUL):
+        case _ if isinstance(event, (*identity_words.CAREFUL, *vault_words.CAREFUL)):
             return "careful"
         case CallAuthorized() | CallSettled() | HoldExtended() | CreditsAdded() | TwinSignedOff():
             return "good"
@@ -361,4 +362,5 @@ _WORDS: dict[type[AnyEvent], Callable[[Any, Teller], str]] = {
     TopicsRolledBack: _topics_back,
     **deployment_words.WORDS,
     **knowledge_words.WORDS,
+    **vault_words.WORDS,
 }

@@ -18,7 +18,7 @@ from typer import Context
 
 
 class Command(msgspec.Struct, frozen=True):
-    """Where a command is ("module:function", or ":app") and what it does, in one line."""
+    """Where a command is ("module:function", or ":app" for several), and what it does."""
 
     target: str
     summary: str
@@ -41,6 +41,9 @@ COMMANDS: dict[str, Command] = {
     "member": Command("services.cli.member:app", "Invite people to a twin and say what they may."),
     "key": Command("services.cli.key:app", "Issue, rotate and revoke the API keys of a twin."),
     "account": Command("services.cli.account:app", "Show who can sign in, and make super admins."),
+    "secret": Command("services.cli.secret:secret", "Put, list and revoke secrets of a twin."),
+    "keys": Command("services.cli.keys:keys", "Rotate data keys, and wrap them anew."),
+    "erase": Command("services.cli.erase:erase", "Destroy a twin's keys, for ever."),
     "tail": Command("services.cli.tail:tail", "Show the log as it grows, in plain words."),
     "show": Command("services.cli.show:show", "Ask the gate what it has of a twin now."),
     "replay": Command("services.cli.replay:replay", "Show a twin as the gate saw it then."),

@@ -30,6 +30,7 @@ from services.client.patience import Patience
 from services.settings import Settings
 
 TENANTS_REMEMBERED_MAX = 10_000
+_HEX_BYTES_MAX = 32
 # Who looks at the log does not wait long for the gate to name a currency.
 _PATIENCE = Patience(deadline_s=1.0, attempt_s=0.5)
 _STYLES = {"good": "green", "careful": "yellow", "refused": "red", "quiet": "dim"}
@@ -98,10 +99,15 @@ class _JsonLines:
 def _fields(event: AnyEvent) -> dict[str, object]:
     values = {name: getattr(event, name) for name in event.__struct_fields__}
     shown = {
-        name: value.hex() if isinstance(value, bytes) else _named(value)
+        name: _hex(value) if isinstance(value, bytes) else _named(value)
         for name, value in values.items()
     }
     return {"type": type(event).__name__, **shown}
+
+
+def _hex(value: bytes) -> str:
+    # A sealed secret is thousands of bytes of noise.
+    return value.hex() if len(value) <= _HEX_BYTES_MAX else f"{len(value)} bytes"
 
 
 def _named(value: object) -> object:

@@ -19,7 +19,14 @@ Who lets `services.vendors.metered` do the calling gets the waiting, the settlin
 back and the cancellation right without writing them.
 """
 
-from services.client.errors import CannotVerify, MalformedCommand, NoGrant, NotAllowed, Refused
+from services.client.errors import (
+    CannotVerify,
+    MalformedCommand,
+    NoGrant,
+    NotAllowed,
+    Refused,
+    SecretRefused,
+)
 from services.client.gate_client import GateClient
 from services.client.wire import Encoding
 
@@ -31,4 +38,5 @@ __all__ = [
     "NoGrant",
     "NotAllowed",
     "Refused",
+    "SecretRefused",
 ]

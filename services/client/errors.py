@@ -6,11 +6,12 @@ What a client raises. A refusal is not among these: it is an answer.
     MalformedCommand  the gate could not read the command: correct it, do not repeat it
     NoGrant           a decision that entitles this client to nothing
     Refused           a question that the gate does not answer to this client
+    SecretRefused     a secret that the gate did not open for a call
 """
 
 from __future__ import annotations
 
-from contracts.replies import Decision, Problem
+from contracts.replies import Decision, OpenedSecret, Problem
 from services.failure import Failure
 
 
@@ -66,3 +67,14 @@ class Refused(Failure):
 
 class NoGrant(Exception):
     """A vendor call without the right to make it, refused before a byte was sent."""
+
+
+class SecretRefused(Exception):
+    """The gate did not open a secret; *code* says why, *remedy* what to do."""
+
+    def __init__(self, name: str, answer: OpenedSecret) -> None:
+        super().__init__(f"secret {name}: {answer.status} {answer.code}. {answer.message}")
+        self.name = name
+        self.status = answer.status
+        self.code = answer.code
+        self.remedy = answer.remedy

@@ -28,7 +28,8 @@ from contracts.budget import (
     SettleCall,
 )
 from contracts.message import Modality
-from contracts.replies import Decision, Receipt
+from contracts.replies import Decision, OpenedSecret, Receipt
+from contracts.secret import OpenSecret
 from contracts.usage import Usage
 from services.client.attempts import Attempts
 from services.client.caller import Token, credential
@@ -39,17 +40,18 @@ from services.client.patience import Patience
 from services.client.prompts import Prompts
 from services.client.sender import must_ask_again, new_id
 from services.client.shaping import Shaping
+from services.client.vault import Vault
 from services.client.wire import Encoding
 
 TTL_MS = 120_000
 
 
-class GateClient(Governance, Prompts, Shaping):
+class GateClient(Governance, Prompts, Shaping, Vault):
     """Asks the gate for one tenant over a connection that may be shared. See `Sender`."""
 
     @cached_property
     def _desk(self) -> GrantDesk:
-        return GrantDesk(self.tenant, self.timing)
+        return GrantDesk(self.tenant, self.timing, self._open_secret)
 
     @classmethod
     @asynccontextmanager
@@ -246,6 +248,11 @@ class GateClient(Governance, Prompts, Shaping):
             command_id=command_id or new_id(), reservation_id=reservation_id, reason=reason
         )
         return (await self._command(command, Receipt, self.booking))[0]
+
+    async def _open_secret(self, reservation_id: str, name: str, command_id: str) -> OpenedSecret:
+        # Not public: an opening belongs to a call, so it is asked for by the call's grant.
+        command = OpenSecret(command_id=command_id, name=name, reservation_id=reservation_id)
+        return (await self._command(command, OpenedSecret, self.patience))[0]
 
     def _remember(self, command: AuthorizeCall, decision: Decision, attempts: Attempts) -> None:
         self._desk.received(

@@ -9,28 +9,39 @@ reaches into this module on purpose; the point is that nobody skips the check by
     decision = await gate.authorize(...)
     grant = gate.grant(decision)
     meter = grant.open(provider_id)    by the adapter, which without a meter cannot send
+    key = await grant.secret("acme")   by the adapter, once it has opened the grant
+
+The vault opens a secret once for each call and name. The value is kept beside the grant for as long
+as the grant and its extensions live, and goes with them.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import Any, Final, NoReturn
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, NoReturn, TypeAlias
 from weakref import WeakKeyDictionary
 
 import msgspec
 
 from contracts.budget import AuthorizeCall, CallOption
 from contracts.message import Modality
-from contracts.replies import Decision
+from contracts.replies import Decision, OpenedSecret
 from contracts.usage import Usage
-from services.client.errors import NoGrant
+from services.client.errors import NoGrant, SecretRefused
 from services.client.meter import Meter
 from services.client.patience import Timing
+from services.client.sender import new_id
+from services.secret import Secret
 
 UNUSED_MAX = 4_096
 EXCHANGED_MAX = 16_384
 _ISSUER: Final = object()
+_OPENED: Final = 200
+
+# Asks the gate: reservation, name, command id.
+Opener: TypeAlias = Callable[[str, str, str], Awaitable[OpenedSecret]]
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,10 +62,35 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     expires_at_us: int
 
 
+class Opened:
+    """The secrets of one call, by name. No repr of its own: it holds values."""
+
+    def __init__(self, opener: Opener | None) -> None:
+        self._opener = opener
+        self._values: dict[str, Secret] = {}
+        # Repeated unchanged when the first attempt was cancelled: its answer is on its way to us.
+        self._ids: dict[str, str] = {}
+        self._lock = asyncio.Lock()
+
+    async def get(self, reservation_id: str, name: str) -> Secret:
+        """Return the value, opening it the first time. Raises SecretRefused, CannotVerify."""
+        async with self._lock:
+            if name not in self._values:
+                if self._opener is None:
+                    raise NoGrant("this client cannot open secrets")
+                command_id = self._ids.setdefault(name, new_id())
+                answer = await self._opener(reservation_id, name, command_id)
+                if answer.status != _OPENED or answer.value is None:
+                    raise SecretRefused(name, answer)
+                self._values[name] = Secret(answer.value)
+            return self._values[name]
+
+
 class _Entry(msgspec.Struct):
     terms: Terms
     meter: Meter
     now_us: Callable[[], int]
+    opened: Opened
     is_open: bool = False
 
 
@@ -110,6 +146,22 @@ class Grant:
         entry.is_open = True
         return entry.meter
 
+    async def secret(self, name: str) -> Secret:
+        """
+        Open a secret of the twin for this call; the gate records who, which and for what call.
+
+        Raises:
+            NoGrant: the grant was not opened by an adapter, or has expired.
+            SecretRefused: there is no such secret, it was revoked, or the call is over.
+            CannotVerify: no answer in time.
+        """
+        entry = _entry(self)
+        if not entry.is_open:
+            raise NoGrant("open the grant first: secrets are for the call that it is worth")
+        if entry.now_us() >= entry.terms.expires_at_us:
+            raise NoGrant("expired: ask the gate again")
+        return await entry.opened.get(entry.terms.reservation_id, name)
+
     def opened(self, provider_id: str) -> Meter:
         """
         Return the meter of a call that was begun with this grant, to end it.
@@ -147,9 +199,10 @@ class GrantDesk:
     somebody else may hold its grant.
     """
 
-    def __init__(self, tenant: str, timing: Timing) -> None:
+    def __init__(self, tenant: str, timing: Timing, opener: Opener | None = None) -> None:
         self._tenant = tenant
         self._timing = timing
+        self._opener = opener
         # Not plain dicts: finding the oldest entry of one means walking over all that have left.
         self._received: OrderedDict[str, _Received] = OrderedDict()
         self._exchanged: OrderedDict[str, None] = OrderedDict()
@@ -208,7 +261,7 @@ class GrantDesk:
             not_before_us=now_us() + decision.delay_us,
             expires_at_us=received.expires_at_us,
         )
-        return _Entry(terms, Meter(received.limits), now_us)
+        return _Entry(terms, Meter(received.limits), now_us, Opened(self._opener))
 
 
 def _more(received: _Received, begun: _Entry) -> _Entry:
@@ -223,7 +276,7 @@ def _more(received: _Received, begun: _Entry) -> _Entry:
         expires_at_us=received.expires_at_us,
     )
     begun.meter.extended(received.limits)
-    return _Entry(terms, begun.meter, begun.now_us)
+    return _Entry(terms, begun.meter, begun.now_us, begun.opened)
 
 
 def _bound(kept: OrderedDict[str, Any], most: int) -> None:

@@ -9,8 +9,12 @@ from contracts import subjects
 from contracts.access import OPERATOR
 from contracts.commands import NOUN_AND_VERB, AnyCommand
 from contracts.questions import QUESTIONS, AnyAnswer, AnyQuestion
-from contracts.replies import Decision, Receipt
-from contracts.views import VIEWS, View, ViewNoun
+from contracts.replies import Decision, OpenedSecret, Receipt
+from contracts.views import (
+    VIEWS,
+    View,
+    ViewNoun,
+)
 from services.client.attempts import Attempts, Bus
 from services.client.errands import Errands
 from services.client.errors import Refused
@@ -20,7 +24,7 @@ from services.client.wire import Encoding, Wire
 _NOUN_OF: dict[type, ViewNoun] = {view: noun for noun, view in VIEWS.items()}
 _ASK_AGAIN = ("cannot_verify", "overloaded")
 _UNAVAILABLE = 503
-Answer = TypeVar("Answer", Decision, Receipt)
+Answer = TypeVar("Answer", Decision, Receipt, OpenedSecret)
 Shown = TypeVar("Shown", bound=View | AnyAnswer)
 
 
@@ -122,6 +126,6 @@ class Sender:
         )
 
 
-def must_ask_again(answer: Decision | Receipt) -> bool:
+def must_ask_again(answer: Decision | Receipt | OpenedSecret) -> bool:
     """Whether the gate could not decide. `too_many_holds` is a 503 too, but a decision."""
     return answer.status == _UNAVAILABLE and answer.code in _ASK_AGAIN

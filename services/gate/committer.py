@@ -14,9 +14,10 @@ from collections.abc import Callable
 
 from services.eventstore.appending import Append
 from services.eventstore.errors import FenceConflict
+from services.gate.group import Group
 from services.gate.log import TenantLog
 from services.gate.tasks import end_all
-from services.gate.writer import Group, TenantWriter
+from services.gate.writer import TenantWriter
 
 # Below about ten commits plain publishes win (0.5 ms each); a batch costs 2.4 ms at least.
 PLAIN_IN_FLIGHT_MAX = 10

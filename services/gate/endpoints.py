@@ -32,7 +32,7 @@ from domain.bundle import notice
 from services.eventstore.client import RawClient, RawHandler
 from services.eventstore.errors import LogProblem
 from services.gate.shard import ShardGate
-from services.gate.writer import Answer, Waiter
+from services.gate.waiter import Answer, Waiter
 
 SERVICE: Final = "vito-gate"
 VERSION: Final = "1.0.0"

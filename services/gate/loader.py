@@ -1,13 +1,17 @@
-"""Builds a tenant's writer: data key, snapshot, and the rest of the log."""
+"""Builds a tenant's writer: data keys, snapshot, and the rest of the log; keeps and ends these."""
 
 from __future__ import annotations
 
 import structlog
 from nats.errors import Error as NatsError
 
+from domain import secret
 from services.eventstore.errors import LogProblem
 from services.eventstore.store import EventStore
+from services.gate.data_keys import FIRST
 from services.gate.writer import Clock, TenantWriter
+from services.sealing.jetstream_keys import KeyStoreBusy
+from services.sealing.keyring import UnwrapRefused
 from services.sealing.tenant_keys import TenantKeys
 from services.sealing.wrapped_keys import KeyMissing
 from services.tenant_log.replay import fold
@@ -48,6 +52,7 @@ class TenantLoader:
                 commits_folded=folded.commits,
                 events_folded=folded.events,
             )
+        older = {FIRST, *secret.key_versions(folded.state.secrets)} - {version} if key else set()
         return TenantWriter(
             folded.state,
             folded.link,
@@ -56,6 +61,7 @@ class TenantLoader:
             key_version=version,
             actor=self._actor,
             clock=self._clock,
+            older_keys={number: await self._keys.get(tenant, number) for number in older},
         )
 
     async def _key(self, tenant: str) -> tuple[bytes | None, int]:
@@ -71,5 +77,31 @@ class TenantLoader:
             version = await self._keys.active(tenant)
             key = await self._keys.get(tenant, version)
             await self._snapshots.put(tenant, snapshot, key, version)
-        except (LogProblem, OSError, TimeoutError, LookupError, NatsError) as problem:
+        except (
+            LogProblem,
+            OSError,
+            TimeoutError,
+            LookupError,
+            NatsError,
+            KeyStoreBusy,
+            UnwrapRefused,
+        ) as problem:
             _log.warning("snapshot_not_saved", tenant=tenant, reason=str(problem))
+
+    async def next_key(self, tenant: str, *, after: int) -> tuple[int, bytes]:
+        """Return a version of the data key that is newer than *after*, made if need be."""
+        version = await self._keys.following(tenant, after=after)
+        return version, await self._keys.get(tenant, version)
+
+    async def rewrap(self, tenant: str) -> tuple[int, int]:
+        """Wrap the data key with the current KEK; how many versions, and that KEK's version."""
+        return await self._keys.rewrap(tenant), self._keys.kek_version
+
+    async def erase(self, tenant: str, note: bytes) -> None:
+        """Destroy the data key, for ever, and drop the snapshot. Again is harmless."""
+        await self._keys.delete(tenant, note)
+        await self._snapshots.drop(tenant)
+
+    def forget(self, tenant: str) -> None:
+        """Drop what is cached of the tenant's keys."""
+        self._keys.forget(tenant)

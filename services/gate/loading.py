@@ -19,7 +19,8 @@ from nats.errors import Error as NatsError
 from domain.gate import begins
 from domain.refusals import CANNOT_VERIFY, OVERLOADED, Refusal
 from services.eventstore.errors import LogProblem
-from services.gate.writer import TenantWriter, Waiter, refuse_all
+from services.gate.waiter import Waiter, refuse_all
+from services.gate.writer import TenantWriter
 from services.sealing.jetstream_keys import KeyStoreBusy
 from services.sealing.keyring import UnwrapRefused
 from services.sealing.wrapped_keys import KeyErased, KeyMissing
@@ -48,12 +49,29 @@ class Loader(Protocol):
         """Store a snapshot; never raises for want of it."""
         ...
 
+    async def next_key(self, tenant: str, *, after: int) -> tuple[int, bytes]:
+        """Return a version of the data key that is newer than *after*; raises as load() does."""
+        ...
+
+    async def rewrap(self, tenant: str) -> tuple[int, int]:
+        """Wrap the data key anew; how many versions, and with which KEK. Raises as load() does."""
+        ...
+
+    async def erase(self, tenant: str, note: bytes) -> None:
+        """Destroy the data key and drop the snapshot; *note* stays. Raises one of PASSING."""
+        ...
+
+    def forget(self, tenant: str) -> None:
+        """Drop what is cached of the tenant's keys."""
+        ...
+
 
 class Loading:
     """
     Loads each tenant once, however many ask.
 
-    *on_loaded* gets the writer and who waited for it, in order; *spawn* runs a load.
+    *on_loaded* gets the writer and who waited for it, in order; *on_erased* gets a tenant whose
+    keys were destroyed, and who waited for it. *spawn* runs a load.
     """
 
     def __init__(
@@ -62,11 +80,13 @@ class Loading:
         loader: Loader,
         spawn: Callable[[Coroutine[None, None, None]], asyncio.Task[None]],
         on_loaded: Callable[[TenantWriter, list[Waiter]], None],
+        on_erased: Callable[[str, list[Waiter]], None],
     ) -> None:
         self._log = structlog.get_logger().bind(shard=shard)
         self._loader = loader
         self._spawn = spawn
         self._on_loaded = on_loaded
+        self._on_erased = on_erased
         self._queues: dict[str, list[Waiter]] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._slots = asyncio.Semaphore(AT_ONCE_MAX)
@@ -118,6 +138,10 @@ class Loading:
                 self._on_loaded(writer, waiting)
         except PASSING as problem:
             self._log.warning("tenant_not_loaded", tenant=tenant, reason=_said(problem))
+        except KeyErased:
+            waiting = self._queues.pop(tenant, None)
+            if waiting is not None:
+                self._on_erased(tenant, waiting)
         except LASTING as problem:
             self._log.error("tenant_unreadable", tenant=tenant, reason=_said(problem))
             self._remember_unreadable(tenant)

@@ -19,11 +19,14 @@ from domain import flood
 from domain.refusals import CANNOT_VERIFY, TWIN_UNKNOWN
 from services.eventstore.errors import FenceConflict, LogProblem, OutcomeUnknown
 from services.gate.committer import Committer
+from services.gate.group import Group
+from services.gate.key_errands import KEY_COMMANDS, Erased, KeyErrands, of_state
 from services.gate.loading import Loader, Loading, begins_log
 from services.gate.log import TenantLog
 from services.gate.tasks import end_all
 from services.gate.timers import Timers
-from services.gate.writer import Clock, Group, TenantWriter, Waiter, refuse_all
+from services.gate.waiter import Waiter, refuse_all
+from services.gate.writer import Clock, TenantWriter
 
 ABSENT_KEPT_MAX = 1_000
 WARM_AGAIN_AFTER_S = 1.0
@@ -71,16 +74,26 @@ class ShardGate:
         self._is_owner = is_owner
         self._push = push
         self._snapshot_due_us = snapshot_due_us
-        self._committer = Committer(log, self._on_stored, self._on_lost)
-        self._loading = Loading(shard, loader, self._spawn, self._on_loaded)
-        self._timers = Timers(clock, self._wake)
         self._writers: dict[str, TenantWriter] = {}
+        self._committer = Committer(log, self._on_stored, self._on_lost)
+        self._loading = Loading(shard, loader, self._spawn, self._on_loaded, self._on_erased)
+        self._errands = KeyErrands(
+            loader,
+            clock,
+            spawn=self._spawn,
+            writer_of=self._writers.get,
+            receive=self.receive,
+            gone=self._gone,
+            load_again=self._load_again,
+        )
+        self._timers = Timers(clock, self._wake)
         self._absent: dict[str, None] = {}
         # Tenants that have a log and no writer: nobody keeps their time until they are loaded.
         self._cold: dict[str, None] = {}
         self._is_cold = asyncio.Event()
         # Refusals that a lost writer had counted, for the one after it.
         self._uncounted: dict[str, flood.Tally] = {}
+        self._saving: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._warming: asyncio.Task[None] | None = None
         self._is_leaving = False
@@ -116,6 +129,9 @@ class ShardGate:
         waiters = self._loading.close()
         for writer in self._writers.values():
             waiters += writer.lost(in_flight_is_stored=None)
+        for tenant in self._writers:
+            # Whoever serves the shard next has its keys; nobody else needs them.
+            self._loader.forget(tenant)
         self._writers.clear()
         for waiter in waiters:
             refuse_all(waiter, CANNOT_VERIFY)
@@ -129,6 +145,10 @@ class ShardGate:
         writer = self._writers.get(tenant)
         if writer is None or (writer.is_keyless and begins_log(tenant, waiter)):
             self._load(tenant, [waiter])
+            return
+        if waiter.commands and type(waiter.commands[0]) in KEY_COMMANDS:
+            if not self._errands.takes(writer, waiter):
+                self._offer(writer, waiter)
             return
         self._offer(writer, waiter)
 
@@ -151,11 +171,18 @@ class ShardGate:
             for waiter in waiters:
                 refuse_all(waiter, TWIN_UNKNOWN)
             return
+        if self._errands.is_erased(tenant):
+            for waiter in waiters:
+                self._errands.refuse(tenant, waiter)
+            return
         self._forget(tenant)
         self._loading.add(tenant, waiters)
 
     def _on_loaded(self, writer: TenantWriter, waiting: list[Waiter]) -> None:
         tenant = writer.state.name
+        if writer.state.tenant.status == "erased":
+            self._errands.finish(tenant, of_state(writer), waiting)
+            return
         self._writers[tenant] = writer
         self._cold.pop(tenant, None)
         tally = self._uncounted.pop(tenant, None)
@@ -176,6 +203,18 @@ class ShardGate:
             self._committer.ready(writer)
         self._arm(writer)
 
+    def _on_erased(self, tenant: str, waiting: list[Waiter]) -> None:
+        """The keys are gone, or some of them are; nobody can say any more what the log says."""
+        self._errands.finish(tenant, Erased(), waiting)
+
+    async def _gone(self, tenant: str) -> None:
+        """Forget a tenant that is being erased, and wait until nothing of it is being saved."""
+        self._forget(tenant)
+        self._uncounted.pop(tenant, None)
+        saving = self._saving.get(tenant)
+        if saving is not None:
+            await asyncio.wait((saving,))
+
     def _bound_absent(self, tenant: str, writer: TenantWriter) -> None:
         """Names that nobody provisioned are remembered, but only so many of them."""
         if writer.state.tenant.status != "absent":
@@ -187,6 +226,11 @@ class ShardGate:
             other = self._writers.get(name)
             if other is not None and other.state.tenant.status == "absent" and other.is_idle:
                 self._forget(name)
+
+    def _load_again(self, tenant: str) -> None:
+        """Load a tenant soon, though nobody asks for it."""
+        self._cold[tenant] = None
+        self._is_cold.set()
 
     def _forget(self, tenant: str) -> None:
         self._writers.pop(tenant, None)
@@ -204,7 +248,7 @@ class ShardGate:
         while True:
             # One after the other, so that commands waiting for their own tenant are not held up.
             for tenant in list(self._cold):
-                if tenant in self._writers:
+                if tenant in self._writers or self._errands.is_erased(tenant):
                     self._cold.pop(tenant, None)
                     continue
                 self._load(tenant, [])
@@ -237,11 +281,22 @@ class ShardGate:
     def _on_stored(self, writer: TenantWriter, group: Group) -> None:
         if group.bundle is not None:
             self._push(group.bundle)
+        if writer.farewells:
+            self._errands.erase(writer)
+            return
         if group.frozen_state is not None:
-            snapshot = writer.snapshot(group)
-            self._spawn(self._loader.save_snapshot(writer.state.name, snapshot))
+            self._save(writer.state.name, writer.snapshot(group))
         writer.fold_cost_us += _FOLD_COMMIT_US + _FOLD_EVENT_US * len(group.events)
         writer.snapshot_due = writer.fold_cost_us > self._snapshot_due_us
+
+    def _save(self, tenant: str, snapshot: bytes) -> None:
+        task = self._saving[tenant] = self._spawn(self._loader.save_snapshot(tenant, snapshot))
+
+        def saved(_task: asyncio.Task[None]) -> None:
+            if self._saving.get(tenant) is task:
+                del self._saving[tenant]
+
+        task.add_done_callback(saved)
 
     def _on_lost(self, writer: TenantWriter, problem: Exception) -> None:
         """
@@ -263,12 +318,10 @@ class ShardGate:
         if self._writers.get(tenant) is writer:
             self._forget(tenant)
             if writer.state.tenant.status != "absent":
-                self._cold[tenant] = None
-                self._is_cold.set()
+                self._load_again(tenant)
         self._inherit(writer)
         for waiter in waiters:
-            waiter.answers.clear()
-            waiter.losses += 1
+            waiter.undo()
             is_hopeless = waiter.losses > LOSSES_MAX or not isinstance(problem, _DECIDE_AGAIN)
             if self._is_leaving or is_hopeless:
                 refuse_all(waiter, CANNOT_VERIFY)

@@ -8,93 +8,58 @@ that is the group commit, and it is what makes one hot tenant fast.
 
 When the log refuses a commit (another writer was first) everything undecided-after-all is handed
 back: the state here is worthless then and must be built from the log again.
+
+The value of a secret goes past the rules: it is sealed before its command is decided, and an
+opened one is put into the answer when the opening is durable, a moment before it is sent.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from hashlib import blake2b
-from typing import Protocol, TypeAlias
-
-import msgspec
+from collections.abc import Mapping
+from typing import Final, Protocol
 
 from contracts.access import OPERATOR, CallerRefused
 from contracts.budget import (
-    CallAuthorized,
     CallRefused,
-    CallSettled,
     CommandRefused,
     RefusalsCounted,
 )
 from contracts.bundle import BundleView
 from contracts.commands import NOUN_AND_VERB, AnyCommand
 from contracts.commit import COMMIT_BYTES_MAX, EVENTS_PER_COMMIT_MAX, TOPIC, AnyEvent, CommitLine
-from contracts.questions import QUESTIONS, AnyAnswer, AnyQuestion
-from contracts.replies import Decision, Receipt
-from contracts.views import View
-from domain import budget, bundle, flood, gate, rights, views
+from contracts.data_key import RotateDataKey
+from contracts.questions import QUESTIONS, AnyQuestion
+from contracts.replies import Receipt
+from contracts.secret import OpenSecret, PutSecret, RotateSecret, SecretOpened
+from contracts.tenant import EraseTenant
+from domain import budget, bundle, flood, gate, rights, secret, vault, views
 from domain.answer import answer, not_decided
+from domain.memory import Known
 from domain.refusals import CALLER_UNKNOWN, OVERLOADED, TWIN_UNKNOWN, Refusal
 from domain.state import Envelope, State
+from domain.vault_refusals import TWIN_ERASED
 from services.eventstore.appending import Append
+from services.gate.data_keys import DataKeys
+from services.gate.group import Group, size_guess
+from services.gate.secret import fingerprint, prepared, revealed
+from services.gate.waiter import Answer, Waiter, refuse_all, weight
 from services.tenant_log import snapshots
 from services.tenant_log.codec import Link, digest_of, hash_of, seal_commit
 
 # Commands of one tenant that wait for the log.
 WAITING_MAX = 16_384
-RETRY_AFTER_MS = 250
-_UNAVAILABLE = 503
 _GROUP_BYTES_MAX = COMMIT_BYTES_MAX // 2
-# Events that are not measured one by one, because there are so many: at most this without their
-# `vendor_ref`, of which each character may take four bytes.
-_HOT_EVENT_BYTES_MAX = 900
 
-_encode = msgspec.msgpack.Encoder().encode
-
-Answer: TypeAlias = Decision | Receipt | View | AnyAnswer
-
-
-class Waiter(msgspec.Struct):
-    """
-    One message of a client: its commands, and how to answer it once all are durable.
-
-    With a *question* instead (the noun of a view, or one with parameters) it has one answer.
-    *losses* counts how often its decision was undone because a commit was lost.
-    """
-
-    commands: list[AnyCommand]
-    actor: str
-    respond: Callable[[list[Answer]], None]
-    answers: list[Answer] = []
-    question: str | AnyQuestion = ""
-    losses: int = 0
-
-
-class Group(msgspec.Struct):
-    """The events of one commit in the making, and who waits for it."""
-
-    index: int
-    noun: str
-    events: list[AnyEvent] = []
-    command_ids: list[str] = []
-    waiters: list[Waiter] = []
-    bytes_guess: int = 0
-    # The state just after this commit, encoded, when a snapshot is due.
-    frozen_state: bytes | None = None
-    # What agents get just after this commit, when it changes that.
-    bundle: BundleView | None = None
+# What the shell adds to before it is decided: a sealed value, or the number of a key.
+_PREPARED: Final = frozenset((PutSecret, RotateSecret, RotateDataKey))
+_GRANTED: Final = 200
 
 
 class Clock(Protocol):
     """Wall clock in microseconds since the epoch."""
 
     def __call__(self) -> int: ...
-
-
-def fingerprint(command: AnyCommand) -> bytes:
-    """Digest a command's payload, the same for JSON and MessagePack."""
-    return blake2b(msgspec.msgpack.encode(command), digest_size=8).digest()
 
 
 class TenantWriter:
@@ -110,14 +75,16 @@ class TenantWriter:
         key_version: int,
         actor: str,
         clock: Clock,
+        older_keys: Mapping[int, bytes] | None = None,
     ) -> None:
         self.state = state
         self.last_seq = last_seq
         self.acked = link
         self.fold_cost_us = 0
         self.snapshot_due = False
-        self._key = key
-        self._key_version = key_version
+        self._keys: DataKeys | None = None
+        if key is not None:
+            self._keys = DataKeys(state.name, key_version, {**(older_keys or {}), key_version: key})
         self._actor = actor
         self._clock = clock
         self._pending: deque[Group] = deque()
@@ -126,11 +93,23 @@ class TenantWriter:
         self._waiting = 0
         self._tally = flood.Tally()
         self.is_lost = False
+        # Who asked for the erasure, now durable: answered when the keys are destroyed.
+        self.farewells: list[Waiter] = []
 
     @property
     def is_keyless(self) -> bool:
         """Whether the tenant has no data key yet, because nobody provisioned it."""
-        return self._key is None
+        return self._keys is None
+
+    @property
+    def key_version(self) -> int:
+        """The version of the data key that seals what is new; 0 without one."""
+        return 0 if self._keys is None else self._keys.version
+
+    def use_key(self, version: int, key: bytes) -> None:
+        """Seal with this version from now on, if it is newer than the others."""
+        assert self._keys is not None, "a tenant without a key has none to replace"
+        self._keys.add(version, key)
 
     # -- deciding ---------------------------------------------------------------
 
@@ -158,6 +137,8 @@ class TenantWriter:
             needed = self._last_index
         for command in waiter.commands:
             found, position = self._decide(command, waiter.actor)
+            if type(command) is OpenSecret:
+                self._attach(waiter, command.name, found)
             waiter.answers.append(found)
             needed = max(needed, position)
         self._answer_when_durable(waiter, needed)
@@ -170,10 +151,10 @@ class TenantWriter:
     def _answer_when_durable(self, waiter: Waiter, index: int) -> None:
         group = self._group_at(index)
         if group is None:
-            waiter.respond(waiter.answers)
+            self._respond(waiter)
         else:
             group.waiters.append(waiter)
-            self._waiting += _weight(waiter)
+            self._waiting += weight(waiter)
 
     def _decide(self, command: AnyCommand, actor: str) -> tuple[Answer, int]:
         """Return the answer and the position that must be durable before it may be given."""
@@ -182,17 +163,19 @@ class TenantWriter:
             refused = self._bar(command, actor)
             if refused is not None:
                 return refused
-        if state.tenant.status == "absent" and not gate.begins(state.name, command):
-            # No log is begun for a name that somebody made up.
-            return not_decided(command.command_id, TWIN_UNKNOWN, retry_after_ms=None), 0
-        envelope = Envelope(fingerprint(command), self.now_us, actor)
+        nobody = self._why_nobody(command)
+        if nobody is not None:
+            return not_decided(command.command_id, nobody, retry_after_ms=None), 0
+        envelope = Envelope(fingerprint(command, self._keys), self.now_us, actor)
         known = gate.known(state, command, envelope)
         if isinstance(known, Refusal):
             return not_decided(command.command_id, known, retry_after_ms=None), 0
         if known is not None:
-            return answer(state.name, known.event, known.position, replayed=True), known.position
+            return self._again(command, known, envelope)
         noun = NOUN_AND_VERB[type(command)][0]
         self.pass_time(envelope.now_us)
+        if type(command) in _PREPARED:
+            command, envelope = prepared(state, self._keys, command, envelope)
         events = gate.decide(state, command, envelope)
         first = events[0]
         if isinstance(first, CallRefused | CommandRefused) and (
@@ -202,7 +185,32 @@ class TenantWriter:
             return answer(state.name, first, None), 0
         group = self._write(noun, events)
         group.command_ids.append(command.command_id)
+        if type(command) is EraseTenant and state.tenant.status == "erased":
+            self._tally = flood.Tally()
         return answer(state.name, first, group.index), group.index  # type: ignore[arg-type]
+
+    def _why_nobody(self, command: AnyCommand) -> Refusal | None:
+        """Say why there is no such twin to decide about; None when there is."""
+        match self.state.tenant.status:
+            case "absent" if not gate.begins(self.state.name, command):
+                # No log is begun for a name that somebody made up.
+                return TWIN_UNKNOWN
+            case "erased":
+                # Nothing follows the last event of a log.
+                return TWIN_ERASED
+            case _:
+                return None
+
+    def _again(self, command: AnyCommand, known: Known, envelope: Envelope) -> tuple[Answer, int]:
+        """Answer a command that was decided before. A secret that is told again is recorded."""
+        told = answer(self.state.name, known.event, known.position, replayed=True)
+        if type(command) is not OpenSecret or not isinstance(known.event, SecretOpened):
+            return told, known.position
+        self.pass_time(envelope.now_us)
+        found = vault.reopen(self.state, command, known.event, envelope)
+        if isinstance(found, Refusal):
+            return not_decided(command.command_id, found, retry_after_ms=None), 0
+        return told, self._write("secret", [found]).index
 
     def _bar(self, command: AnyCommand, actor: str) -> tuple[Answer, int] | None:
         """Refuse a caller that may not ask this."""
@@ -214,6 +222,8 @@ class TenantWriter:
         state, now_us = self.state, self.now_us
         noun, verb = (asked, "show") if isinstance(asked, str) else QUESTIONS[type(asked)]
         refusal = rights.why_not_shown(state, actor, noun, verb, now_us)
+        if refusal is None and state.tenant.status == "erased":
+            return not_decided("", TWIN_ERASED, retry_after_ms=None), 0
         if refusal is None:
             return None
         envelope = Envelope(b"", now_us, actor)
@@ -227,7 +237,7 @@ class TenantWriter:
         """
         state, now_us = self.state, self.now_us
         told = not_decided(event.command_id, refusal, retry_after_ms=None)
-        if state.tenant.status == "absent" or not flood.is_recorded(state.flood, now_us):
+        if not self._is_there or not flood.is_recorded(state.flood, now_us):
             self._count_refusal(event)
             return told, 0
         self.pass_time(now_us)
@@ -257,8 +267,12 @@ class TenantWriter:
         return min(hold, summary)
 
     def _count_refusal(self, event: CallRefused | CommandRefused | CallerRefused) -> None:
-        if self.state.tenant.status != "absent":
+        if self._is_there:
             flood.count(self._tally, event)
+
+    @property
+    def _is_there(self) -> bool:
+        return self.state.tenant.status not in ("absent", "erased")
 
     def _write_tally(self, now_us: int) -> None:
         tally, self._tally = self._tally, flood.Tally()
@@ -270,12 +284,29 @@ class TenantWriter:
             return None
         return bundle.notice(bundle.bundle_view(self.state, self.now_us))
 
+    # -- secrets ----------------------------------------------------------------
+
+    def _attach(self, waiter: Waiter, name: str, told: Answer) -> None:
+        """Keep the sealed secret that an answer is about; it is opened when that is sent."""
+        if isinstance(told, Receipt) and told.status == _GRANTED:
+            held = secret.held(self.state.secrets, name, told.version)
+            waiter.openings[len(waiter.answers)] = held
+
+    def _respond(self, waiter: Waiter) -> None:
+        for number, held in waiter.openings.items():
+            told = waiter.answers[number]
+            waiter.answers[number] = revealed(self.state.name, self._keys, told, held)
+        if self.state.tenant.status == "erased" and _erased(waiter):
+            self.farewells.append(waiter)
+            return
+        waiter.respond(waiter.answers)
+
     # -- grouping ---------------------------------------------------------------
 
     def _write(self, noun: str, events: list[AnyEvent]) -> Group:
         """Put events into the group that is open for *noun* and apply them."""
         group = self._pending[-1] if self._pending else None
-        size = _size_guess(events)
+        size = size_guess(events)
         if (
             group is None
             or group.noun != noun
@@ -324,7 +355,7 @@ class TenantWriter:
     def take(self) -> Append:
         """Close the oldest group and return the bytes to append. Then call `stored` or `lost`."""
         assert self._in_flight is None, "one commit of a tenant is in flight at a time"
-        assert self._key is not None, "a tenant without a key has nothing to commit"
+        assert self._keys is not None, "a tenant without a key has nothing to commit"
         group = self._in_flight = self._pending.popleft()
         if self.snapshot_due and not self._pending:
             group.frozen_state = snapshots.encode_state(self.state)
@@ -334,12 +365,12 @@ class TenantWriter:
             group.index,
             self.now_us,
             len(group.events),
-            self._key_version,
+            self._keys.version,
             self._actor,
             digest_of(group.command_ids),
             self.acked.commit_hash,
         )
-        payload = seal_commit(line, group.events, self._key)
+        payload = seal_commit(line, group.events, self._keys.newest)
         self._in_flight_hash = hash_of(payload)
         return Append(
             originator_id=self.state.name,
@@ -357,9 +388,9 @@ class TenantWriter:
         self._in_flight = None
         self.last_seq = seq
         self.acked = Link(group.index, self._in_flight_hash)
-        self._waiting -= sum(map(_weight, group.waiters))
+        self._waiting -= sum(map(weight, group.waiters))
         for waiter in group.waiters:
-            waiter.respond(waiter.answers)
+            self._respond(waiter)
         return group
 
     def snapshot(self, group: Group) -> bytes:
@@ -397,23 +428,7 @@ class TenantWriter:
         flood.put_back(self._tally, counted)
 
 
-def refuse_all(waiter: Waiter, refusal: Refusal) -> None:
-    """Answer every command of a message with a refusal that is not in the log."""
-    names = [command.command_id for command in waiter.commands] or [""]
-    # Only what may be better in a moment is worth asking again.
-    again_ms = RETRY_AFTER_MS if refusal.status == _UNAVAILABLE else None
-    waiter.respond([not_decided(name, refusal, retry_after_ms=again_ms) for name in names])
-
-
-def _weight(waiter: Waiter) -> int:
-    return max(1, len(waiter.commands))
-
-
-def _size_guess(events: list[AnyEvent]) -> int:
-    """Return at least as many bytes as the events take when they are encoded."""
-    first = events[0]
-    if len(events) == 1 and isinstance(first, CallAuthorized):
-        return _HOT_EVENT_BYTES_MAX
-    if len(events) == 1 and isinstance(first, CallSettled):
-        return _HOT_EVENT_BYTES_MAX + 4 * len(first.vendor_ref)
-    return len(_encode(events))
+def _erased(waiter: Waiter) -> bool:
+    """Whether a message has erased the tenant."""
+    told = waiter.answers[0]
+    return isinstance(told, Receipt) and (told.status, told.code) == (_GRANTED, "erased")

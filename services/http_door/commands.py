@@ -22,7 +22,8 @@ from pydantic import Field
 from contracts.budget import AuthorizeCall, ExtendCall, ReleaseCall, SettleCall, TopUpCredits
 from contracts.commands import NOUN_AND_VERB, AnyCommand
 from contracts.message import ID_PATTERN
-from contracts.replies import Decision, Receipt
+from contracts.replies import Decision, OpenedSecret, Receipt
+from contracts.secret import OpenSecret
 from contracts.tenant import ResumeTenant, SuspendTenant
 from domain import refusals
 from services import logs
@@ -50,13 +51,17 @@ from services.query_api.problems import (
 KEY_HEADER: Final = "Idempotency-Key"
 REPLAYED_HEADER: Final = "Idempotency-Replayed"
 # What a command may be refused with; which of them, `code` says.
-REFUSALS: Final = (402, 403, 404, 409, 422, 429, 503)
+REFUSALS: Final = (402, 403, 404, 409, 410, 422, 429, 503)
 # What the door itself asks when somebody signs in; asked by others it would be a way around that.
 OPERATORS_ONLY: Final = frozenset({("account", "open_session"), ("account", "sign_in_failed")})
 # Who is invited is no member yet; everything else about a twin is none of a stranger's business.
 ACCEPT: Final = ("access", "accept")
 _IS_KEY: Final = re.compile(ID_PATTERN)
-_DECISIONS: Final = (AuthorizeCall, ExtendCall)
+_ANSWERS: Final[dict[type[AnyCommand], type[msgspec.Struct]]] = {
+    AuthorizeCall: Decision,
+    ExtendCall: Decision,
+    OpenSecret: OpenedSecret,
+}
 _GRANTED: Final = 200
 _MONEY: Final = (
     "committed_nanos",
@@ -115,7 +120,7 @@ def endpoint_of(command: type[AnyCommand]) -> Endpoint:
         path=f"/v1/tenants/{{tenant}}/{noun}/{verb}".replace("_", "-"),
         operation=f"{noun}_{verb}",
         summary=doc.split(". ")[0].rstrip(".") + ".",
-        answer=Decision if command in _DECISIONS else Receipt,
+        answer=_ANSWERS.get(command, Receipt),
         body=command,
         example=EXAMPLES.get(command),
         problems=(

@@ -20,6 +20,7 @@ from projections.cells import moment
 from projections.projection import Projection
 from services.projector.batches import Batch
 from services.projector.chain import Head
+from services.projector.erasing import erase_rows
 from services.projector.locks import Lock, share_in_transaction
 from services.projector.versions import Serving, read_serving, schema_of
 from services.projector.writing import write
@@ -98,6 +99,7 @@ async def apply_batch(
                 await write(connection, schema_of(projection, state.version), writes)
                 steps.append(step(projection, state, batch.last_seq, batch.last_at_us))
                 after[projection.NAME] = msgspec.structs.replace(state, stream_seq=batch.last_seq)
+        await erase_rows(connection, sorted(batch.ended))
         await advance(connection, shard, steps)
         await _keep_heads(connection, shard, batch)
     return after

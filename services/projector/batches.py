@@ -14,6 +14,7 @@ from contextlib import aclosing
 
 from projections.projection import Folding, Projection, Write
 from services.projector.chain import Chain, Head
+from services.projector.erasing import is_end
 from services.projector.opening import FAULTS, Opened, open_commits
 from services.projector.source import CommitSource, Keys, Stored
 
@@ -37,6 +38,8 @@ class Batch:
         self.last_at_us = 0
         self.events = 0
         self.erased = 0
+        # Twins of which no row may be left once this is applied.
+        self.ended: set[str] = set()
         self.fault: Exception | None = None
         self._positions = [(positions[name], fold) for name, fold in self.folds.items()]
         self._writes: dict[str, list[Write]] = {}
@@ -56,6 +59,8 @@ class Batch:
                 if commit.stream_seq > position:
                     fold.add(commit)
             self.last_seq, self.last_at_us = commit.stream_seq, commit.at_us
+            if is_end(commit):
+                self.ended.add(commit.tenant)
         self.heads |= opened.heads
         self.events += opened.events
         self.erased += opened.erased

@@ -59,6 +59,10 @@ class LogKeys:
             # The class says enough; a message may quote what the server was sent.
             raise SourceUnavailable(f"the key store: {type(problem).__name__}") from problem
 
+    def forget(self, tenant: str) -> None:
+        """See Keys."""
+        self._keys.forget(tenant)
+
 
 @asynccontextmanager
 async def open_log(settings: Settings) -> AsyncIterator[tuple[Log, LogKeys]]:

@@ -10,6 +10,7 @@ from contracts.commit import AnyEvent, MalformedCommit
 from projections.projection import Commit
 from services.eventstore.errors import ForeignMessage
 from services.projector.chain import Chain, Head
+from services.projector.erasing import is_end
 from services.projector.source import Keys, SourceUnavailable, Stored
 from services.sealing.keyring import UnwrapRefused
 from services.sealing.wrapped_keys import KeyErased, KeyMissing
@@ -62,8 +63,9 @@ async def _open_one(opened: Opened, shard: int, message: Stored, chain: Chain, k
     if taken.head is not None:
         opened.heads[line.tenant] = taken.head
         opened.erased += erased
-    opened.commits.append(
-        Commit(shard, message.seq, line.tenant, line.index, line.at_us, events, erased)
-    )
+    commit = Commit(shard, message.seq, line.tenant, line.index, line.at_us, events, erased)
+    if is_end(commit):
+        keys.forget(line.tenant)
+    opened.commits.append(commit)
     opened.events += len(events)
     opened.last_seq = message.seq

@@ -27,6 +27,7 @@ from services import logs
 from services.projector import versions
 from services.projector.apply import advance, ensure_positions, step
 from services.projector.chain import Chain
+from services.projector.erasing import erase_rows, is_end
 from services.projector.locks import Lock, hold_in_transaction, try_hold
 from services.projector.opening import Opened, open_commits
 from services.projector.source import CommitSource, Keys
@@ -165,6 +166,7 @@ class _Rebuild:
         async with connection.transaction():
             changes = writes(self._projection, opened.commits)
             await write(connection, schema_of(self._projection, self._version), changes)
+            await erase_rows(connection, sorted({c.tenant for c in opened.commits if is_end(c)}))
             last = opened.commits[-1]
             moved = step(self._projection, state, last.stream_seq, last.at_us)
             await advance(connection, shard, [moved])

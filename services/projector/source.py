@@ -48,3 +48,7 @@ class Keys(Protocol):
         Raises KeyErased, KeyMissing, UnwrapRefused, or SourceUnavailable when nobody can answer.
         """
         ...
+
+    def forget(self, tenant: str) -> None:
+        """Drop what is cached of a tenant's keys: it was erased."""
+        ...

@@ -17,6 +17,7 @@ from services.query_api import (
     price_book,
     prompt,
     refusals,
+    secret,
     tenants,
     topics,
     twin,
@@ -350,5 +351,15 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         knowledge.KnowledgeReviewsPage,
         knowledge.reviews,
         (INVALID_CURSOR, SOURCE_UNKNOWN),
+    ),
+    Route(
+        f"{TENANT}/secrets",
+        "listSecrets",
+        "What is in a twin's vault, by name and version; values are never shown.",
+        parameters.PageQuery,
+        secret.SecretsPage,
+        secret.show,
+        (INVALID_CURSOR,),
+        noun="secret",
     ),
 )

@@ -21,6 +21,7 @@ from __future__ import annotations
 import hmac
 import os
 from collections.abc import Iterable
+from hashlib import blake2b
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -74,6 +75,19 @@ def open_box(key: bytes, purpose: bytes, context: tuple[bytes, ...], box: bytes)
         )
     except InvalidTag:
         raise BoxRejected("content altered, or sealed in another context") from None
+
+
+def digest(key: bytes, purpose: bytes, data: bytes) -> bytes:
+    """
+    16 bytes that stand for *data*, and that nobody without the key can compare with a guess.
+
+    A plain hash of a password or a short key would give it away to who tries them all.
+    """
+    if len(key) != KEY_BYTES:
+        raise ValueError(f"a key has {KEY_BYTES} bytes")
+    info = _framed((b"vito/digest/v1", purpose))
+    derived = HKDF(_HASH, KEY_BYTES, salt=None, info=info).derive(key)
+    return blake2b(data, key=derived, digest_size=16).digest()
 
 
 def _seal(

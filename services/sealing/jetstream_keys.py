@@ -1,5 +1,6 @@
 """
-Wrapped tenant keys in JetStream: the key-value bucket KEYS, key `<tenant>.<version>`.
+Wrapped tenant keys in JetStream: the key-value bucket KEYS, key `<tenant>.<version>` as it was
+made and `<tenant>.<version>.<kek version>` as it was wrapped again.
 
 The bucket is made by us because an ordinary one cannot forget: clients set `deny_delete` on it,
 and its purge and delete only hide a message, whose bytes stay in the server's block file. Here
@@ -78,9 +79,10 @@ class JetStreamKeyStore:
         return cls(jetstream)
 
     async def add(self, tenant: str, version: DekVersion, wrapped: str) -> bool:
+        # The fence makes sure that this is still the last one when ours is written.
         last = await self._last(tenant)
         _refuse_erased(tenant, last)
-        newest = 0 if last is None else int(_name(last))
+        newest = 0 if last is None else max(await self.versions(tenant), default=0)
         if version != newest + 1:
             return False
         return await self._append(tenant, str(version), wrapped.encode(), last)
@@ -88,24 +90,53 @@ class JetStreamKeyStore:
     async def read(self, tenant: str, version: DekVersion) -> str:
         last = await self._last(tenant)
         _refuse_erased(tenant, last)
-        if last is not None and _name(last) == str(version):
-            return (last.data or b"").decode()
-        message = await self._message(f"{tenant}.{version}")
-        if message is None:
-            raise KeyMissing(f"tenant {tenant} has no key {version}")
-        return (message.data or b"").decode()
+        if last is not None and _name(last).partition(".")[0] == str(version):
+            return _text(last)
+        # In this order: the first wrapping is only dropped when there is another one.
+        for key in (f"{tenant}.{version}", f"{tenant}.{version}.>"):
+            message = await self._message(key)
+            if message is not None:
+                return _text(message)
+        raise KeyMissing(f"tenant {tenant} has no key {version}")
 
     async def versions(self, tenant: str) -> tuple[DekVersion, ...]:
         names = await self._names(tenant)
         if _ERASED in names:
             raise KeyErased(f"the keys of tenant {tenant} were erased")
-        return tuple(sorted(int(name) for name in names))
+        return tuple(sorted({int(name.partition(".")[0]) for name in names}))
 
-    async def erase(self, tenant: str) -> None:
+    async def wrappings(self, tenant: str, version: DekVersion) -> list[str]:
+        found = await self._wrappings(tenant, version)
+        if not found:
+            raise KeyMissing(f"tenant {tenant} has no key {version}")
+        return [_text(message) for message in found]
+
+    async def add_wrapping(
+        self, tenant: str, version: DekVersion, kek_version: int, wrapped: str
+    ) -> None:
+        """As promised by the store. KeyStoreBusy, or an error of the bus: call it again."""
+        name = f"{version}.{kek_version}"
+        for _ in range(_ATTEMPTS_MAX):
+            last = await self._last(tenant)
+            _refuse_erased(tenant, last)
+            if await self._message(f"{tenant}.{name}") is not None:
+                return
+            if await self._append(tenant, name, wrapped.encode(), last):
+                return
+        raise KeyStoreBusy(f"could not wrap key {version} of tenant {tenant} again")
+
+    async def drop_wrapping(self, tenant: str, version: DekVersion, wrapped: str) -> None:
+        found = await self._wrappings(tenant, version)
+        if len(found) > 1:
+            for message in found:
+                if _text(message) == wrapped:
+                    await self._overwrite((message.subject or "").removeprefix(_PREFIX))
+
+    async def erase(self, tenant: str, note: bytes = b"") -> None:
         """As promised by the store. KeyStoreBusy, or an error of the bus: call it again."""
         for _ in range(_ATTEMPTS_MAX):
             last = await self._last(tenant)
-            if _is_erased(last) or await self._append(tenant, _ERASED, b"", last):
+            if _is_erased(last) or await self._append(tenant, _ERASED, note, last):
                 break
         else:
             raise KeyStoreBusy(f"could not mark tenant {tenant} as erased")
@@ -113,6 +144,21 @@ class JetStreamKeyStore:
             await self._overwrite(f"{tenant}.{name}")
         if await self._names(tenant) != {_ERASED}:
             raise KeyStoreBusy(f"keys of tenant {tenant} are left")
+
+    async def tenants(self) -> list[str]:
+        """Return every tenant that has keys, by name. One that was erased has none."""
+        names: dict[str, set[str]] = {}
+        for key in await self._keys(">"):
+            tenant, _, name = key.partition(".")
+            names.setdefault(tenant, set()).add(name)
+        return sorted(tenant for tenant, found in names.items() if _ERASED not in found)
+
+    async def _wrappings(self, tenant: str, version: DekVersion) -> list[RawStreamMsg]:
+        _refuse_erased(tenant, await self._last(tenant))
+        keys = [f"{tenant}.{version}"]
+        keys += [f"{tenant}.{n}" for n in await self._names(tenant) if n.startswith(f"{version}.")]
+        found = [await self._message(key) for key in keys]
+        return sorted((m for m in found if m is not None), key=lambda message: message.seq or 0)
 
     async def _overwrite(self, key: str) -> None:
         message = await self._message(key)
@@ -154,13 +200,21 @@ class JetStreamKeyStore:
             raise
 
     async def _names(self, tenant: str) -> set[str]:
-        subject = f"{_PREFIX}{checked(tenant)}.>"
-        info = await self._jetstream.stream_info(STREAM, subjects_filter=subject)
-        return {subject.rpartition(".")[2] for subject in info.state.subjects or {}}
+        prefix = f"{checked(tenant)}."
+        return {key.removeprefix(prefix) for key in await self._keys(f"{prefix}>")}
+
+    async def _keys(self, pattern: str) -> list[str]:
+        info = await self._jetstream.stream_info(STREAM, subjects_filter=f"{_PREFIX}{pattern}")
+        return [subject.removeprefix(_PREFIX) for subject in info.state.subjects or {}]
 
 
 def _name(message: RawStreamMsg) -> str:
-    return (message.subject or "").rpartition(".")[2]
+    """What comes after the tenant: `<version>`, `<version>.<kek version>` or `erased`."""
+    return (message.subject or "").removeprefix(_PREFIX).partition(".")[2]
+
+
+def _text(message: RawStreamMsg) -> str:
+    return (message.data or b"").decode()
 
 
 def _is_erased(message: RawStreamMsg | None) -> bool:

@@ -70,6 +70,14 @@ class Keyring:
         box = seal(self._keys[self.active], _PURPOSE, context, dek)
         return f"dek:v1:{self.active}.{dek_version}:{_base64url(box)}"
 
+    @staticmethod
+    def kek_version(wrapped: str) -> int:
+        """Which KEK wrapped a key, as it says itself; UnwrapRefused when it is none."""
+        match = _WRAPPED.fullmatch(wrapped)
+        if match is None:
+            raise UnwrapRefused("not a wrapped key")
+        return int(match[1])
+
     def unwrap(self, tenant: str, dek_version: int, wrapped: str) -> bytes:
         """The key that wrap() took, or UnwrapRefused when anything of it or its place differs."""
         place = f"key {dek_version} of tenant {tenant}"

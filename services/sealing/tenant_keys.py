@@ -1,10 +1,10 @@
 """
-A tenant's data keys (DEK), ready to use: created, cached, rotated, destroyed.
+A tenant's data keys (DEK), ready to use: created, cached, rotated, wrapped again, destroyed.
 
-An unwrapped key stays in memory for at most CACHE_AGE_S. That is also how long another process
-may go on using a key after its erasure here (an erasure is complete everywhere after that time),
-or go on sealing with the version before a rotation (harmless: that version still opens).
-Python cannot overwrite the bytes of a key that it drops.
+An unwrapped key stays in this cache for at most CACHE_AGE_S. That is also how long another process
+may go on using a key after its erasure here unless it is told to forget it (an erasure is complete
+everywhere after that time), or go on sealing with the version before a rotation (harmless: that
+version still opens). Python cannot overwrite the bytes of a key that it drops.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from services.sealing.box import KEY_BYTES
-from services.sealing.keyring import Keyring
+from services.sealing.keyring import Keyring, UnwrapRefused
 from services.sealing.wrapped_keys import DEK_VERSIONS_MAX, DekVersion, KeyMissing, WrappedKeyStore
 
 CACHE_AGE_S: Final = 60.0
@@ -59,6 +59,11 @@ class TenantKeys:
         self._cache: OrderedDict[str, _Cached] = OrderedDict()
         self._changes = 0
 
+    @property
+    def kek_version(self) -> int:
+        """The version of the KEK that wraps new keys."""
+        return self._keyring.active
+
     async def create(self, tenant: str) -> DekVersion:
         """Make sure that the tenant has a key; the active version. Racing callers agree on one."""
         versions = await self._store.versions(tenant)
@@ -77,7 +82,7 @@ class TenantKeys:
         for _ in range(_ATTEMPTS_MAX):
             wrapped = self._keyring.wrap(tenant, version, os.urandom(KEY_BYTES))
             await self._store.add(tenant, version, wrapped)
-            self._forget(tenant)
+            self.forget(tenant)
             try:
                 # Read back even what we wrote: only a key that unwraps may ever seal anything.
                 await self.get(tenant, version)
@@ -85,6 +90,57 @@ class TenantKeys:
                 continue  # a write that was in flight refused ours and then failed itself
             return version
         raise KeyMissing(f"tenant {tenant} has no key {version}, and none can follow {after}")
+
+    async def following(self, tenant: str, *, after: DekVersion) -> DekVersion:
+        """
+        The newest version if it is newer than *after*, else a new one that is.
+
+        So a rotation that broke off before anybody told of it is completed and not repeated.
+        """
+        versions = await self._store.versions(tenant)
+        if not versions:
+            raise KeyMissing(f"tenant {tenant} has no key yet")
+        if versions[-1] > after:
+            self.forget(tenant)
+            return versions[-1]
+        return await self.rotate(tenant, after=versions[-1])
+
+    async def rewrap(self, tenant: str) -> int:
+        """
+        Wrap every version with the active KEK and destroy the older wrappings; how many it were.
+
+        Broken off anywhere, each version has a wrapping that opens, and again goes on from there.
+        KeyMissing when there is none; UnwrapRefused: a version does not unwrap, and nothing of it
+        was destroyed.
+        """
+        versions = await self._store.versions(tenant)
+        if not versions:
+            raise KeyMissing(f"tenant {tenant} has no key yet")
+        return sum([await self._rewrap(tenant, version) for version in versions])
+
+    async def _rewrap(self, tenant: str, version: DekVersion) -> bool:
+        store, keyring = self._store, self._keyring
+        found = await store.wrappings(tenant, version)
+        if all(keyring.kek_version(wrapped) >= keyring.active for wrapped in found):
+            return False
+        key = keyring.unwrap(tenant, version, found[0])
+        if not any(keyring.kek_version(wrapped) == keyring.active for wrapped in found):
+            wrapped = keyring.wrap(tenant, version, key)
+            await store.add_wrapping(tenant, version, keyring.active, wrapped)
+            found = await store.wrappings(tenant, version)
+        for wrapped in found:
+            # Read back and opened before anything is destroyed.
+            if keyring.kek_version(wrapped) == keyring.active:
+                if keyring.unwrap(tenant, version, wrapped) != key:
+                    raise UnwrapRefused(f"key {version} of tenant {tenant}: two keys in its place")
+                break
+        else:
+            raise UnwrapRefused(f"key {version} of tenant {tenant}: the new wrapping is not there")
+        for wrapped in found:
+            # Never a newer one, so that two who wrap with different KEKs leave the newest.
+            if keyring.kek_version(wrapped) < keyring.active:
+                await store.drop_wrapping(tenant, version, wrapped)
+        return True
 
     async def get(self, tenant: str, version: DekVersion) -> bytes:
         """The key itself. KeyMissing; UnwrapRefused when it is not ours or was altered."""
@@ -114,12 +170,22 @@ class TenantKeys:
         """Every version that exists, ascending; asked of the store each time."""
         return await self._store.versions(tenant)
 
-    async def delete(self, tenant: str) -> None:
-        """Destroy all of the tenant's keys, for ever. Repeat it when it fails: it goes on."""
+    async def delete(self, tenant: str, note: bytes = b"") -> None:
+        """
+        Destroy all of the tenant's keys, for ever. Repeat it when it fails: it goes on.
+
+        *note* stays in their place, clear; the first one counts.
+        """
         try:
-            await self._store.erase(tenant)
+            await self._store.erase(tenant, note)
         finally:
-            self._forget(tenant)
+            self.forget(tenant)
+
+    def forget(self, tenant: str) -> None:
+        """Drop what is cached of a tenant."""
+        # Reads that began before this moment must not put back what they found.
+        self._changes += 1
+        self._cache.pop(tenant, None)
 
     def _fresh(self, tenant: str) -> _Cached | None:
         cached = self._cache.get(tenant)
@@ -139,8 +205,3 @@ class TenantKeys:
             if len(self._cache) > self._cached_tenants_max:
                 self._cache.popitem(last=False)
         return cached
-
-    def _forget(self, tenant: str) -> None:
-        # Reads that began before this moment must not put back what they found.
-        self._changes += 1
-        self._cache.pop(tenant, None)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from contextlib import suppress
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -30,6 +32,8 @@ SNAPSHOT_BYTES_MAX = 64_000_000
 PURPOSE = b"snapshot"
 # How long a stored chunk may take to arrive; what is not there never does.
 CHUNK_S = 1.0
+# No snapshot takes so long to store.
+ORPHAN_AGE = timedelta(minutes=10)
 # A snapshot may be replaced by a newer one while it is read.
 _READS_MAX = 3
 _META = f"$O.{BUCKET}.M."
@@ -156,8 +160,9 @@ class SnapshotStore:
         return box if len(box) == meta.size and meta.digest == f"SHA-256={digest}" else None
 
     async def drop(self, tenant: str) -> None:
-        """Forget a tenant's snapshot; the log still has everything."""
-        await self._objects.delete(tenant)
+        """Forget a tenant's snapshot, if there is one; the log still has everything."""
+        with suppress(NotFoundError):
+            await self._objects.delete(tenant)
 
 
 def open_snapshot(tenant: str, box: bytes, key: bytes, key_version: int) -> Restored | None:
@@ -181,6 +186,42 @@ def _fits(meta: _Meta) -> bool:
 
 def _unusable(tenant: str, reason: str) -> None:
     _log.warning("snapshot_unusable", tenant=tenant, reason=reason)
+
+
+async def purge_orphans(jetstream: JetStreamContext, *, now: datetime) -> int:
+    """
+    Purge chunks that no snapshot names, and say of how many objects they were.
+
+    A worker that dies while it stores a snapshot, or before it has purged the one that it replaced,
+    leaves them behind, and nobody else would ever look. Chunks younger than ORPHAN_AGE are left:
+    they may be of one that is being stored now.
+    """
+    # In this order: what is stored meanwhile has its name among the second.
+    stored = await _tokens(jetstream, _CHUNKS)
+    named = set()
+    for token in await _tokens(jetstream, _META):
+        found = await jetstream.get_last_msg(STREAM, _META + token)
+        with suppress(msgspec.DecodeError):
+            meta = _decode_meta(found.data or b"")
+            if not meta.deleted:
+                named.add(meta.nuid)
+    orphans = [nuid for nuid in sorted(stored - named) if await _is_old(jetstream, nuid, now)]
+    for nuid in orphans:
+        await jetstream.purge_stream(STREAM, subject=_CHUNKS + nuid)
+    return len(orphans)
+
+
+async def _tokens(jetstream: JetStreamContext, prefix: str) -> set[str]:
+    info = await jetstream.stream_info(STREAM, subjects_filter=f"{prefix}>")
+    return {subject.removeprefix(prefix) for subject in info.state.subjects or {}}
+
+
+async def _is_old(jetstream: JetStreamContext, nuid: str, now: datetime) -> bool:
+    try:
+        last = await jetstream.get_last_msg(STREAM, _CHUNKS + nuid)
+    except NotFoundError:
+        return False  # its worker has purged it meanwhile
+    return last.time is not None and now - last.time > ORPHAN_AGE
 
 
 async def create_bucket(jetstream: JetStreamContext, *, replicas: int, bytes_max: int) -> None:

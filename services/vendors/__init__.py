@@ -7,6 +7,7 @@ Vendors: the only way out of the house.
     counting   the adapter of the counting vendor, `counting_vendor` the vendor itself
 
 A meter comes from a grant, a grant comes from an authorisation (`services.client.grant`), so
-nothing reaches a vendor that the gate has not let through. A new adapter subclasses
-`VendorAdapter`, takes a grant first in whatever sends, and sends through `Outbound`.
+nothing reaches a vendor that the gate has not let through. A vendor's key comes from the grant as
+well (`await grant.secret(name)`), so that it is opened for a call and never before. A new adapter
+subclasses `VendorAdapter`, takes a grant first in whatever sends, and sends through `Outbound`.
 """

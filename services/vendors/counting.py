@@ -16,6 +16,7 @@ import msgspec
 from contracts.usage import Usage
 from services.client.grant import Grant
 from services.client.meter import Meter
+from services.secret import Secret
 from services.vendors.adapter import (
     Answer,
     StreamAdapter,
@@ -28,34 +29,42 @@ from services.vendors.outbound import Outbound, Reply
 
 
 class CountingAdapter(StreamAdapter):
-    """Speaks to a counting vendor through *outbound*, as the provider *provider_id*."""
+    """
+    Speaks to a counting vendor through *outbound*, as the provider *provider_id*.
 
-    def __init__(self, provider_id: str, outbound: Outbound) -> None:
+    With a *secret_name*, each call shows the vendor that secret of the twin, opened for the call.
+    """
+
+    def __init__(self, provider_id: str, outbound: Outbound, *, secret_name: str = "") -> None:
         super().__init__(provider_id)
         self._outbound = outbound
+        self._secret_name = secret_name
 
     async def call(self, grant: Grant, request: Mapping[str, Any]) -> Answer:
         meter = grant.open(self.provider_id)
-        reply = await self._outbound.post(meter, "/v1/calls", self._body(grant, request))
+        key = await self._key(grant)
+        reply = await self._outbound.post(meter, "/v1/calls", self._body(grant, request), key=key)
         answer = self._answered(meter, reply, nothing_before=True)
         meter.completed(answer.usage, answer.vendor_ref)
         return answer
 
     async def begin(self, grant: Grant, request: Mapping[str, Any]) -> Answer:
         meter = grant.open(self.provider_id)
-        reply = await self._outbound.post(meter, "/v1/streams", self._body(grant, request))
+        key = await self._key(grant)
+        reply = await self._outbound.post(meter, "/v1/streams", self._body(grant, request), key=key)
         answer = self._answered(meter, reply, nothing_before=True)
         _goes_on(meter, answer)
         return answer
 
     async def drive(self, grant: Grant, stream: str, stream_ms: int) -> Answer:
         meter = grant.open(self.provider_id)
+        key = await self._key(grant)
         before = meter.so_far
         # If the answer is lost, the slice was generated all the same.
         meter.counted(meter.limits)
         body = {"stream_ms": min(stream_ms, grant.terms.limits.stream_ms)}
         try:
-            reply = await self._outbound.post(meter, f"/v1/streams/{stream}/slices", body)
+            reply = await self._outbound.post(meter, f"/v1/streams/{stream}/slices", body, key=key)
             answer = self._answered(meter, reply)
         except (VendorUnreachable, VendorFailed):
             meter.counted(before)
@@ -66,10 +75,14 @@ class CountingAdapter(StreamAdapter):
     @ends_spending
     async def end(self, grant: Grant, stream: str) -> Answer:
         meter = grant.opened(self.provider_id)
-        reply = await self._outbound.post(meter, f"/v1/streams/{stream}/end", {})
+        key = await self._key(grant)
+        reply = await self._outbound.post(meter, f"/v1/streams/{stream}/end", {}, key=key)
         answer = self._answered(meter, reply)
         meter.completed(answer.usage, answer.vendor_ref)
         return answer
+
+    async def _key(self, grant: Grant) -> Secret | None:
+        return await grant.secret(self._secret_name) if self._secret_name else None
 
     def _body(self, grant: Grant, request: Mapping[str, Any]) -> dict[str, Any]:
         terms = grant.terms

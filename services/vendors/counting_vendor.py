@@ -26,6 +26,7 @@ from aiohttp import web
 
 from contracts.usage import Usage
 from services.client.meter import plus
+from services.secret import Secret
 
 LOOPBACK = "127.0.0.1"
 ARRIVALS_KEPT = 100_000
@@ -34,11 +35,16 @@ TAKES_S_MAX = 60.0
 
 
 class Behaviour(msgspec.Struct, frozen=True):
-    """How the vendor treats calls from now on. *status* other than 200: it fails, unbilled."""
+    """
+    How the vendor treats calls from now on. *status* other than 200: it fails, unbilled.
+
+    With a *key* it refuses, unbilled too, who does not show that one.
+    """
 
     delay_s: float = 0.0
     status: int = 200
     breaks_off: bool = False
+    key: Secret | None = None
 
 
 class CountingVendor:
@@ -137,12 +143,19 @@ class CountingVendor:
         behaviour = self.behaviour
         if behaviour.delay_s:
             await asyncio.sleep(behaviour.delay_s)
+        if behaviour.key is not None and not _shows(request, behaviour.key):
+            return _refused(HTTPStatus.UNAUTHORIZED)
         if behaviour.status != HTTPStatus.OK:
             return _refused(HTTPStatus(behaviour.status))
         answer = generate()
         if behaviour.breaks_off and request.transport is not None:
             request.transport.close()
         return answer
+
+
+def _shows(request: web.Request, key: Secret) -> bool:
+    shown = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    return Secret(shown) == key
 
 
 def _usage(body: dict[str, Any]) -> Usage:

@@ -14,6 +14,7 @@ import aiohttp
 import msgspec
 
 from services.client.meter import Meter
+from services.secret import Secret
 from services.vendors.adapter import VendorCutOff, VendorUnreachable
 
 ANSWER_BYTES_MAX = 8 << 20
@@ -53,9 +54,11 @@ class Outbound:
             await self._session.close()
             self._session = None
 
-    async def post(self, meter: Meter, path: str, body: dict[str, Any]) -> Reply:
+    async def post(
+        self, meter: Meter, path: str, body: dict[str, Any], *, key: Secret | None = None
+    ) -> Reply:
         """
-        Send one request of the call that *meter* follows.
+        Send one request of the call that *meter* follows, with the vendor's *key* if it wants one.
 
         Raises:
             VendorUnreachable: nothing was sent.
@@ -64,11 +67,14 @@ class Outbound:
         assert isinstance(meter, Meter), "what sends needs the meter of a grant"
         assert self._session is not None, "use `async with`"
         was_reached = meter.reached
+        headers = {"Content-Type": "application/json"}
+        if key is not None:
+            headers["Authorization"] = f"Bearer {key.reveal()}"
         try:
             async with self._session.post(
                 f"{self._base_url}{path}",
                 data=msgspec.json.encode(body),
-                headers={"Content-Type": "application/json"},
+                headers=headers,
                 allow_redirects=False,
                 trace_request_ctx=meter,
             ) as response:

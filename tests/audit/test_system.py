@@ -343,12 +343,24 @@ async def test_a_log_in_another_shard(system):
     )
 
 
-async def test_an_erased_twin(system):
-    """Its chain is proved for ever; nobody claims to have seen the content."""
-    server = system.bus
-    connection = await nats.connect(server.url_for(TEST_USER))
+async def test_an_erased_twin_whose_rows_are_still_there(system):
+    """Somebody destroyed its keys and told nobody: what is left is not called erased."""
+    connection = await nats.connect(system.bus.url_for(TEST_USER))
     await (await JetStreamKeyStore.open(connection.jetstream())).erase("fernandez")
     await connection.close()
+    async with verifier(system) as made:
+        report = await made.tenant("fernandez")
+
+    assert (report.postgres.state, report.left_out) == (
+        "not_checked",
+        ["postgres: the projector has not removed its rows yet"],
+    )
+
+
+async def test_an_erased_twin(system):
+    """Its chain is proved for ever; nobody claims to have seen the content."""
+    async with await psycopg.AsyncConnection.connect(system.settings.postgres()) as projector:
+        await projector.execute("SELECT vito.erase_tenant('fernandez')")
     async with verifier(system) as made:
         report = await made.tenant("fernandez")
 

@@ -9,9 +9,11 @@ from rich.console import Console
 
 from contracts.budget import ExtendCall
 from contracts.commit import AnyEvent
+from contracts.data_key import DataKeyEvent
 from contracts.policy import BudgetPolicy, Quotas, SetPolicy
 from contracts.prompt import ActivatePrompt, RollBackPrompt, SavePrompt
-from contracts.tenant import ResumeTenant, SuspendTenant
+from contracts.secret import SecretEvent
+from contracts.tenant import ResumeTenant, SuspendTenant, TenantErased
 from contracts.topics import RollBackTopics, SetTopics, Topic
 from contracts.twin import (
     BeginCalibration,
@@ -49,6 +51,7 @@ DRAFTED = (
     " (Rioplatense Spanish), 1 phrase (first)"
 )
 GOVERNED = {*deployment_words.WORDS, *knowledge_words.WORDS}
+VAULT = SecretEvent | DataKeyEvent | TenantErased
 HERE = Where(ZoneInfo("America/Mexico_City"), "USD")
 
 
@@ -268,6 +271,29 @@ def test_there_are_words_for_every_kind_of_event(told):
         ),
         ("SourceRetired", "retired source rules (World Cup is over)", "careful"),
         ("CreditsAdded", "topped up $5.00 of credits, remaining $5.000038723", "good"),
+        ("SecretPut", "put secret openai, version 3, by person_ana", "careful"),
+        (
+            "SecretRotated",
+            "rotated secret openai to version 2, by person_ana; version 1 until 2026-11-10 06:01",
+            "careful",
+        ),
+        (
+            "SecretRevoked",
+            "revoked secret openai, version 1, 2, by person_ana (leaked)",
+            "refused",
+        ),
+        ("SecretOpened", "opened secret openai, version 2, to key_agent7 for call 40", "careful"),
+        (
+            "SecretReopened",
+            "opened secret openai, version 2, to key_agent7 again for call 40, as decision 42 did",
+            "careful",
+        ),
+        ("DataKeyRotated", "rotated the data key to version 2, by operator", "careful"),
+        (
+            "TenantErased",
+            "erased by admin_eva (contract ended); its keys are destroyed next",
+            "refused",
+        ),
     ],
 )
 def test_what_is_said(told, kind, text, feeling):

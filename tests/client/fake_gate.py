@@ -7,7 +7,6 @@ before a reply is lost, so a repeated command meets its own earlier effect.
 
 import time
 from collections import deque
-from hashlib import blake2b
 
 import msgspec
 import nats
@@ -16,12 +15,15 @@ from contracts.access import OPERATOR
 from contracts.budget import AuthorizeCall
 from contracts.commands import NOUN_AND_VERB
 from contracts.replies import Problem
+from contracts.secret import PutSecret, RotateSecret, SecretOpened
 from contracts.subjects import push
-from domain import gate
+from domain import gate, secret
 from domain.answer import answer, not_decided
 from domain.refusals import CANNOT_VERIFY, TWIN_UNKNOWN, Refusal
 from domain.state import Envelope, State
 from domain.views import view
+from services.gate.data_keys import DataKeys
+from services.gate.secret import fingerprint, prepared, revealed
 
 COMMANDS = {noun_verb: kind for kind, noun_verb in NOUN_AND_VERB.items()}
 
@@ -31,6 +33,7 @@ class FakeGate:
 
     def __init__(self, now_us=lambda: time.time_ns() // 1_000):
         self.states = {}
+        self.keys = {}
         self.faults = deque()
         self.heard = []
         self.now_us = now_us
@@ -92,17 +95,27 @@ class FakeGate:
         self.heard.append(command)
         if state.tenant.status == "absent" and type(command).__name__ != "ProvisionTenant":
             return not_decided(command.command_id, TWIN_UNKNOWN, retry_after_ms=None)
-        digest = blake2b(msgspec.msgpack.encode(command), digest_size=8).digest()
+        keys = self.keys.setdefault(tenant, DataKeys(tenant, 1, {1: bytes(32)}))
+        digest = fingerprint(command, keys)
         envelope = Envelope(digest, max(self.now_us(), state.clock_us), OPERATOR)
         known = gate.known(state, command, envelope)
         if isinstance(known, Refusal):
             return not_decided(command.command_id, known, retry_after_ms=None)
         if known is not None:
-            return answer(tenant, known.event, known.position, replayed=True)
+            told = answer(tenant, known.event, known.position, replayed=True)
+            return self.with_value(state, known.event, told)
         self.apply(state, gate.due(state, envelope.now_us))
+        if isinstance(command, PutSecret | RotateSecret):
+            command, envelope = prepared(state, keys, command, envelope)
         events = gate.decide(state, command, envelope)
         self.apply(state, events)
-        return answer(tenant, events[0], state.position)
+        return self.with_value(state, events[0], answer(tenant, events[0], state.position))
+
+    def with_value(self, state, event, told):
+        if not isinstance(event, SecretOpened):
+            return told
+        held = secret.held(state.secrets, event.name, event.version)
+        return revealed(state.name, self.keys[state.name], told, held)
 
     def apply(self, state, events):
         state.position += bool(events)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 
+from contracts.data_key import RotateDataKey
 from contracts.policy import BudgetPolicy, Quotas, RatePolicy, SessionLimits
 from contracts.prompt import Variable
-from contracts.tenant import ResumeTenant, SuspendTenant
+from contracts.secret import OpenSecret, SecretOpened, SecretReopened
+from contracts.tenant import EraseTenant, ResumeTenant, SuspendTenant
 from contracts.topics import Topic
 from contracts.twin import SAMPLES, RetireTwin
-from domain import flood
+from domain import flood, vault
 from tests.domain import dna
 from tests.domain.governed import HASHES, PAGE, Governed, terms
 from tests.domain.world import DAY, SECOND, book, entry, option, policy
@@ -67,11 +69,14 @@ class History:
                     self._write,
                     self._distribute,
                     self._curate,
+                    self._keep_secrets,
                 ),
-                weights=(12, 8, 3, 2, 1, 1, 3, 3, 3, 5),
+                weights=(12, 8, 3, 2, 1, 1, 3, 3, 3, 5, 3),
             )[0]()
         self.twin.decide(RetireTwin(command_id="retire", reason="contract ended"))
         self._authorize()
+        if seed % 3 == 0:
+            self.twin.decide(EraseTenant(command_id=self.twin.new_id(), confirm="cantor"))
 
     def _pass_time(self) -> None:
         choices = (0, 3_000, 40_000, 2 * SECOND, -SECOND, 9 * DAY)
@@ -209,6 +214,33 @@ class History:
                 lambda: twin.retire(self.random.choice((name, "stars"))),
             )
         )()
+
+    def _keep_secrets(self) -> None:
+        twin, name = self.twin, self.random.choice(("openai", "sportradar"))
+        hold = self._some_hold()
+        self.random.choice(
+            (
+                lambda: twin.put(name),
+                lambda: twin.rotate(name, self.random.choice((0, 1_000, 86_400_000))),
+                lambda: twin.revoke(name, self.random.choice((None, 1, 2))),
+                lambda: self._open(hold, name),
+                lambda: self._open(hold, name),
+                lambda: self._open(hold, name),
+                lambda: twin.decide(RotateDataKey(command_id=twin.new_id())),
+            )
+        )()
+
+    def _open(self, hold, name: str) -> None:
+        """Open a secret for a call, and once more, as if the answer was lost."""
+        twin = self.twin
+        event = twin.open(hold, name)
+        if isinstance(event, SecretOpened):
+            command = OpenSecret(
+                command_id=event.command_id, reservation_id=twin.reservation(hold), name=name
+            )
+            again = vault.reopen(twin.state, command, event, twin.envelope(command))
+            if isinstance(again, SecretReopened):
+                twin._apply([again])
 
     def _count_refusals(self) -> None:
         refusals = [e for e in self.twin.log[-10:] if type(e).__name__ == "CallRefused"]

@@ -46,6 +46,7 @@ TWIN = {
     "tenant suspend": "o S",
     "tenant resume": "o S",
     "tenant show": "veao cgr S",
+    "tenant erase": "S",
     "policy set": "o",
     "policy show": "veao r S",
     "price_book set": "S",
@@ -101,6 +102,13 @@ TWIN = {
     "knowledge reject": "ao",
     "knowledge retire": "eao",
     "knowledge show": "veao cgri S",
+    "secret put": "o",
+    "secret rotate": "o",
+    "secret revoke": "o",
+    "secret open": "cg",
+    "secret show": "veao r S",
+    "data_key rotate": "o S",
+    "data_key rewrap": "S",
     # What is about accounts is asked of the platform; its own table is below.
     "account found": "",
     "account register": "S",
@@ -252,6 +260,11 @@ PLATFORM_TABLE = {
     "access accept": "",
     "budget top_up": "",
     "budget authorize": "",
+    # The accounts are sealed as well; but they are never erased, and are no secrets for a call.
+    "data_key rotate": "S",
+    "data_key rewrap": "S",
+    "secret put": "",
+    "secret open": "",
 }
 
 

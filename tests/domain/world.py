@@ -26,9 +26,11 @@ from contracts.budget import (
 )
 from contracts.commands import AnyCommand
 from contracts.commit import AnyEvent
+from contracts.data_key import RotateDataKey
 from contracts.policy import BudgetPolicy, Policy, RatePolicy, SetPolicy
 from contracts.price_book import Price, PriceBook, PriceEntry, Provenance, SetPriceBook
 from contracts.prompt import ActivatePrompt, RollBackPrompt, SavePrompt
+from contracts.secret import OpenSecret, PutSecret, RevokeSecret, RotateSecret
 from contracts.tenant import ProvisionTenant
 from contracts.topics import RollBackTopics, SetTopics, Topic
 from contracts.usage import Usage
@@ -145,6 +147,7 @@ class Twin:
         written = self.write_due()
         envelope = self.envelope(command)
         assert gate.known(self.state, command, envelope) is None, "a test repeats by `again`"
+        command, envelope = self._prepared(command, envelope)
         events = unchanged(self.state, lambda: gate.decide(self.state, command, envelope))
         for number, event in enumerate(events):
             self._apply([event])
@@ -164,6 +167,16 @@ class Twin:
 
     def envelope(self, command: AnyCommand) -> Envelope:
         return Envelope(fingerprint(command), self._time(), self.actor)
+
+    def _prepared(self, command: AnyCommand, envelope: Envelope) -> tuple[AnyCommand, Envelope]:
+        """What the shell does before: it seals values, and makes keys."""
+        if isinstance(command, PutSecret | RotateSecret):
+            box = f"box of {command.name} {len(self.log)}".encode()
+            envelope = envelope._replace(sealed=box, key_version=self.state.data_key.version)
+            return msgspec.structs.replace(command, value=""), envelope
+        if isinstance(command, RotateDataKey):
+            return command, envelope._replace(key_version=self.state.data_key.version + 1)
+        return command, envelope
 
     def _time(self) -> int:
         return max(self.now_us, self.state.clock_us)
@@ -242,6 +255,22 @@ class Twin:
 
     def roll_back_topics(self, version: int, **fields) -> AnyEvent:
         return self.decide(RollBackTopics(command_id=self.new_id(), version=version, **fields))
+
+    def put(self, name: str = "openai", value: str = "s3cret", **fields) -> AnyEvent:
+        fields.setdefault("command_id", self.new_id())
+        return self.decide(PutSecret(name=name, value=value, **fields))
+
+    def rotate(self, name: str = "openai", overlap_ms: int = 60_000) -> AnyEvent:
+        return self.decide(
+            RotateSecret(command_id=self.new_id(), name=name, value="new", overlap_ms=overlap_ms)
+        )
+
+    def revoke(self, name: str = "openai", version: int | None = None) -> AnyEvent:
+        return self.decide(RevokeSecret(command_id=self.new_id(), name=name, version=version))
+
+    def open(self, grant, name: str = "openai", **fields) -> AnyEvent:
+        fields.setdefault("command_id", self.new_id())
+        return self.decide(OpenSecret(name=name, reservation_id=self.reservation(grant), **fields))
 
     def reservation(self, grant) -> str:
         """The name of a grant's reservation; a string is taken as it is."""

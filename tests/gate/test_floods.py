@@ -12,6 +12,7 @@ from contracts.price_book import Price, PriceBook, PriceEntry, Provenance
 from contracts.tenant import ProvisionTenant
 from domain.flood import REFUSALS_RECORDED_PER_S
 from services.gate import writer
+from services.gate.waiter import RETRY_AFTER_MS
 from tests.gate.shards import authorize, events_of, shard_test, top_up
 from tests.simulation.twins import provision
 
@@ -27,7 +28,7 @@ async def test_too_many_waiting_commands_are_refused_at_once(world, worker):
     waiting = [world.send(worker, "cantor", top_up()) for _ in range(writer.WAITING_MAX)]
     (late,) = await asyncio.wait_for(world.send(worker, "cantor", top_up()), 1)
     assert (late.code, late.status, late.decision_id) == ("overloaded", 503, None)
-    assert late.retry_after_ms == writer.RETRY_AFTER_MS
+    assert late.retry_after_ms == RETRY_AFTER_MS
     world.log.open.set()
     answers = await asyncio.gather(*waiting)
     assert {answer.code for (answer,) in answers} == {"topped_up"}

@@ -131,6 +131,6 @@ async def test_a_tenant_whose_keys_were_erased_is_refused_and_the_others_go_on(w
     heir = world.start_worker()
     for _ in range(10):
         (gone,) = await asyncio.wait_for(world.send(heir, "cantor", top_up()), 5)
-        assert (gone.code, gone.status) == ("cannot_verify", 503)
+        assert (gone.code, gone.status) == ("twin_erased", 410)
         (fine,) = await asyncio.wait_for(world.send(heir, "fernandez", top_up()), 5)
         assert fine.code == "topped_up"

@@ -11,13 +11,14 @@ import asyncio
 import pytest
 
 from contracts.budget import CallAuthorized, CallSettled, Standing
-from contracts.commit import COMMIT_BYTES_MAX
+from contracts.commit import COMMIT_BYTES_MAX, encode_events
 from contracts.price_book import Price, PriceBook, PriceEntry, Provenance, SetPriceBook
 from contracts.usage import Units, Usage
 from domain import gate as domain_gate
 from services.eventstore.appending import Append
 from services.eventstore.errors import FenceConflict, StreamFull, TooLarge, Unavailable
-from services.gate import committer, writer
+from services.gate import committer
+from services.gate.group import size_guess
 from services.tenant_log.replay import fold
 from tests.gate.shards import numbers, shard_test, top_up
 from tests.simulation.twins import provision
@@ -211,7 +212,7 @@ def test_the_largest_hot_events_are_not_larger_than_they_are_taken_for():
     Their size is not measured one by one; the bound must be one.
     """
     for event in largest_events():
-        assert len(writer._encode(event)) <= writer._size_guess([event])
+        assert len(encode_events([event])) <= size_guess([event])
 
 
 def largest_events() -> list:

@@ -42,5 +42,5 @@ def test_a_row_holds_no_address_and_no_hash(kind):
     fold.add(Commit(0, 1, "cantor", 1, event.at_us, [event]))
     (line,) = fold.writes()[0].lines
 
-    for private in ("@example.com", "argon2", examples.HASH.hex(), "secret"):
+    for private in ("@example.com", "argon2", examples.HASH.hex(), examples.SECRET, "box"):
         assert private not in line

@@ -27,6 +27,7 @@ class MemoryLog:
         self.streams: list[list[Stored]] = [[] for _ in range(shards)]
         self.heads: dict[str, tuple[int, str]] = {}
         self.erased: set[str] = set()
+        self.forgotten: set[str] = set()
         self.down = False
         self.reads = 0
         self._changed = asyncio.Event()
@@ -80,6 +81,9 @@ class MemoryLog:
         if tenant in self.erased:
             raise KeyErased(tenant)
         return key_of(tenant)
+
+    def forget(self, tenant: str) -> None:
+        self.forgotten.add(tenant)
 
     def _check(self) -> None:
         if self.down:

@@ -161,6 +161,8 @@ async def _fill(dsn):
         for name in ("fernandez", *(f"twin-{number:02d}" for number in range(30))):
             twin = Twin(name)
             await tables.add(twin, twin.provision())
+            if name == "fernandez":
+                await tables.add(twin, *twin.keep_secrets())
 
 
 @pytest.fixture

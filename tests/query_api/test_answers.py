@@ -5,6 +5,7 @@ import pytest
 from tests.query_api.twins import CONTENT, COST_NANOS, HELD_NANOS, LIMIT_NANOS, PERIOD, TERMS
 
 CANTOR = "/v1/tenants/cantor"
+FERNANDEZ = "/v1/tenants/fernandez"
 SETTLED, GRANTED, LAST_POSITION = 40, 80, 126
 
 
@@ -251,6 +252,26 @@ async def test_another_twin_has_its_own(api):
     assert (await api.get("/v1/tenants/fernandez/knowledge/rules")).status == 404
 
 
+async def test_the_vault_shows_names_and_versions_and_no_value(api):
+    """Whether a key is still used, and by whom it was put, without a way to the key itself."""
+    answer = await api.get(f"{FERNANDEZ}/secrets")
+    rows = await api.pages(f"{FERNANDEZ}/secrets", limit=2)
+
+    shown = [(r["name"], r["version"], r["state"], r["usable"], r["openings"]) for r in rows]
+    assert shown == [
+        ("openai", 3, "revoked", False, 0),
+        ("openai", 2, "replaced", False, 2),
+        ("openai", 1, "replaced", False, 0),
+        ("sportradar", 1, "current", True, 0),
+    ]
+    assert (rows[1]["last_opened_by"], rows[0]["reason"]) == ("key_agent", "leaked")
+    assert answer.json["items"] == rows
+    assert b"box of" not in answer.body
+    opened = await api.pages(f"{FERNANDEZ}/decisions", code="secret_opened")
+    assert [row["facts"] for row in opened] == [{"name": "openai", "version": 2}]
+    assert opened[0]["actor"] == "key_agent"
+
+
 async def test_tenants_are_listed_by_name(api):
     """Each with the position that is known of it."""
     rows = await api.pages("/v1/tenants", limit=10)
@@ -280,6 +301,7 @@ async def test_every_answer_about_a_twin_says_which_position_it_reflects(api):
         "/knowledge",
         "/knowledge/rules",
         "/knowledge/rules/reviews",
+        "/secrets",
     ):
         answer = await api.get(CANTOR + path)
         assert (answer.status, answer.position) == (200, LAST_POSITION), path

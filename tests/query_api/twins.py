@@ -23,6 +23,7 @@ from contracts.knowledge import IngestionBegun, SourceAdded, SourceApproved, Sou
 from contracts.policy import BudgetPolicy, Policy, PolicySet, RatePolicy
 from contracts.price_book import Price, PriceBook, PriceBookSet, PriceEntry, Provenance
 from contracts.prompt import PromptActivated, PromptRolledBack, PromptSaved, Variable
+from contracts.secret import SecretOpened, SecretPut, SecretReopened, SecretRevoked, SecretRotated
 from contracts.tenant import TenantProvisioned
 from contracts.topics import Topic, TopicsRolledBack, TopicsSet
 from contracts.usage import Units, Usage
@@ -286,6 +287,23 @@ class Twin:
     def _head(self) -> tuple[int, str, bytes, int]:
         number = self._next()
         return number, f"c{number}", b"f", self.now_us
+
+    def keep_secrets(self) -> list[list]:
+        """A vault with a past: put, rotated, opened, opened again, put anew, revoked."""
+
+        def head():
+            number = self._next()
+            return (number, f"c{number}", b"f", self.now_us)
+
+        box, by = b"box of a value", "person_ana"
+        first = SecretPut(*head(), "sportradar", 1, box, 1, [], by)
+        put = SecretPut(*head(), "openai", 1, box, 1, [], by)
+        rotated = SecretRotated(*head(), "openai", 2, box, 1, 1, self.now_us + 5_000_000, by)
+        opened = SecretOpened(*head(), "openai", 2, 2, "key_agent")
+        again = SecretReopened(self.now_us, opened.decision, "openai", 2, 2, "key_agent")
+        anew = SecretPut(*head(), "openai", 3, box, 1, [1, 2], by)
+        revoked = SecretRevoked(*head(), "openai", [3], "leaked", by)
+        return [[first], [put], [rotated], [opened], [again], [anew], [revoked]]
 
     def _next(self) -> int:
         self.decision += 1

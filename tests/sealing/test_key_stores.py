@@ -101,6 +101,61 @@ class StorePromises:
         with pytest.raises(ValueError, match="not a tenant id"):
             await store.erase(tenant)
 
+    async def test_a_version_may_have_several_wrappings(self, store):
+        """While a key is wrapped again, the old wrapping and the new one both open."""
+        await store.add("cantor", 1, "one by kek 1")
+        await store.add("cantor", 2, "two by kek 1")
+        await store.add_wrapping("cantor", 1, 2, "one by kek 2")
+        await store.add_wrapping("cantor", 1, 2, "another one by kek 2")
+
+        assert await store.wrappings("cantor", 1) == ["one by kek 1", "one by kek 2"]
+        assert await store.wrappings("cantor", 2) == ["two by kek 1"]
+        assert await store.read("cantor", 1) in ("one by kek 1", "one by kek 2")
+        assert await store.versions("cantor") == (1, 2)
+
+    async def test_versions_go_on_after_wrapping_again(self, store):
+        """The last thing that was written is then not the newest version."""
+        await store.add("cantor", 1, "one")
+        await store.add("cantor", 2, "two")
+        await store.add_wrapping("cantor", 1, 2, "one again")
+        await store.drop_wrapping("cantor", 1, "one")
+
+        assert not await store.add("cantor", 2, "x")
+        assert await store.add("cantor", 3, "three")
+        assert await store.versions("cantor") == (1, 2, 3)
+        assert [await store.read("cantor", v) for v in (1, 2, 3)] == ["one again", "two", "three"]
+
+    async def test_the_last_wrapping_is_never_dropped(self, store):
+        """Whatever two who wrap at once ask for, the key stays."""
+        await store.add("cantor", 1, "one")
+        await store.drop_wrapping("cantor", 1, "one")
+        assert await store.read("cantor", 1) == "one"
+
+        await store.add_wrapping("cantor", 1, 2, "again")
+        await store.drop_wrapping("cantor", 1, "one")
+        await store.drop_wrapping("cantor", 1, "one")
+        await store.drop_wrapping("cantor", 1, "again")
+        assert await store.wrappings("cantor", 1) == ["again"]
+
+    async def test_an_erasure_takes_every_wrapping(self, store):
+        """And nothing can be wrapped again afterwards."""
+        await store.add("cantor", 1, "one")
+        await store.add_wrapping("cantor", 1, 2, "one again")
+        await store.erase("cantor")
+
+        for question in (
+            store.wrappings("cantor", 1),
+            store.add_wrapping("cantor", 1, 3, "x"),
+            store.drop_wrapping("cantor", 1, "one"),
+        ):
+            with pytest.raises(KeyErased):
+                await question
+
+    async def test_wrappings_of_a_missing_key(self, store):
+        """Missing is missing, by whatever question."""
+        with pytest.raises(KeyMissing):
+            await store.wrappings("cantor", 1)
+
 
 class TestMemoryKeyStore(StorePromises):
     """In memory."""
@@ -170,6 +225,16 @@ class TestJetStreamKeyStore(StorePromises):
             with pytest.raises(KeyStoreRefused, match=f"has {name}="):
                 await JetStreamKeyStore.open(jetstream)
 
+    async def test_it_lists_the_tenants_that_have_keys(self, store):
+        """Whoever wraps all keys again must find them all; the erased have none."""
+        await store.add("cantor", 1, "one")
+        await store.add_wrapping("cantor", 1, 2, "again")
+        await store.add("fernandez", 1, "one")
+        await store.add("gone", 1, "one")
+        await store.erase("gone")
+
+        assert await store.tenants() == ["cantor", "fernandez"]
+
     async def test_a_lost_bucket_is_not_a_missing_key(self, store, jetstream):
         """Taking a vanished bucket for an empty one would start every tenant's life anew."""
         await jetstream.delete_stream(STREAM)
@@ -233,6 +298,24 @@ class TestErasure:
             await store.read("cantor", 1)
         await store.erase("cantor")
         assert files_with(own_nats.directory, b"SENTINEL-broken-off") == []
+
+    async def test_a_mark_says_what_was_noted_first(self, store, jetstream):
+        """When, where and by whom: it is all that stays, and nobody can change it."""
+        await store.add("cantor", 1, "one")
+        await store.erase("cantor", b'{"by":"admin_eva"}')
+        await store.erase("cantor", b"somebody else")
+
+        mark = await jetstream.get_last_msg(STREAM, "$KV.KEYS.cantor.>")
+        assert (mark.subject, mark.data) == ("$KV.KEYS.cantor.erased", b'{"by":"admin_eva"}')
+
+    async def test_no_byte_of_a_dropped_wrapping_stays_on_disk(self, store, own_nats):
+        """A KEK that was stolen opens nothing that is taken from the disk later."""
+        await store.add("cantor", 1, "SENTINEL-by-the-stolen-one")
+        await store.add_wrapping("cantor", 1, 2, "SENTINEL-by-the-new-one")
+        await store.drop_wrapping("cantor", 1, "SENTINEL-by-the-stolen-one")
+
+        assert files_with(own_nats.directory, b"SENTINEL-by-the-stolen-one") == []
+        assert files_with(own_nats.directory, b"SENTINEL-by-the-new-one")
 
     async def test_a_late_write_is_refused_by_the_fence(self, store, jetstream):
         """A worker that looked before the erasure and writes after it must not leave a key."""

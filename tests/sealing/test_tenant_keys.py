@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import os
 import traceback
 
 import pytest
@@ -155,6 +156,119 @@ class TestLife:
             await strangers.rotate("cantor", after=0)
 
 
+class TestWrappingAgain:
+    """From one KEK to the next, one version at a time."""
+
+    OLD = Keyring("test", 1, {1: b"1" * 32, 2: b"2" * 32})
+
+    async def test_every_version_opens_with_the_new_kek_alone(self, keyring):
+        """Then the old one can leave the keyring's file, for good."""
+        store = MemoryKeyStore()
+        before = TenantKeys(store, self.OLD)
+        await before.create("cantor")
+        await before.rotate("cantor", after=1)
+        keys = [await before.get("cantor", version) for version in (1, 2)]
+
+        assert await TenantKeys(store, keyring).rewrap("cantor") == 2
+        assert await TenantKeys(store, keyring).rewrap("cantor") == 0
+
+        alone = TenantKeys(store, Keyring("test", 2, {2: b"2" * 32}))
+        assert [await alone.get("cantor", version) for version in (1, 2)] == keys
+
+    async def test_a_kill_between_any_two_steps_on_a_real_server(self, jetstream, keyring):
+        """
+        Goal: at every moment both KEKs open the key, and in the end only the new one is there.
+        Method: the store's writes fail one after the other, before and after they are done.
+        """
+        for number, (write, done) in enumerate(
+            (write, done) for write in range(2) for done in (False, True)
+        ):
+            tenant = f"tenant-{number}"
+            store = await JetStreamKeyStore.open(jetstream)
+            before = TenantKeys(store, self.OLD)
+            await before.create(tenant)
+            key = await before.get(tenant, 1)
+            with pytest.raises(ConnectionError):
+                await TenantKeys(DiesAt(jetstream, write, done=done), keyring).rewrap(tenant)
+
+            for ring in (self.OLD, keyring):
+                assert await TenantKeys(store, ring).get(tenant, 1) == key
+            await TenantKeys(store, keyring).rewrap(tenant)
+            (wrapped,) = await store.wrappings(tenant, 1)
+            assert Keyring.kek_version(wrapped) == 2
+            assert await TenantKeys(store, keyring).get(tenant, 1) == key
+
+    async def test_nothing_is_dropped_before_the_new_wrapping_was_read_back(self, keyring):
+        """A store that says yes and keeps something else must not cost the key."""
+        store = MemoryKeyStore()
+        await TenantKeys(store, self.OLD).create("cantor")
+        wrong = keyring.wrap("cantor", 1, os.urandom(32))
+
+        async def another(tenant, version, kek_version, _wrapped):
+            await MemoryKeyStore.add_wrapping(store, tenant, version, kek_version, wrong)
+
+        store.add_wrapping = another
+        with pytest.raises(UnwrapRefused, match="two keys"):
+            await TenantKeys(store, keyring).rewrap("cantor")
+
+        assert len(await store.wrappings("cantor", 1)) == 2
+        assert await TenantKeys(store, self.OLD).get("cantor", 1)
+
+    async def test_two_who_wrap_with_different_keks_leave_the_newest(self):
+        """A worker with an older keyring must not take away what it does not know."""
+        rings = {n: Keyring("test", n, {v: bytes([v]) * 32 for v in (1, 2, 3)}) for n in (1, 2, 3)}
+        store = MemoryKeyStore()
+        await TenantKeys(store, rings[1]).create("cantor")
+        key = await TenantKeys(store, rings[1]).get("cantor", 1)
+
+        await TenantKeys(store, rings[3]).rewrap("cantor")
+        assert await TenantKeys(store, rings[2]).rewrap("cantor") == 0
+
+        (wrapped,) = await store.wrappings("cantor", 1)
+        assert Keyring.kek_version(wrapped) == 3
+        assert await TenantKeys(store, rings[2]).get("cantor", 1) == key
+
+    async def test_a_tenant_without_keys(self, keyring):
+        """There is nothing to wrap, and that is said."""
+        with pytest.raises(KeyMissing):
+            await TenantKeys(MemoryKeyStore(), keyring).rewrap("cantor")
+
+    async def test_a_rotation_that_nobody_told_of_is_completed(self, keyring):
+        """A crash between the key and its event must not leave a version that is never used."""
+        keys = TenantKeys(MemoryKeyStore(), keyring)
+        await keys.create("cantor")
+
+        assert await keys.following("cantor", after=1) == 2
+        assert await keys.following("cantor", after=1) == 2
+        assert await keys.following("cantor", after=2) == 3
+        with pytest.raises(KeyMissing):
+            await keys.following("nobody", after=1)
+
+
+class DiesAt(JetStreamKeyStore):
+    """Loses its connection at its write number *write*, before it or after it was *done*."""
+
+    def __init__(self, jetstream, write: int, *, done: bool) -> None:
+        super().__init__(jetstream)
+        self._left = write
+        self._done = done
+
+    async def _append(self, *arguments) -> bool:
+        return await self._write(super()._append, *arguments)
+
+    async def _overwrite(self, *arguments) -> None:
+        await self._write(super()._overwrite, *arguments)
+
+    async def _write(self, genuine, *arguments):
+        self._left -= 1
+        if self._left == -1 and not self._done:
+            raise ConnectionError("before")
+        answer = await genuine(*arguments)
+        if self._left == -1:
+            raise ConnectionError("after")
+        return answer
+
+
 class TestRaces:
     """Many workers, one tenant."""
 
@@ -200,7 +314,7 @@ class TestRaces:
         store = SlowStore()
         keys = TenantKeys(store, keyring)
         await keys.create("cantor")
-        keys._forget("cantor")
+        keys.forget("cantor")
         store.asked.clear()
         store.answer.clear()
 
@@ -220,7 +334,7 @@ class TestRaces:
         """Whether the store was reached is unknown then: the next use must ask it."""
 
         class Unreachable(MemoryKeyStore):
-            async def erase(self, tenant: str) -> None:
+            async def erase(self, tenant: str, note: bytes = b"") -> None:
                 raise ConnectionError(tenant)
 
         keys = TenantKeys(Unreachable(), keyring)

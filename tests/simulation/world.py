@@ -39,6 +39,9 @@ class Snapshots:
         context = (tenant.encode(), str(version).encode())
         self.kept[tenant] = (seal(key, PURPOSE, context, snapshot), version)
 
+    async def drop(self, tenant):
+        self.kept.pop(tenant, None)
+
 
 class World:
     """One log, one set of keys, and workers that all believe they own the shard."""

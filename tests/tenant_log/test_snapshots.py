@@ -6,13 +6,16 @@ import asyncio
 import base64
 import json
 import os
+from datetime import UTC, datetime, timedelta
 
 import nats
 import pytest
 
+from services import setup
 from services.sealing.box import open_box
+from services.settings import Settings
 from services.tenant_log import snapshots
-from services.tenant_log.snapshots import PURPOSE, SnapshotStore, create_bucket
+from services.tenant_log.snapshots import PURPOSE, SnapshotStore, create_bucket, purge_orphans
 from tests.conftest import TEST_USER
 
 KEY = b"k" * 32
@@ -145,6 +148,63 @@ async def test_a_description_that_cannot_be_read(store, jetstream):
     await jetstream.publish(subject, b"garbage")
 
     assert await store.find("cantor") is None
+
+
+async def test_dropping_what_is_not_there(store):
+    """An erasure that is repeated drops again what it dropped before."""
+    await store.put("cantor", b"small", KEY, 1)
+    await store.drop("cantor")
+    await store.drop("cantor")
+    await store.drop("nobody")
+
+
+async def interrupted(store, jetstream, monkeypatch) -> None:
+    """A worker that is killed after the chunks and before the description."""
+
+    async def killed(*_arguments, **_more):
+        raise asyncio.CancelledError
+
+    publish = jetstream.publish
+
+    async def until_the_description(subject, *arguments, **more):
+        await (killed if ".M." in subject else publish)(subject, *arguments, **more)
+
+    monkeypatch.setattr(jetstream, "publish", until_the_description)
+    with pytest.raises(asyncio.CancelledError):
+        await store.put("killed", LARGE, KEY, 1)
+    monkeypatch.undo()
+
+
+async def test_chunks_that_a_killed_worker_left_are_purged(store, jetstream, monkeypatch):
+    """They would fill the bucket in the end; nobody else knows that they are there."""
+    await store.put("cantor", LARGE, KEY, 1)
+    await interrupted(store, jetstream, monkeypatch)
+    before = (await jetstream.stream_info(snapshots.STREAM)).state.messages
+    assert before == 6 + 1 + 6
+
+    now = datetime.now(UTC)
+    assert await purge_orphans(jetstream, now=now) == 0, "it may be on its way"
+    assert await purge_orphans(jetstream, now=now + timedelta(minutes=11)) == 1
+    assert await purge_orphans(jetstream, now=now + timedelta(minutes=11)) == 0
+
+    assert opened(await store.find("cantor")) == LARGE
+    assert (await jetstream.stream_info(snapshots.STREAM)).state.messages == 6 + 1
+
+
+async def test_set_up_purges_them(own_nats, monkeypatch):
+    """With the rights that set-up has, which are not those of a worker."""
+    passwords = {user.role: user.password for user in own_nats.config.users}
+    settings = Settings(nats_urls=(own_nats.url,), nats_passwords=passwords)
+    await setup.streams(settings)
+    connection = await nats.connect(own_nats.url_for(TEST_USER))
+    jetstream = connection.jetstream()
+    await interrupted(await SnapshotStore.open(jetstream), jetstream, monkeypatch)
+    monkeypatch.setattr(snapshots, "ORPHAN_AGE", timedelta(0))
+
+    await setup.streams(settings)
+
+    assert (await jetstream.stream_info(snapshots.STREAM)).state.messages == 0
+    await connection.close()
 
 
 async def test_a_bus_that_is_gone(store, own_nats):

@@ -46,12 +46,20 @@ def calling_methods():
     ]
 
 
+def made(kind, outbound):
+    """An adapter that shows its vendor a key, if it can."""
+    can = "secret_name" in inspect.signature(kind).parameters
+    return kind("acme", outbound, **({"secret_name": "acme"} if can else {}))
+
+
 class Bench:
     """A clock, and grants in every state."""
 
     def __init__(self):
         self.us = NOW_US
-        self.desk = GrantDesk("cantor", Timing(monotonic_us=lambda: self.us))
+        # What the gate was asked to open.
+        self.asked = []
+        self.desk = GrantDesk("cantor", Timing(monotonic_us=lambda: self.us), self.open)
         self.number = 0
 
     def grant(self, **fields):
@@ -60,6 +68,9 @@ class Bench:
         decision = granted(decision_id=name, reservation_id=name, **fields)
         self.desk.received(decision, Usage(requests=1), asked_us=self.us, ttl_ms=60_000, attempts=1)
         return self.desk.grant(decision)
+
+    async def open(self, *what):
+        self.asked.append(what)
 
     def refused(self, *, ends_spending):
         """What must not be enough, by name."""
@@ -120,7 +131,7 @@ class TestEveryAdapter:
         bench = Bench()
         ends_spending = getattr(getattr(kind, name), ENDS_SPENDING, False)
         async with Outbound(url) as outbound:
-            method = getattr(kind("acme", outbound), name)
+            method = getattr(made(kind, outbound), name)
             for what, wrong in bench.refused(ends_spending=ends_spending).items():
                 with pytest.raises((NoGrant, AttributeError)):
                     await call(method, wrong)
@@ -131,7 +142,7 @@ class TestEveryAdapter:
                 with pytest.raises(NoGrant, match="expired"):
                     await call(method, expired)
 
-        assert seen == []
+        assert (seen, bench.asked) == ([], [])
 
     @pytest.mark.parametrize(("kind", "name"), calling_methods())
     def test_it_takes_the_grant_first(self, kind, name):
@@ -150,6 +161,50 @@ class TestEveryAdapter:
         }
 
         assert marked == {"end"}
+
+
+class TestTheWayToAKey:
+    async def test_a_grant_that_is_not_enough_for_a_call_is_not_enough_for_a_key(self):
+        """Refused, unused, early, forged or expired: the gate is not even asked."""
+        bench = Bench()
+        grants = bench.refused(ends_spending=True)
+        expired = bench.grant()
+        expired.open("acme")
+        bench.us += 60 * SECOND_US
+        for what, grant in {**grants, "an expired one": expired}.items():
+            if isinstance(grant, Grant):
+                with pytest.raises(NoGrant):
+                    await grant.secret("openai")
+                    pytest.fail(f"{what} opened a secret")
+
+        assert bench.asked == []
+
+    def test_only_a_grant_asks_the_gate_to_open(self):
+        """One place that spells the command, one that calls it: whoever holds a grant."""
+        services = Path(vendors.__file__).parents[1]
+        spelled, called = set(), set()
+        for path in services.rglob("*.py"):
+            text = path.read_text()
+            if "OpenSecret(" in text:
+                spelled.add(str(path.relative_to(services)))
+            if "_open_secret" in text or "_opener" in text:
+                called.add(str(path.relative_to(services)))
+
+        assert spelled == {"client/gate_client.py"}
+        assert called == {"client/gate_client.py", "client/grant.py"}
+
+    @pytest.mark.parametrize("path", sorted(FOLDER.rglob("*.py")), ids=lambda path: path.name)
+    def test_an_adapter_asks_nothing_but_its_grant(self, path):
+        """An adapter that keeps a client of its own could ask for more than its call is worth."""
+        receivers = {
+            ast.unparse(node.func.value)
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr == "secret"
+        }
+
+        assert receivers <= {"grant"}
 
 
 class TestTheWayOut:
