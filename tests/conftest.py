@@ -7,6 +7,7 @@ New for each test: `database`, and for tests that kill servers or need an empty 
 """
 
 import asyncio
+import logging
 import secrets
 import shutil
 import tempfile
@@ -18,6 +19,7 @@ from pathlib import Path
 import hypothesis  # noqa: F401
 import psycopg
 import pytest
+import structlog
 from psycopg import sql
 
 from services.embedded.nats_cluster import NatsCluster
@@ -45,6 +47,17 @@ def new_nats(directory: Path, **config) -> NatsServer:
         "users": new_users((TEST_USER,)),
     }
     return NatsServer(NatsConfig(**{**values, **config}), directory=directory)
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_they_were() -> Iterator[None]:
+    """A command that is run within a test sets the logs up for its own process, which is ours."""
+    before, root = structlog.get_config(), logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    structlog.configure(**before)
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="session")
