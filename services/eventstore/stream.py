@@ -135,14 +135,16 @@ def check_server(varz: Mapping[str, Any]) -> list[str]:
 
 
 async def ensure_stream(
-    connection: EventStoreConnection, settings: StreamSettings, *, deadline_s: float = DEADLINE_S
+    connection: EventStoreConnection, settings: StreamSettings, *, deadline_s: float | None = None
 ) -> None:
     """
     Create the stream if it does not exist; raises WrongSettings if it exists otherwise.
 
-    Servers that still elect their leader may lose the request: it is repeated until *deadline_s*.
+    Servers that still elect their leader may lose the request: it is repeated until *deadline_s*
+    (DEADLINE_S).
     """
-    ends_s = asyncio.get_running_loop().time() + deadline_s
+    patience_s = DEADLINE_S if deadline_s is None else deadline_s
+    ends_s = asyncio.get_running_loop().time() + patience_s
     while True:
         try:
             info = await _found_or_created(connection, settings)

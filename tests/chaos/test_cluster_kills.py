@@ -28,7 +28,7 @@ from tests.rig.loading import Load
 from tests.rig.nemesis import Nemesis
 from tests.rig.twins import provision_twin
 
-KILLS = int(os.environ.get("VITO_TEST_CLUSTER_KILLS", "6"))
+KILLS = int(os.environ.get("VITO_TEST_CLUSTER_KILLS", "4"))
 SEED = int(os.environ.get("VITO_TEST_SEED", str(random.SystemRandom().randrange(10**6))))
 TENANTS = ("cluster-cantor", "cluster-fernandez")
 TTL_MS = 5_000

@@ -7,6 +7,7 @@ import pytest
 
 from contracts.commit import TOPIC
 from services import deployment_log, setup
+from services.eventstore import stream
 from services.eventstore.appending import Append
 from services.eventstore.connection import EventStoreConnection
 from services.eventstore.errors import StreamFull
@@ -87,8 +88,10 @@ async def test_a_wrong_number_of_shards_is_refused(deployed):
     await connection.close()
 
 
-async def test_a_server_with_too_little_room_says_so(node_factory):
+async def test_a_server_with_too_little_room_says_so(node_factory, monkeypatch):
     """Streams reserve their bounds when they are made; set-up fails then, not a decision later."""
+    # It asks again for that long, as of servers that elect a leader.
+    monkeypatch.setattr(stream, "DEADLINE_S", 1.0)
     node = node_factory()
     text = node.config.read_text()
     assert "max_file: " in text
