@@ -65,10 +65,10 @@ def encode(definitions: list[dict[str, Any]]) -> str:
     return json.dumps({"shards": SHARDS, "streams": definitions}, indent=2, sort_keys=True) + "\n"
 
 
-def bytes_max(storage: str) -> int:
-    """How much all streams of a storage (`file`, `memory`) may take on each node, as committed."""
+def bytes_max() -> int:
+    """How much all streams may take on the disk of each node, as committed."""
     committed = json.loads((Path(__file__).parent / "streams.json").read_text())
-    return sum(one["max_bytes"] for one in committed["streams"] if one["storage"] == storage)
+    return sum(one["max_bytes"] for one in committed["streams"])
 
 
 def _definition(config: dict[str, Any]) -> dict[str, Any]:

@@ -48,7 +48,7 @@ from domain.refusals import (
     TWIN_UNKNOWN,
 )
 from domain.refusing import refuse
-from domain.state import Envelope, State
+from domain.state import Envelope, State, head
 
 _NO_PERSONS: Final = ("key", "visitor")
 _ALIVE: Final[tuple[Stage, ...]] = (
@@ -82,10 +82,7 @@ def add(state: State, command: AddSource, envelope: Envelope) -> list[AnyEvent]:
         return [_invalid(state, command, envelope, broken)]
     return [
         SourceAdded(
-            state.decisions + 1,
-            command.command_id,
-            envelope.fingerprint,
-            envelope.now_us,
+            *head(state, command, envelope),
             command.source,
             command.kind,
             command.title,
@@ -102,10 +99,7 @@ def submit(state: State, command: SubmitSource, envelope: Envelope) -> list[AnyE
         return [found]
     return [
         SourceSubmitted(
-            state.decisions + 1,
-            command.command_id,
-            envelope.fingerprint,
-            envelope.now_us,
+            *head(state, command, envelope),
             command.source,
             command.note,
             envelope.actor,
@@ -120,10 +114,7 @@ def begin_ingestion(state: State, command: BeginIngestion, envelope: Envelope) -
         return [found]
     return [
         IngestionBegun(
-            state.decisions + 1,
-            command.command_id,
-            envelope.fingerprint,
-            envelope.now_us,
+            *head(state, command, envelope),
             command.source,
             envelope.actor,
         )
@@ -139,10 +130,7 @@ def report_ingested(state: State, command: ReportIngested, envelope: Envelope) -
         return [_invalid(state, command, envelope, broken)]
     return [
         SourceIngested(
-            state.decisions + 1,
-            command.command_id,
-            envelope.fingerprint,
-            envelope.now_us,
+            *head(state, command, envelope),
             command.source,
             command.ingestion,
             command.content_hash,
@@ -163,10 +151,7 @@ def report_failed(state: State, command: ReportFailed, envelope: Envelope) -> li
         return [_invalid(state, command, envelope, broken)]
     return [
         IngestionFailed(
-            state.decisions + 1,
-            command.command_id,
-            envelope.fingerprint,
-            envelope.now_us,
+            *head(state, command, envelope),
             command.source,
             command.ingestion,
             command.reason,
@@ -181,10 +166,7 @@ def approve(state: State, command: ApproveSource, envelope: Envelope) -> list[An
         return [found]
     return [
         SourceApproved(
-            state.decisions + 1,
-            command.command_id,
-            envelope.fingerprint,
-            envelope.now_us,
+            *head(state, command, envelope),
             command.source,
             found.ingestion,
             found.draft_hash,
@@ -201,10 +183,7 @@ def reject(state: State, command: RejectSource, envelope: Envelope) -> list[AnyE
         return [found]
     return [
         SourceRejected(
-            state.decisions + 1,
-            command.command_id,
-            envelope.fingerprint,
-            envelope.now_us,
+            *head(state, command, envelope),
             command.source,
             found.ingestion,
             found.draft_hash,
@@ -223,10 +202,7 @@ def retire(state: State, command: RetireSource, envelope: Envelope) -> list[AnyE
         return [refuse(state, command, envelope, APPROVER_NEEDED)]
     return [
         SourceRetired(
-            state.decisions + 1,
-            command.command_id,
-            envelope.fingerprint,
-            envelope.now_us,
+            *head(state, command, envelope),
             command.source,
             command.note,
             envelope.actor,

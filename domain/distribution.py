@@ -42,7 +42,7 @@ from domain.refusals import (
     Refusal,
 )
 from domain.refusing import refuse
-from domain.state import Envelope, State
+from domain.state import Envelope, State, head
 
 _SECOND_US = 1_000_000
 _MS_US = 1_000
@@ -71,10 +71,7 @@ def create(state: State, command: CreateDeployment, envelope: Envelope) -> list[
         return [_invalid(state, command, envelope, broken)]
     return [
         DeploymentCreated(
-            state.decisions + 1,
-            command.command_id,
-            envelope.fingerprint,
-            envelope.now_us,
+            *head(state, command, envelope),
             command.deployment,
             1,
             terms,
@@ -97,10 +94,7 @@ def change(state: State, command: ChangeDeployment, envelope: Envelope) -> list[
         return [_invalid(state, command, envelope, terms)]
     return [
         DeploymentChanged(
-            state.decisions + 1,
-            command.command_id,
-            envelope.fingerprint,
-            envelope.now_us,
+            *head(state, command, envelope),
             command.deployment,
             found.version + 1,
             terms,
@@ -122,10 +116,7 @@ def set_disclosure(state: State, command: SetDisclosure, envelope: Envelope) -> 
         return [_invalid(state, command, envelope, broken)]
     return [
         DisclosureSet(
-            state.decisions + 1,
-            command.command_id,
-            envelope.fingerprint,
-            envelope.now_us,
+            *head(state, command, envelope),
             command.deployment,
             version + 1,
             command.disclosure.text,
@@ -146,10 +137,7 @@ def enable(state: State, command: EnableDeployment, envelope: Envelope) -> list[
         return [refuse(state, command, envelope, DEPLOYMENT_EXPIRED)]
     return [
         DeploymentEnabled(
-            state.decisions + 1,
-            command.command_id,
-            envelope.fingerprint,
-            envelope.now_us,
+            *head(state, command, envelope),
             command.deployment,
             command.note,
             envelope.actor,
@@ -165,10 +153,7 @@ def disable(state: State, command: DisableDeployment, envelope: Envelope) -> lis
         return [refuse(state, command, envelope, DEPLOYMENT_IS_SO)]
     return [
         DeploymentDisabled(
-            state.decisions + 1,
-            command.command_id,
-            envelope.fingerprint,
-            envelope.now_us,
+            *head(state, command, envelope),
             command.deployment,
             command.note,
             envelope.actor,
@@ -196,10 +181,7 @@ def mint(state: State, command: MintVisitor, envelope: Envelope) -> list[AnyEven
         expires_at_us = min(expires_at_us, found.terms.expires_at_us)
     return [
         VisitorAdmitted(
-            state.decisions + 1,
-            command.command_id,
-            envelope.fingerprint,
-            envelope.now_us,
+            *head(state, command, envelope),
             command.deployment,
             command.visitor_id,
             command.origin,

@@ -34,7 +34,7 @@ from domain.refusals import (
     Refusal,
 )
 from domain.refusing import refuse
-from domain.state import Envelope, State
+from domain.state import Envelope, State, head
 from domain.vault_refusals import CONFIRMATION_DIFFERS, KEY_ROTATED_JUST_NOW, TOO_MANY_KEY_VERSIONS
 
 CREDITS_MAX_NANOS = 9_000_000_000_000_000
@@ -72,10 +72,7 @@ def top_up(state: State, command: TopUpCredits, envelope: Envelope) -> list[AnyE
     limit_nanos = rules.budget.monthly_hard_limit_nanos
     return [
         CreditsAdded(
-            state.decisions + 1,
-            command.command_id,
-            envelope.fingerprint,
-            envelope.now_us,
+            *head(state, command, envelope),
             command.amount_nanos,
             command.reason,
             envelope.actor,
@@ -95,10 +92,9 @@ def provision(state: State, command: ProvisionTenant, envelope: Envelope) -> lis
     broken = _contradiction(command.policy, command.price_book)
     if broken is not None:
         return [refuse(state, command, envelope, *broken)]
-    head = (command.command_id, envelope.fingerprint, envelope.now_us)
+    decided = head(state, command, envelope)
     created = TenantProvisioned(
-        state.decisions + 1,
-        *head,
+        *decided,
         command.display_name,
         command.organisation,
         envelope.actor,
@@ -106,8 +102,8 @@ def provision(state: State, command: ProvisionTenant, envelope: Envelope) -> lis
     )
     return [
         created,
-        PolicySet(state.decisions + 1, *head, 1, command.policy, "", envelope.actor),
-        PriceBookSet(state.decisions + 1, *head, 1, command.price_book, "", envelope.actor),
+        PolicySet(*decided, 1, command.policy, "", envelope.actor),
+        PriceBookSet(*decided, 1, command.price_book, "", envelope.actor),
         *open_month(state, command.policy, envelope.now_us),
     ]
 
@@ -123,10 +119,7 @@ def set_policy(state: State, command: SetPolicy, envelope: Envelope) -> list[Any
         return [refuse(state, command, envelope, *broken)]
     return [
         PolicySet(
-            state.decisions + 1,
-            command.command_id,
-            envelope.fingerprint,
-            envelope.now_us,
+            *head(state, command, envelope),
             state.policy.version + 1,
             command.policy,
             command.note,
@@ -153,10 +146,7 @@ def set_price_book(state: State, command: SetPriceBook, envelope: Envelope) -> l
         return [refuse(state, command, envelope, *broken)]
     return [
         PriceBookSet(
-            state.decisions + 1,
-            command.command_id,
-            envelope.fingerprint,
-            envelope.now_us,
+            *head(state, command, envelope),
             state.prices.version + 1,
             command.price_book,
             command.note,
@@ -170,10 +160,7 @@ def suspend(state: State, command: SuspendTenant, envelope: Envelope) -> list[An
         return [refuse(state, command, envelope, TWIN_UNKNOWN)]
     return [
         TenantSuspended(
-            state.decisions + 1,
-            command.command_id,
-            envelope.fingerprint,
-            envelope.now_us,
+            *head(state, command, envelope),
             command.mode,
             command.reason,
             envelope.actor,
@@ -188,10 +175,7 @@ def resume(state: State, command: ResumeTenant, envelope: Envelope) -> list[AnyE
         return [refuse(state, command, envelope, NOT_SUSPENDED)]
     return [
         TenantResumed(
-            state.decisions + 1,
-            command.command_id,
-            envelope.fingerprint,
-            envelope.now_us,
+            *head(state, command, envelope),
             command.reason,
             envelope.actor,
             tenant.after_resume(state.tenant),
@@ -206,10 +190,7 @@ def erase(state: State, command: EraseTenant, envelope: Envelope) -> list[AnyEve
         return [refuse(state, command, envelope, CONFIRMATION_DIFFERS)]
     return [
         TenantErased(
-            state.decisions + 1,
-            command.command_id,
-            envelope.fingerprint,
-            envelope.now_us,
+            *head(state, command, envelope),
             command.reason,
             envelope.actor,
         )
@@ -236,10 +217,7 @@ def rotate_key(state: State, command: RotateDataKey, envelope: Envelope) -> list
     assert envelope.key_version > state.data_key.version, "the key is made before it is told of"
     return [
         DataKeyRotated(
-            state.decisions + 1,
-            command.command_id,
-            envelope.fingerprint,
-            envelope.now_us,
+            *head(state, command, envelope),
             envelope.key_version,
             envelope.actor,
         )

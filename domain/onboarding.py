@@ -46,7 +46,7 @@ from domain.refusals import (
     Refusal,
 )
 from domain.refusing import refuse
-from domain.state import Envelope, State
+from domain.state import Envelope, State, head
 
 _Why = tuple[Refusal, dict[str, int | str]]
 
@@ -57,10 +57,7 @@ def set_identity(state: State, command: SetIdentity, envelope: Envelope) -> list
         return [refuse(state, command, envelope, *why)]
     return [
         IdentityDrafted(
-            state.decisions + 1,
-            command.command_id,
-            envelope.fingerprint,
-            envelope.now_us,
+            *head(state, command, envelope),
             state.twin.versions + 1,
             command.identity,
             twin.latest(state.twin).refinement,
@@ -78,10 +75,7 @@ def refine(state: State, command: RefineTwin, envelope: Envelope) -> list[AnyEve
         return [refuse(state, command, envelope, *why)]
     return [
         IdentityRefined(
-            state.decisions + 1,
-            command.command_id,
-            envelope.fingerprint,
-            envelope.now_us,
+            *head(state, command, envelope),
             state.twin.versions + 1,
             identity,
             command.refinement,
@@ -97,10 +91,7 @@ def set_purpose(state: State, command: SetPurpose, envelope: Envelope) -> list[A
         return [refuse(state, command, envelope, *why)]
     return [
         PurposeSet(
-            state.decisions + 1,
-            command.command_id,
-            envelope.fingerprint,
-            envelope.now_us,
+            *head(state, command, envelope),
             state.twin.purposes + 1,
             command.purpose,
             command.note,
@@ -138,10 +129,7 @@ def begin_calibration(
         return [refuse(state, command, envelope, *(why or (MODALITY_NOT_ALLOWED, {})))]
     return [
         CalibrationBegun(
-            state.decisions + 1,
-            command.command_id,
-            envelope.fingerprint,
-            envelope.now_us,
+            *head(state, command, envelope),
             state.twin.draft.version,
             state.twin.calibrations + 1,
             modality,
@@ -176,10 +164,7 @@ def record_sample(state: State, command: RecordSample, envelope: Envelope) -> li
         return [refuse(state, command, envelope, *(why or (NOT_CALIBRATING, {})))]
     return [
         SampleRecorded(
-            state.decisions + 1,
-            command.command_id,
-            envelope.fingerprint,
-            envelope.now_us,
+            *head(state, command, envelope),
             calibration.version,
             calibration.number,
             len(calibration.samples) + 1,
@@ -223,10 +208,7 @@ def sign_off(state: State, command: SignOffTwin, envelope: Envelope) -> list[Any
     status = state.tenant.status
     return [
         TwinSignedOff(
-            state.decisions + 1,
-            command.command_id,
-            envelope.fingerprint,
-            envelope.now_us,
+            *head(state, command, envelope),
             calibration.version,
             calibration.number,
             list(calibration.samples),
@@ -261,10 +243,7 @@ def retire(state: State, command: RetireTwin, envelope: Envelope) -> list[AnyEve
         return [refuse(state, command, envelope, TWIN_UNKNOWN)]
     return [
         TwinRetired(
-            state.decisions + 1,
-            command.command_id,
-            envelope.fingerprint,
-            envelope.now_us,
+            *head(state, command, envelope),
             command.reason,
             envelope.actor,
         )

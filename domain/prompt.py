@@ -17,7 +17,7 @@ from domain import versions
 from domain.refusals import PROMPT_INVALID, TWIN_UNKNOWN
 from domain.refusing import refuse
 from domain.rendering import faults_in_template, render
-from domain.state import Envelope, State
+from domain.state import Envelope, State, head
 
 
 def save(state: State, command: SavePrompt, envelope: Envelope) -> list[AnyEvent]:
@@ -32,10 +32,7 @@ def save(state: State, command: SavePrompt, envelope: Envelope) -> list[AnyEvent
         return [refuse(state, command, envelope, PROMPT_INVALID, _facts(faults[0]))]
     return [
         PromptSaved(
-            state.decisions + 1,
-            command.command_id,
-            envelope.fingerprint,
-            envelope.now_us,
+            *head(state, command, envelope),
             state.prompts.latest + 1,
             expected if base is None else base,
             command.text,
@@ -68,10 +65,7 @@ def _put_in_force(
         return [refuse(state, command, envelope, *stopped)]
     return [
         event(
-            state.decisions + 1,
-            command.command_id,
-            envelope.fingerprint,
-            envelope.now_us,
+            *head(state, command, envelope),
             version,
             state.prompts.active,
             command.reason,

@@ -28,7 +28,7 @@ from contracts.views import TopicsView
 from domain import versions
 from domain.refusals import TOPICS_INVALID, TWIN_UNKNOWN
 from domain.refusing import refuse
-from domain.state import Envelope, State
+from domain.state import Envelope, State, head
 
 CHARS_MAX: Final = 50_000
 PHRASES_MAX: Final = 2_000
@@ -172,10 +172,7 @@ def set_topics(state: State, command: SetTopics, envelope: Envelope) -> list[Any
         return [refuse(state, command, envelope, TOPICS_INVALID, {"field": field, "rule": rule})]
     return [
         TopicsSet(
-            state.decisions + 1,
-            command.command_id,
-            envelope.fingerprint,
-            envelope.now_us,
+            *head(state, command, envelope),
             state.topics.latest + 1,
             expected if base is None else base,
             command.topics,
@@ -194,10 +191,7 @@ def roll_back(state: State, command: RollBackTopics, envelope: Envelope) -> list
         return [refuse(state, command, envelope, *stopped)]
     return [
         TopicsRolledBack(
-            state.decisions + 1,
-            command.command_id,
-            envelope.fingerprint,
-            envelope.now_us,
+            *head(state, command, envelope),
             version,
             state.topics.active,
             command.reason,

@@ -28,7 +28,7 @@ from domain import budget, secret, tenant
 from domain.holds import find_hold
 from domain.refusals import COMMAND_ID_REUSED, Refusal
 from domain.refusing import refuse
-from domain.state import Envelope, State
+from domain.state import Envelope, State, head
 from domain.vault_refusals import (
     SECRET_OPENED_BEFORE,
     SECRET_REOPENED_TOO_OFTEN,
@@ -52,10 +52,7 @@ def put(state: State, command: PutSecret, envelope: Envelope) -> list[AnyEvent]:
         return [refuse(state, command, envelope, TOO_MANY_SECRET_VERSIONS)]
     return [
         SecretPut(
-            state.decisions + 1,
-            command.command_id,
-            envelope.fingerprint,
-            envelope.now_us,
+            *head(state, command, envelope),
             command.name,
             version,
             envelope.sealed,
@@ -84,10 +81,7 @@ def rotate(state: State, command: RotateSecret, envelope: Envelope) -> list[AnyE
     until_us = envelope.now_us + command.overlap_ms * 1_000
     return [
         SecretRotated(
-            state.decisions + 1,
-            command.command_id,
-            envelope.fingerprint,
-            envelope.now_us,
+            *head(state, command, envelope),
             name,
             version,
             envelope.sealed,
@@ -111,10 +105,7 @@ def revoke(state: State, command: RevokeSecret, envelope: Envelope) -> list[AnyE
         return [refuse(state, command, envelope, SECRET_UNUSABLE)]
     return [
         SecretRevoked(
-            state.decisions + 1,
-            command.command_id,
-            envelope.fingerprint,
-            envelope.now_us,
+            *head(state, command, envelope),
             name,
             ended,
             command.reason,
@@ -139,10 +130,7 @@ def open_secret(state: State, command: OpenSecret, envelope: Envelope) -> list[A
         return [refuse(state, command, envelope, TOO_MANY_SECRETS_FOR_CALL)]
     return [
         SecretOpened(
-            state.decisions + 1,
-            command.command_id,
-            envelope.fingerprint,
-            envelope.now_us,
+            *head(state, command, envelope),
             command.name,
             held.version,
             hold.decision,

@@ -7,7 +7,6 @@ they are free.
 """
 
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import msgspec
 from services.embedded.nats_permissions import ROLES
 from services.embedded.nats_server import new_password
 from services.failure import Failure
+from services.identity import private_file
 from services.settings import Settings, password_name
 
 FILE_NAME = "run.json"
@@ -136,16 +136,8 @@ def _is_current(found: RunFile) -> bool:
 def write(data_dir: Path, run: RunFile) -> None:
     """Replace the run file, whole or not at all, readable by its owner only."""
     data_dir.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=data_dir, prefix=".run-")  # mode 0600
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(run), indent=2) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(data_dir / FILE_NAME)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    content = msgspec.json.format(msgspec.json.encode(run), indent=2) + b"\n"
+    private_file.replace(data_dir / FILE_NAME, content)
 
 
 def settings(env: Mapping[str, str]) -> Settings:

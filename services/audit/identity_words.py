@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from contracts import access, account
 from contracts.commit import AnyEvent
-
-
-class Teller(Protocol):
-    """Spells times as the tenant would."""
-
-    def day(self, at_us: int) -> str:
-        """A moment, to the minute."""
-        ...
+from services.audit.teller import Teller
 
 
 def _denied(event: access.CallerRefused, _tell: Teller) -> str:
