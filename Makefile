@@ -11,6 +11,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 GENERATORS := contracts.schema services.query_api.openapi deploy.generate
 # `make test ARGS="tests/domain -k budget"` runs a part.
 ARGS ?=
+# Most tests wait for a server; each process has servers of its own, and a file stays in one.
+AT_ONCE := --numprocesses logical --maxprocesses 4 --dist loadfile
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -21,7 +23,7 @@ run: setup  ## Start everything on this machine, until Ctrl-C
 	@$(BIN)/vito up
 
 test: setup  ## Run the tests, on real servers
-	$(BIN)/python -m pytest -q $(ARGS)
+	$(BIN)/python -m pytest -q $(AT_ONCE) $(ARGS)
 
 check: setup  ## Check format, lint and types
 	$(BIN)/ruff format --check .
