@@ -39,11 +39,15 @@ def refs(node):
                 yield from refs(value)
 
 
+def validator(schema):
+    """What checks values against a schema of the document."""
+    reference = {"$ref": ADDRESS + schema["$ref"]} if "$ref" in schema else schema
+    return Draft202012Validator(reference, registry=REGISTRY, format_checker=FormatChecker())
+
+
 def valid(schema, value):
     """Check a value against a schema of the document."""
-    reference = {"$ref": ADDRESS + schema["$ref"]} if "$ref" in schema else schema
-    validator = Draft202012Validator(reference, registry=REGISTRY, format_checker=FormatChecker())
-    validator.validate(value)
+    validator(schema).validate(value)
 
 
 def test_the_committed_document_is_the_one_that_the_code_makes():
