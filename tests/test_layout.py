@@ -156,7 +156,7 @@ def test_functions_fit_a_screen(path):
             assert lines <= LINES_PER_FUNCTION_MAX, f"{node.name} has {lines} lines"
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+@pytest.mark.parametrize("path", SOURCES + TESTS, ids=name_of)
 def test_files_are_about_one_noun(path):
     """A long file is split by noun, and a drawer for everything is not a noun."""
     lines = len(path.read_text().splitlines())
