@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Each writes its own files, in contracts/ or deploy/.
-GENERATORS := contracts.schema services.query_api.openapi deploy.generate
+GENERATORS := contracts.schema services.http_api.openapi deploy.generate
 # `make test ARGS="tests/domain -k budget"` runs a part.
 ARGS ?=
 # Most tests wait for a server; each process has servers of its own, and a file stays in one.

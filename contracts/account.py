@@ -12,7 +12,7 @@ from typing import Annotated, Final, TypeAlias
 import msgspec
 
 from contracts.access import DAY_US, Email, Hash, PersonId, SecretText
-from contracts.message import Command, Event, Text, UnixUs, whole
+from contracts.message import Command, Event, Note, UnixUs, check_prose, whole
 
 PLATFORM: Final = "platform"
 SESSION_LASTS_MAX_US: Final = 30 * DAY_US
@@ -118,7 +118,11 @@ class LockAccount(Command, frozen=True, kw_only=True):
     """Keep somebody out of everything: no sign-in, and every session ends."""
 
     person: PersonId
-    reason: Text = ""
+    reason: Note = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_prose(reason=self.reason)
 
 
 class UnlockAccount(Command, frozen=True, kw_only=True):

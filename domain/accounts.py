@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from contracts.access import normal_email
 from contracts.account import (
@@ -22,7 +21,6 @@ from contracts.account import (
     UnlockAccount,
     WithdrawAdmin,
 )
-from contracts.commands import AnyCommand
 from contracts.commit import AnyEvent
 from domain import account
 from domain.identity_refusals import (
@@ -39,7 +37,7 @@ from domain.identity_refusals import (
 )
 from domain.refusing import refuse
 from domain.sign_in import closed
-from domain.state import Envelope, State, head
+from domain.state import Decisions, Envelope, State, head
 
 
 def found(state: State, command: FoundPlatform, envelope: Envelope) -> list[AnyEvent]:
@@ -136,21 +134,12 @@ def _is_last_admin(state: State, person: str) -> bool:
     return account.is_admin(state.account, person) and account.active_admins(state.account) == 1
 
 
-GRANTS: Final[Mapping[type[AnyCommand], type[AnyEvent]]] = {
-    FoundPlatform: PlatformFounded,
-    RegisterAccount: AccountRegistered,
-    SetPassword: PasswordSet,
-    GrantAdmin: AdminGranted,
-    WithdrawAdmin: AdminWithdrawn,
-    LockAccount: AccountLocked,
-    UnlockAccount: AccountUnlocked,
-}
-DECIDE: Final[Mapping[type[AnyCommand], Callable[[State, Any, Envelope], list[AnyEvent]]]] = {
-    FoundPlatform: found,
-    RegisterAccount: register,
-    SetPassword: set_password,
-    GrantAdmin: grant_admin,
-    WithdrawAdmin: withdraw_admin,
-    LockAccount: lock,
-    UnlockAccount: unlock,
+COMMANDS: Final[Decisions] = {
+    FoundPlatform: (found, PlatformFounded),
+    RegisterAccount: (register, AccountRegistered),
+    SetPassword: (set_password, PasswordSet),
+    GrantAdmin: (grant_admin, AdminGranted),
+    WithdrawAdmin: (withdraw_admin, AdminWithdrawn),
+    LockAccount: (lock, AccountLocked),
+    UnlockAccount: (unlock, AccountUnlocked),
 }

@@ -1,7 +1,7 @@
 """
 The OpenAPI 3.1 document, made from the same table and models as the server.
 
-    python -m services.query_api.openapi        writes contracts/openapi.json
+    python -m services.http_api.openapi        writes contracts/openapi.json
 
 It is committed, so that a change of the API shows in review; a test compares the two.
 """
@@ -22,9 +22,10 @@ from pydantic.json_schema import models_json_schema
 
 from contracts.message import ID_PATTERN, TENANT_PATTERN
 from domain.refusals import BY_CODE, Refusal
+from services.http_api import probes
 from services.http_door import commands, cross_site, doors, session
 from services.http_door.endpoint import Content, Endpoint
-from services.query_api import parameters, probes, problems
+from services.query_api import parameters, problems
 from services.query_api.call import AnyRoute, Probe
 from services.query_api.parameters import Query
 from services.query_api.problems import Kind
