@@ -21,14 +21,14 @@ from contracts.account import (
 from domain.identity_refusals import SESSION_UNKNOWN, SIGN_IN_BLOCKED
 from services.client.errors import CannotVerify as NotAnswered
 from services.http_door.gate_line import Gate
-from services.http_door.sign_in import CannotVerify, SignInNotPossible
+from services.http_door.opening import CannotVerify, SignInNotPossible
 
 _GRANTED: Final = 200
 _UNAVAILABLE: Final = 503
 
 
 class GateAccounts:
-    """See sign_in.Accounts."""
+    """See opening.Accounts."""
 
     def __init__(self, gate: Gate) -> None:
         self._gate = gate

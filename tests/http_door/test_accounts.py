@@ -4,7 +4,7 @@ import pytest
 
 from contracts.account import PLATFORM, FoundPlatform, IssueLink
 from services.http_door.accounts import GateAccounts
-from services.http_door.sign_in import CannotVerify, SignInNotPossible
+from services.http_door.opening import CannotVerify, SignInNotPossible
 from services.identity.random_secret import generate
 from tests.http_door.doors import Clock
 from tests.http_door.memory_gate import MemoryGate, unverified

@@ -7,12 +7,8 @@ import msgspec
 import pytest
 
 from services.http_door import session
-from services.http_door.sign_in import (
-    BY_EMAIL,
-    SESSION_S,
-    CannotVerify,
-    SignInNotPossible,
-)
+from services.http_door.attempts import BY_NAME
+from services.http_door.opening import SESSION_S, CannotVerify, SignInNotPossible
 from services.identity.random_secret import generate
 from tests.http_door.conftest import OWN
 from tests.http_door.people import NOW_US, bearer, cookie
@@ -245,7 +241,7 @@ async def test_nobody_gets_in_while_nobody_can_be_looked_up(site, ana):
 
 async def test_who_guesses_waits_longer_each_time_and_the_owner_gets_in_afterwards(site, ana):
     """Slowed before a password is compared; Retry-After is exact."""
-    for _ in range(BY_EMAIL.free):
+    for _ in range(BY_NAME.free):
         told(await sign_in(site, WRONG["wrong password"]), 401, "sign_in_refused")
     waits = []
     for _ in range(3):
@@ -257,7 +253,7 @@ async def test_who_guesses_waits_longer_each_time_and_the_owner_gets_in_afterwar
     site.world.clock.pass_s(300)
 
     assert waits == [1, 2, 4]
-    assert site.world.passwords.compared == BY_EMAIL.free + 3
+    assert site.world.passwords.compared == BY_NAME.free + 3
     assert (await sign_in(site)).status == 200
     assert (await sign_in(site)).status == 200
 
@@ -268,12 +264,12 @@ async def test_a_hundred_guesses_at_once_are_a_hundred_guesses(site, ana):
         asyncio.gather(*(sign_in(site, WRONG["wrong password"]) for _ in range(100)))
     )
 
-    assert sorted(answer.status for answer in answers) == [401] * BY_EMAIL.free + [429] * 95
+    assert sorted(answer.status for answer in answers) == [401] * BY_NAME.free + [429] * 95
 
 
 async def test_unknown_addresses_are_slowed_like_known_ones(site, ana):
     """Otherwise whoever is slowed has an account."""
-    for _ in range(BY_EMAIL.free):
+    for _ in range(BY_NAME.free):
         await sign_in(site, WRONG["unknown address"])
 
     told(await sign_in(site, WRONG["unknown address"]), 429, "sign_in_slowed")
