@@ -3,6 +3,7 @@
 from contextlib import asynccontextmanager
 
 import aiohttp
+from msgspec.structs import replace
 
 from services.http_door.oidc_sign_in import CALLBACK_PATH
 from services.http_door.wiring import ExternalTokens
@@ -16,8 +17,12 @@ PUBLIC_URL = "https://twins.example"
 
 
 @asynccontextmanager
-async def issued_site(dsn, **variables):
-    """The site and its issuer; its address is known to the issuer as PUBLIC_URL."""
+async def issued_site(dsn, *, in_browser=False, **variables):
+    """
+    The site and its issuer, which knows it as PUBLIC_URL; *in_browser*: by its real address.
+
+    A browser finds the issuer on another site: localhost, while ours is 127.0.0.1.
+    """
     issuer = Issuer()
     await issuer.start()
     world = World()
@@ -43,6 +48,12 @@ async def issued_site(dsn, **variables):
             )
             world.external, world.codes = ExternalTokens(oidc.verifier), oidc.codes
             async with standing(dsn, world) as site:
+                if in_browser:
+                    address = f"{site.url}{CALLBACK_PATH}"
+                    oidc.codes._client = replace(oidc.codes._client, redirect_url=address)
+                    authorize = issuer.discovery["authorization_endpoint"]
+                    elsewhere = authorize.replace("127.0.0.1", "localhost")
+                    issuer.discovery["authorization_endpoint"] = elsewhere
                 yield site, issuer
     finally:
         await issuer.stop()

@@ -66,6 +66,9 @@ async def test_whoever_was_never_invited_is_nobody(place, who):
     answer = await site.get("/v1/me", bearer(issuer.token(email=email)))
 
     assert "account here" in told(answer, 401, "key_refused").detail
+    if who == "unprintable":
+        # The tables cannot even be asked for it.
+        assert site.world.directory.asked == []
 
 
 async def test_an_account_without_a_twin_sees_no_twin(place):
