@@ -59,6 +59,8 @@ class Accounts(Protocol):
 
     async def count_failure(self, person: str) -> None: ...
 
+    async def rehash_password(self, person: str, old_hash: str, new_hash: str) -> None: ...
+
 
 class Opened(NamedTuple):
     """A session that was opened: the cookie's text, and until when."""

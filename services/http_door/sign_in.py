@@ -169,15 +169,22 @@ class SignIn:
         email = said.email.strip().lower()
         address = self.attempts.begin(request, email)
         account = await asked(self._parts.directory.account_by_email(said.email))
-        is_right = await self._is_right(account, said.password)
-        if account is None or not is_right or not self._is_usable(account):
-            if account is not None and not is_right:
+        verified = await self._verified(account, said.password)
+        if account is None or not verified.is_right or not self._is_usable(account):
+            if account is not None and not verified.is_right:
                 # Afterwards, so that it takes no time that an unknown address would not take.
                 self.opening.note(self._parts.accounts.count_failure(account.person))
             logs.get().warning("sign_in_refused", how="password", remote=address)
             raise refused()
         self.attempts.was_right(address, email)
-        return await self._opened(request, account.person, link=None)
+        response = await self._opened(request, account.person, link=None)
+        if verified.rehashed is not None:
+            self.opening.note(
+                self._parts.accounts.rehash_password(
+                    account.person, account.password_hash, verified.rehashed
+                )
+            )
+        return response
 
     async def _with_link(self, request: web.Request) -> web.StreamResponse:
         cross_site.check_origin(request, must_say=False)
@@ -194,14 +201,14 @@ class SignIn:
     def _is_usable(self, account: AccountRecord) -> bool:
         return not account.locked and self._parts.clock() >= account.blocked_until_us
 
-    async def _is_right(self, account: AccountRecord | None, password: str) -> bool:
+    async def _verified(self, account: AccountRecord | None, password: str) -> Verified:
         """Compare a password; of nobody, or of who has none, with one that is never right."""
         kept = account.password_hash if account is not None else ""
         if self._waiting >= HASHES_WAITING_MAX:
             raise HttpProblem(OVERLOADED, "Too many people are signing in.")
         self._waiting += 1
         try:
-            return (await self._parts.passwords.verify(password, kept)).is_right
+            return await self._parts.passwords.verify(password, kept)
         finally:
             self._waiting -= 1
 

@@ -31,7 +31,8 @@ PAGE: Final = Endpoint(
 )
 
 _STYLE: Final = """
-body { font: 16px/1.5 system-ui, sans-serif; margin: 15vh auto; max-width: 22rem; padding: 0 1rem }
+:root { color-scheme: light dark }
+body { font: 16px/1.5 system-ui, sans-serif; margin: 8vh auto; max-width: 22rem; padding: 0 1rem }
 label, input, button, a { display: block; width: 100%; box-sizing: border-box; font: inherit }
 input, button, a { padding: .5rem; margin: .25rem 0 1rem }
 a { border: 1px solid; border-radius: .25rem; color: inherit; text-align: center }

@@ -1,5 +1,7 @@
 """The doors of a test's server, with everything that they need in memory."""
 
+from msgspec.structs import replace
+
 from services.http_door.authentication import Identity
 from services.http_door.doors import Doors
 from services.http_door.opening import SignInNotPossible
@@ -53,6 +55,11 @@ class FakeAccounts:
 
     async def count_failure(self, person):
         self.failures.append(person)
+
+    async def rehash_password(self, person, old_hash, new_hash):
+        found = self.directory.accounts[person]
+        assert found.password_hash == old_hash
+        self.directory.accounts[person] = replace(found, password_hash=new_hash)
 
 
 class World:

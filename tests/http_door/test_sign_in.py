@@ -9,8 +9,10 @@ import pytest
 from services.http_door import session
 from services.http_door.attempts import BY_NAME
 from services.http_door.opening import SESSION_S, CannotVerify, SignInNotPossible
+from services.identity.passwords import Passwords
 from services.identity.random_secret import generate
-from tests.http_door.conftest import OWN
+from tests.http_door.conftest import OWN, standing
+from tests.http_door.doors import World
 from tests.http_door.people import NOW_US, bearer, cookie
 from tests.http_door.test_commands import told
 from tests.query_api.conftest import KEY, soon
@@ -117,6 +119,30 @@ async def test_a_wrong_password_is_counted_in_the_log_afterwards(site, ana):
     await asyncio.sleep(0)
 
     assert site.world.accounts.failures == ["ana"]
+
+
+async def test_a_weak_hash_is_made_stronger_when_its_password_is_shown(two_twins):
+    """With real hashing: after the sign-in, once, and every session stays."""
+    world = World()
+    world.passwords = Passwords(memory_kib=64, iterations=2)
+    weak = await Passwords(memory_kib=64, iterations=1).hash(PASSWORD)
+    async with standing(two_twins, world) as site:
+        site.world.directory.add_person("ana", {OWN: "editor"})
+        accounts = site.world.directory.accounts
+        accounts["ana"] = msgspec.structs.replace(accounts["ana"], password_hash=weak)
+        earlier = cookie(site.world.directory.add_session("ana"))
+        told(await sign_in(site, WRONG["wrong password"]), 401, "sign_in_refused")
+        assert accounts["ana"].password_hash == weak
+        kept = []
+        for _ in range(2):
+            assert (await sign_in(site)).status == 200
+            await asyncio.sleep(0)
+            kept.append(accounts["ana"].password_hash)
+
+        assert kept[0] != weak
+        assert kept[0] == kept[1]
+        assert "t=2" in kept[0]
+        assert (await site.get("/v1/me", earlier)).status == 200
 
 
 @pytest.mark.parametrize(
