@@ -179,6 +179,7 @@ _ALL: Final[tuple[AnyCommand, ...]] = (
         command_id="c-2", person=PERSON, email="ana@example.com", password_hash=ARGON2ID
     ),
     account.SetPassword(command_id="c-3", person=PERSON, password_hash=ARGON2ID, keep_session=HASH),
+    account.RehashPassword(command_id="c-12", person=PERSON, password_hash=ARGON2ID, replaces=HASH),
     account.IssueLink(command_id="c-4", person=PERSON, secret_hash=HASH, expires_at_us=AT_US),
     account.OpenSession(
         command_id="c-5",

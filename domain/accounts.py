@@ -14,9 +14,11 @@ from contracts.account import (
     FoundPlatform,
     GrantAdmin,
     LockAccount,
+    PasswordRehashed,
     PasswordSet,
     PlatformFounded,
     RegisterAccount,
+    RehashPassword,
     SetPassword,
     UnlockAccount,
     WithdrawAdmin,
@@ -32,6 +34,7 @@ from domain.identity_refusals import (
     LAST_ADMIN,
     NOT_AN_ADMIN,
     NOT_LOCKED,
+    PASSWORD_CHANGED,
     PLATFORM_EXISTS,
     TOO_MANY_ACCOUNTS,
 )
@@ -81,6 +84,17 @@ def set_password(state: State, command: SetPassword, envelope: Envelope) -> list
         PasswordSet(*decided, command.person, command.password_hash, envelope.actor),
         *closed(decided, command.person, others, "the password was changed", envelope.actor),
     ]
+
+
+def rehash_password(state: State, command: RehashPassword, envelope: Envelope) -> list[AnyEvent]:
+    """Keep another hash, unless the password was changed since the old one was read."""
+    found = state.account.accounts.get(command.person)
+    if found is None:
+        return [refuse(state, command, envelope, ACCOUNT_UNKNOWN)]
+    if found.password != command.replaces.hex():
+        return [refuse(state, command, envelope, PASSWORD_CHANGED)]
+    decided = head(state, command, envelope)
+    return [PasswordRehashed(*decided, command.person, command.password_hash, envelope.actor)]
 
 
 def grant_admin(state: State, command: GrantAdmin, envelope: Envelope) -> list[AnyEvent]:
@@ -138,6 +152,7 @@ COMMANDS: Final[Decisions] = {
     FoundPlatform: (found, PlatformFounded),
     RegisterAccount: (register, AccountRegistered),
     SetPassword: (set_password, PasswordSet),
+    RehashPassword: (rehash_password, PasswordRehashed),
     GrantAdmin: (grant_admin, AdminGranted),
     WithdrawAdmin: (withdraw_admin, AdminWithdrawn),
     LockAccount: (lock, AccountLocked),

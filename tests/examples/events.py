@@ -160,6 +160,7 @@ EVENTS = [
     account.PlatformFounded(*HEAD, PERSON, "ana@example.com", "operator"),
     account.AccountRegistered(*HEAD, PERSON, "ana@example.com", ARGON2ID, "person_ana-1"),
     account.PasswordSet(*HEAD, PERSON, ARGON2ID, "person_ana-1"),
+    account.PasswordRehashed(*HEAD, PERSON, ARGON2ID, "operator"),
     account.LinkIssued(*HEAD, PERSON, HASH, AT_US, "operator"),
     account.SessionOpened(*HEAD, PERSON, HASH, AT_US, "Firefox 140", HASH, "person_ana-1"),
     account.SessionsClosed(*HEAD, PERSON, [HASH], "signed out", "person_ana-1"),
