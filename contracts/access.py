@@ -17,7 +17,17 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
 
-from contracts.message import ID_PATTERN, NAME_PATTERN, Command, Event, Text, UnixUs, whole
+from contracts.message import (
+    ID_PATTERN,
+    NAME_PATTERN,
+    Command,
+    Event,
+    Note,
+    UnixUs,
+    check_prose,
+    prose,
+    whole,
+)
 
 Role: TypeAlias = Literal["viewer", "editor", "approver", "owner"]
 Scope: TypeAlias = Literal["calls", "agent", "read", "mint", "ingest"]
@@ -112,7 +122,11 @@ class RemoveMember(Command, frozen=True, kw_only=True):
     """End a membership. The last Owner stays."""
 
     person: PersonId
-    reason: Text = ""
+    reason: Note = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_prose(reason=self.reason)
 
 
 class IssueKey(Command, frozen=True, kw_only=True):
@@ -147,7 +161,11 @@ class RevokeKey(Command, frozen=True, kw_only=True):
     """End an API key at once."""
 
     key_id: KeyId
-    reason: Text = ""
+    reason: Note = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_prose(reason=self.reason)
 
 
 class BreakGlass(Command, frozen=True, kw_only=True):
@@ -157,8 +175,12 @@ class BreakGlass(Command, frozen=True, kw_only=True):
     It opens questions only: it lets nobody change anything.
     """
 
-    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+    reason: Annotated[str, prose(500, min_length=1)]
     ttl_s: Annotated[int, msgspec.Meta(ge=60, le=GLASS_LASTS_MAX_S)] = 900
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_prose(reason=self.reason)
 
 
 AccessCommand: TypeAlias = (

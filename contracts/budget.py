@@ -22,10 +22,13 @@ from contracts.message import (
     Modality,
     Name,
     Nanos,
+    Note,
     Part,
     ReservationId,
-    Text,
     UnixUs,
+    check_lines,
+    check_prose,
+    line,
     refuse_spelling,
 )
 from contracts.usage import Units, Usage
@@ -36,6 +39,7 @@ TtlMs: TypeAlias = Annotated[
 CallOutcome: TypeAlias = Literal["completed", "cut_off", "failed"]
 CallPurpose: TypeAlias = Literal["live", "calibration"]
 AUTHORIZATIONS_PER_MESSAGE_MAX = 256
+VENDOR_REF_CHARS_MAX = 128
 
 # All names of a message in one match; a space is in none of them. See `contracts.message`.
 _is_call = re.compile(f"{ID_PATTERN} {NAME_PATTERN} {NAME_PATTERN} {ID_PATTERN}").fullmatch
@@ -98,7 +102,14 @@ class SettleCall(HoldCommand, frozen=True, kw_only=True):
 
     usage: Usage
     outcome: CallOutcome = "completed"
-    vendor_ref: Annotated[str, msgspec.Meta(max_length=128)] = ""
+    vendor_ref: Annotated[str, line(VENDOR_REF_CHARS_MAX, min_length=0)] = ""
+
+    def __post_init__(self) -> None:
+        # On the hot path: super() and check_lines() would cost as much as the rest.
+        if _is_about_hold(f"{self.command_id} {self.reservation_id}") is None:
+            refuse_spelling(self)
+        if not self.vendor_ref.isprintable():
+            check_lines(vendor_ref=self.vendor_ref)
 
 
 class ExtendCall(HoldCommand, frozen=True, kw_only=True):
@@ -111,14 +122,24 @@ class ExtendCall(HoldCommand, frozen=True, kw_only=True):
 class ReleaseCall(HoldCommand, frozen=True, kw_only=True):
     """The vendor was never called: give the hold back."""
 
-    reason: Text = ""
+    reason: Note = ""
+
+    def __post_init__(self) -> None:
+        if _is_about_hold(f"{self.command_id} {self.reservation_id}") is None:
+            refuse_spelling(self)
+        if not self.reason.isprintable():
+            check_prose(reason=self.reason)
 
 
 class TopUpCredits(Command, frozen=True, kw_only=True):
     """Add prepaid credits. They last until spent and are used after the month's limit."""
 
     amount_nanos: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000_000_000)]
-    reason: Text = ""
+    reason: Note = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_prose(reason=self.reason)
 
 
 BudgetCommand: TypeAlias = AuthorizeCall | SettleCall | ExtendCall | ReleaseCall | TopUpCredits

@@ -11,7 +11,14 @@ from typing import Annotated, Final, TypeAlias
 import msgspec
 
 from contracts.message import Reply, Version, check_prose
-from contracts.prompt import VARIABLES_MAX, PromptText, VariableName, Variables, VariableValue
+from contracts.prompt import (
+    VARIABLES_MAX,
+    PromptText,
+    VariableName,
+    Variables,
+    VariableValue,
+    check_variables,
+)
 
 CHECKED_CHARS_MAX: Final = 4_000
 FINDINGS_MAX: Final = 100
@@ -43,6 +50,7 @@ class PreviewPrompt(Question, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.text is not None:
             check_prose(text=self.text)
+            check_variables(self.variables)
             if self.version is not None:
                 raise ValueError("`version` or `text`, not both")
         elif self.variables:

@@ -14,7 +14,18 @@ from typing import Any, Final, get_args
 
 import msgspec
 
-from contracts import budget, bundle, commands, commit, questions, replies, secret, subjects, views
+from contracts import (
+    budget,
+    bundle,
+    commands,
+    commit,
+    examples,
+    questions,
+    replies,
+    secret,
+    subjects,
+    views,
+)
 
 ASYNCAPI_PATH: Final = Path(__file__).with_name("asyncapi.json")
 SCHEMAS_PATH: Final = Path(__file__).with_name("schemas.json")
@@ -72,6 +83,7 @@ def asyncapi() -> dict[str, Any]:
     components["Decisions"] = _list_of("Decision", "one decision for each authorisation, in order")
     names = [message.__name__ for message in MESSAGES]
     described = {message.__name__: message.__doc__ for message in MESSAGES}
+    shown = {command.__name__: examples.shown(command) for command in commands.NOUN_AND_VERB}
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -99,7 +111,7 @@ def asyncapi() -> dict[str, Any]:
         },
         "components": {
             "messages": {
-                **{name: _message(name, described[name]) for name in names},
+                **{name: _message(name, described[name], shown.get(name)) for name in names},
                 "AuthorizeCalls": _message("AuthorizeCalls", many),
                 "Decisions": _message("Decisions", "One decision for each authorisation."),
                 "Commit": _commit_message(),
@@ -123,9 +135,10 @@ def _list_of(name: str, description: str) -> dict[str, Any]:
     }
 
 
-def _message(name: str, doc: str | None) -> dict[str, Any]:
+def _message(name: str, doc: str | None, example: dict[str, Any] | None = None) -> dict[str, Any]:
     text = " ".join((doc or "").split())
     return {
+        **({} if example is None else {"examples": [{"payload": example}]}),
         "name": name,
         "summary": text.split(". ")[0].rstrip("."),
         "description": text,

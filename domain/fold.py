@@ -29,26 +29,8 @@ from contracts.budget import (
 )
 from contracts.commit import AnyEvent
 from contracts.data_key import DataKeyRotated
-from contracts.deployment import (
-    DeploymentChanged,
-    DeploymentCreated,
-    DeploymentDisabled,
-    DeploymentEnabled,
-    DeploymentEvent,
-    DisclosureSet,
-    VisitorAdmitted,
-)
-from contracts.knowledge import (
-    IngestionBegun,
-    IngestionFailed,
-    KnowledgeEvent,
-    SourceAdded,
-    SourceApproved,
-    SourceIngested,
-    SourceRejected,
-    SourceRetired,
-    SourceSubmitted,
-)
+from contracts.deployment import DeploymentEvent
+from contracts.knowledge import KnowledgeEvent
 from contracts.policy import PolicySet
 from contracts.price_book import PriceBookSet
 from contracts.prompt import (
@@ -348,20 +330,6 @@ _EVOLVE: dict[type[AnyEvent], Callable[[State, Any], None]] = {
     SampleRecorded: _sample_recorded,
     TwinSignedOff: _signed_off,
     TwinRetired: _tenant_changed,
-    DeploymentCreated: _distributed,
-    DeploymentChanged: _distributed,
-    DisclosureSet: _distributed,
-    DeploymentEnabled: _distributed,
-    DeploymentDisabled: _distributed,
-    VisitorAdmitted: _distributed,
-    SourceAdded: _curated,
-    SourceSubmitted: _curated,
-    IngestionBegun: _curated,
-    SourceIngested: _curated,
-    IngestionFailed: _curated,
-    SourceApproved: _curated,
-    SourceRejected: _curated,
-    SourceRetired: _curated,
     TenantErased: _tenant_erased,
     SecretPut: _secret_stored,
     SecretRotated: _secret_stored,
@@ -372,6 +340,8 @@ _EVOLVE: dict[type[AnyEvent], Callable[[State, Any], None]] = {
     PeriodOpened: _period_opened,
     MeterLimitsSet: _changes_nothing,
     RefusalsCounted: _changes_nothing,
+    **dict.fromkeys(get_args(DeploymentEvent), _distributed),
+    **dict.fromkeys(get_args(KnowledgeEvent), _curated),
     **dict.fromkeys(get_args(AccessDecision), _access_changed),
     **dict.fromkeys(get_args(AccountEvent), _account_changed),
 }

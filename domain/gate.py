@@ -11,8 +11,7 @@ Rules that span two aggregates read the sibling's state, because one writer hold
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from contracts.access import CallerRefused
 from contracts.account import PLATFORM, FoundPlatform
@@ -34,48 +33,8 @@ from contracts.budget import (
 from contracts.commands import NOUN_AND_VERB, AnyCommand
 from contracts.commit import AnyEvent
 from contracts.data_key import DataKeyRotated, RewrapDataKey, RotateDataKey
-from contracts.deployment import (
-    ChangeDeployment,
-    CreateDeployment,
-    DeploymentChanged,
-    DeploymentCreated,
-    DeploymentDisabled,
-    DeploymentEnabled,
-    DisableDeployment,
-    DisclosureSet,
-    EnableDeployment,
-    MintVisitor,
-    SetDisclosure,
-    VisitorAdmitted,
-)
-from contracts.knowledge import (
-    AddSource,
-    ApproveSource,
-    BeginIngestion,
-    IngestionBegun,
-    IngestionFailed,
-    RejectSource,
-    ReportFailed,
-    ReportIngested,
-    RetireSource,
-    SourceAdded,
-    SourceApproved,
-    SourceIngested,
-    SourceRejected,
-    SourceRetired,
-    SourceSubmitted,
-    SubmitSource,
-)
 from contracts.policy import PolicySet, SetPolicy
 from contracts.price_book import PriceBookSet, SetPriceBook
-from contracts.prompt import (
-    ActivatePrompt,
-    PromptActivated,
-    PromptRolledBack,
-    PromptSaved,
-    RollBackPrompt,
-    SavePrompt,
-)
 from contracts.secret import (
     OpenSecret,
     PutSecret,
@@ -95,23 +54,6 @@ from contracts.tenant import (
     TenantProvisioned,
     TenantResumed,
     TenantSuspended,
-)
-from contracts.topics import RollBackTopics, SetTopics, TopicsRolledBack, TopicsSet
-from contracts.twin import (
-    BeginCalibration,
-    CalibrationBegun,
-    IdentityDrafted,
-    IdentityRefined,
-    PurposeSet,
-    RecordSample,
-    RefineTwin,
-    RetireTwin,
-    SampleRecorded,
-    SetIdentity,
-    SetPurpose,
-    SignOffTwin,
-    TwinRetired,
-    TwinSignedOff,
 )
 from domain import (
     accounts,
@@ -140,7 +82,7 @@ from domain.refusals import (
     TWIN_RETIRED,
 )
 from domain.refusing import refuse
-from domain.state import Envelope, State
+from domain.state import Decide, Envelope, State
 
 
 def due(state: State, now_us: int) -> list[AnyEvent]:
@@ -219,7 +161,23 @@ def _can_decide(command: AnyCommand, event: memory.Decided) -> bool:
             return type(event) is _GRANTS[type(command)]
 
 
+# Nouns that keep a table of their own, beside the rules; nothing of the last ones changes once a
+# twin is retired.
+_OF_THE_PLATFORM: Final = (accounts.COMMANDS, sign_in.COMMANDS)
+_OF_PEOPLE: Final = (membership.COMMANDS, api_keys.COMMANDS)
+_UNTIL_RETIRED: Final = (
+    prompt.COMMANDS,
+    topics.COMMANDS,
+    onboarding.COMMANDS,
+    distribution.COMMANDS,
+    curation.COMMANDS,
+)
 _GRANTS: dict[type[AnyCommand], type[AnyEvent]] = {
+    **{
+        kind: granted
+        for noun in (*_OF_THE_PLATFORM, *_OF_PEOPLE, *_UNTIL_RETIRED)
+        for kind, (_, granted) in noun.items()
+    },
     AuthorizeCall: CallAuthorized,
     SettleCall: CallSettled,
     ExtendCall: HoldExtended,
@@ -230,36 +188,6 @@ _GRANTS: dict[type[AnyCommand], type[AnyEvent]] = {
     ResumeTenant: TenantResumed,
     SetPolicy: PolicySet,
     SetPriceBook: PriceBookSet,
-    **membership.GRANTS,
-    **api_keys.GRANTS,
-    **accounts.GRANTS,
-    **sign_in.GRANTS,
-    SavePrompt: PromptSaved,
-    ActivatePrompt: PromptActivated,
-    RollBackPrompt: PromptRolledBack,
-    SetTopics: TopicsSet,
-    RollBackTopics: TopicsRolledBack,
-    SetIdentity: IdentityDrafted,
-    SetPurpose: PurposeSet,
-    RefineTwin: IdentityRefined,
-    BeginCalibration: CalibrationBegun,
-    RecordSample: SampleRecorded,
-    SignOffTwin: TwinSignedOff,
-    RetireTwin: TwinRetired,
-    CreateDeployment: DeploymentCreated,
-    ChangeDeployment: DeploymentChanged,
-    SetDisclosure: DisclosureSet,
-    EnableDeployment: DeploymentEnabled,
-    DisableDeployment: DeploymentDisabled,
-    MintVisitor: VisitorAdmitted,
-    AddSource: SourceAdded,
-    SubmitSource: SourceSubmitted,
-    BeginIngestion: IngestionBegun,
-    ReportIngested: SourceIngested,
-    ReportFailed: IngestionFailed,
-    ApproveSource: SourceApproved,
-    RejectSource: SourceRejected,
-    RetireSource: SourceRetired,
     EraseTenant: TenantErased,
     PutSecret: SecretPut,
     RotateSecret: SecretRotated,
@@ -270,8 +198,6 @@ _GRANTS: dict[type[AnyCommand], type[AnyEvent]] = {
 # Nothing of them is in the log: they change nothing that a twin is.
 NOT_DECIDED: Final = (RewrapDataKey,)
 
-_Decide: TypeAlias = Callable[[State, Any, Envelope], list[AnyEvent]]
-
 
 def decide(state: State, command: AnyCommand, envelope: Envelope) -> list[AnyEvent]:
     """
@@ -279,14 +205,14 @@ def decide(state: State, command: AnyCommand, envelope: Envelope) -> list[AnyEve
 
     The caller has applied what is `due` at this time and has found the command not `known`.
     """
-    is_misplaced = (state.name == PLATFORM) is not (type(command) in _OF_THE_PLATFORM)
+    is_misplaced = (state.name == PLATFORM) is not (type(command) in _PLATFORM_ONLY)
     if is_misplaced and type(command) not in _OF_EVERY_LOG:
         why = RESERVED_NAME if state.name == PLATFORM else NOT_THE_PLATFORM
         return [refuse(state, command, envelope, why)]
     return _DECIDE[type(command)](state, command, envelope)
 
 
-def _until_retired(decides: _Decide) -> _Decide:
+def _until_retired(decides: Decide) -> Decide:
     """Refuse what would still change a retired twin; what its open calls cost is not of these."""
 
     def decide_or_refuse(state: State, command: Any, envelope: Envelope) -> list[AnyEvent]:
@@ -297,47 +223,27 @@ def _until_retired(decides: _Decide) -> _Decide:
     return decide_or_refuse
 
 
-_DECIDE: dict[type[AnyCommand], _Decide] = {
+_DECIDE: dict[type[AnyCommand], Decide] = {
+    **{
+        kind: decides
+        for noun in (*_OF_THE_PLATFORM, *_OF_PEOPLE)
+        for kind, (decides, _) in noun.items()
+    },
+    **{
+        kind: _until_retired(decides)
+        for noun in _UNTIL_RETIRED
+        for kind, (decides, _) in noun.items()
+    },
     AuthorizeCall: authorize.authorize,
     SettleCall: holds.settle,
     ExtendCall: holds.extend,
     ReleaseCall: holds.release,
     TopUpCredits: _until_retired(governance.top_up),
     ProvisionTenant: governance.provision,
-    **membership.DECIDE,
-    **api_keys.DECIDE,
-    **accounts.DECIDE,
-    **sign_in.DECIDE,
-    SavePrompt: _until_retired(prompt.save),
-    ActivatePrompt: _until_retired(prompt.activate),
-    RollBackPrompt: _until_retired(prompt.roll_back),
-    SetTopics: _until_retired(topics.set_topics),
-    RollBackTopics: _until_retired(topics.roll_back),
     SuspendTenant: _until_retired(governance.suspend),
     ResumeTenant: _until_retired(governance.resume),
     SetPolicy: _until_retired(governance.set_policy),
     SetPriceBook: _until_retired(governance.set_price_book),
-    SetIdentity: _until_retired(onboarding.set_identity),
-    SetPurpose: _until_retired(onboarding.set_purpose),
-    RefineTwin: _until_retired(onboarding.refine),
-    BeginCalibration: _until_retired(onboarding.begin_calibration),
-    RecordSample: _until_retired(onboarding.record_sample),
-    SignOffTwin: _until_retired(onboarding.sign_off),
-    RetireTwin: _until_retired(onboarding.retire),
-    CreateDeployment: _until_retired(distribution.create),
-    ChangeDeployment: _until_retired(distribution.change),
-    SetDisclosure: _until_retired(distribution.set_disclosure),
-    EnableDeployment: _until_retired(distribution.enable),
-    DisableDeployment: _until_retired(distribution.disable),
-    MintVisitor: _until_retired(distribution.mint),
-    AddSource: _until_retired(curation.add),
-    SubmitSource: _until_retired(curation.submit),
-    BeginIngestion: _until_retired(curation.begin_ingestion),
-    ReportIngested: _until_retired(curation.report_ingested),
-    ReportFailed: _until_retired(curation.report_failed),
-    ApproveSource: _until_retired(curation.approve),
-    RejectSource: _until_retired(curation.reject),
-    RetireSource: _until_retired(curation.retire),
     # Of a retired twin as well: it is how one ends for good.
     EraseTenant: governance.erase,
     PutSecret: _until_retired(vault.put),
@@ -346,7 +252,7 @@ _DECIDE: dict[type[AnyCommand], _Decide] = {
     OpenSecret: vault.open_secret,
     RotateDataKey: governance.rotate_key,
 }
-_OF_THE_PLATFORM = frozenset((*accounts.DECIDE, *sign_in.DECIDE))
+_PLATFORM_ONLY = frozenset(kind for noun in _OF_THE_PLATFORM for kind in noun)
 # The accounts are sealed as well, with a key of their own.
 _OF_EVERY_LOG = frozenset((RotateDataKey,))
 

@@ -7,6 +7,8 @@ new samples. A retired twin gets nothing: `domain.gate` refuses for all nouns al
 
 from __future__ import annotations
 
+from typing import Final
+
 from contracts.access import OPERATOR, kind_of
 from contracts.budget import AuthorizeCall
 from contracts.commit import AnyEvent
@@ -46,7 +48,7 @@ from domain.refusals import (
     Refusal,
 )
 from domain.refusing import refuse
-from domain.state import Envelope, State, head
+from domain.state import Decisions, Envelope, State, head
 
 _Why = tuple[Refusal, dict[str, int | str]]
 
@@ -268,3 +270,14 @@ def why_no_sample(state: State, command: AuthorizeCall) -> _Why | None:
         samples = twin.usable_samples(calibration)
         return SAMPLES_EXHAUSTED, {"samples": samples, "calls": len(calibration.calls)}
     return None
+
+
+COMMANDS: Final[Decisions] = {
+    SetIdentity: (set_identity, IdentityDrafted),
+    SetPurpose: (set_purpose, PurposeSet),
+    RefineTwin: (refine, IdentityRefined),
+    BeginCalibration: (begin_calibration, CalibrationBegun),
+    RecordSample: (record_sample, SampleRecorded),
+    SignOffTwin: (sign_off, TwinSignedOff),
+    RetireTwin: (retire, TwinRetired),
+}

@@ -19,12 +19,12 @@ import msgspec
 from aiohttp import web
 from pydantic import Field
 
-from contracts.budget import AuthorizeCall, ExtendCall, ReleaseCall, SettleCall, TopUpCredits
+from contracts import examples
+from contracts.budget import AuthorizeCall, ExtendCall
 from contracts.commands import NOUN_AND_VERB, AnyCommand
 from contracts.message import ID_PATTERN
 from contracts.replies import Decision, OpenedSecret, Receipt
 from contracts.secret import OpenSecret
-from contracts.tenant import ResumeTenant, SuspendTenant
 from domain import refusals
 from services import logs
 from services.client.errors import CannotVerify, MalformedCommand
@@ -53,7 +53,13 @@ REPLAYED_HEADER: Final = "Idempotency-Replayed"
 # What a command may be refused with; which of them, `code` says.
 REFUSALS: Final = (402, 403, 404, 409, 410, 422, 429, 503)
 # What the door itself asks when somebody signs in; asked by others it would be a way around that.
-OPERATORS_ONLY: Final = frozenset({("account", "open_session"), ("account", "sign_in_failed")})
+OPERATORS_ONLY: Final = frozenset(
+    {
+        ("account", "open_session"),
+        ("account", "sign_in_failed"),
+        ("account", "rehash_password"),
+    }
+)
 # Who is invited is no member yet; everything else about a twin is none of a stranger's business.
 ACCEPT: Final = ("access", "accept")
 _IS_KEY: Final = re.compile(ID_PATTERN)
@@ -71,26 +77,6 @@ _MONEY: Final = (
     "remaining_nanos",
 )
 _MS: Final = 1_000
-
-
-# For the document; a test sends each of them.
-EXAMPLES: Final[dict[type[AnyCommand], Json]] = {
-    AuthorizeCall: {
-        "modality": "text",
-        "provider_id": "openai",
-        "sku": "gpt-4o-mini",
-        "estimate": {"input_tokens": 400, "output_tokens": 200},
-    },
-    SettleCall: {
-        "reservation_id": "cantor.42",
-        "usage": {"input_tokens": 388, "output_tokens": 151},
-    },
-    ExtendCall: {"reservation_id": "cantor.42", "estimate": {"stream_ms": 60_000}},
-    ReleaseCall: {"reservation_id": "cantor.42", "reason": "the visitor has left"},
-    TopUpCredits: {"amount_nanos": 25_000_000_000, "reason": "invoice 4711"},
-    SuspendTenant: {"reason": "under review"},
-    ResumeTenant: {"reason": "reviewed"},
-}
 
 
 class CommandProblem(Problem):
@@ -122,7 +108,7 @@ def endpoint_of(command: type[AnyCommand]) -> Endpoint:
         summary=doc.split(". ")[0].rstrip(".") + ".",
         answer=_ANSWERS.get(command, Receipt),
         body=command,
-        example=EXAMPLES.get(command),
+        example=_without_id(examples.shown(command)),
         problems=(
             MALFORMED_COMMAND,
             IDEMPOTENCY_KEY_MISSING,
@@ -139,6 +125,10 @@ def endpoint_of(command: type[AnyCommand]) -> Endpoint:
         needs_key=True,
         for_strangers=(noun, verb) == ACCEPT,
     )
+
+
+def _without_id(fields: Json) -> Json:
+    return {name: value for name, value in fields.items() if name != "command_id"}
 
 
 # In the order of the contracts.

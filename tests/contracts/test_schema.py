@@ -95,6 +95,16 @@ class TestAsyncApi:
             assert f"{noun}.{verb}" in self.DOCUMENT["operations"]
         assert subjects.push("{tenant}") in addresses
 
+    @pytest.mark.parametrize("command", NOUN_AND_VERB, ids=lambda command: command.__name__)
+    def test_every_command_has_an_example_that_is_one(self, command):
+        """Somebody will copy it: by the schema beside it, and as the gate reads it."""
+        (example,) = self.DOCUMENT["components"]["messages"][command.__name__]["examples"]
+        reference = {"$ref": f"#/components/schemas/{command.__name__}"}
+        everything = {"components": self.DOCUMENT["components"]}
+
+        jsonschema.Draft202012Validator({**everything, **reference}).validate(example["payload"])
+        assert msgspec.json.decode(json.dumps(example["payload"]), type=command)
+
     def test_a_list_of_authorisations_is_documented(self):
         """One message may hold up to 256 of them; its reply is a list in the same order."""
         channels = self.DOCUMENT["channels"]

@@ -5,8 +5,8 @@ import secrets
 import msgspec
 
 from contracts.commands import NOUN_AND_VERB
+from services.http_api import openapi
 from services.http_door.visitors import MINT
-from services.query_api import openapi
 from services.query_api.routes import ROUTES
 from tests.examples import COMMANDS
 

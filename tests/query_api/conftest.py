@@ -16,9 +16,9 @@ from psycopg import sql
 from yarl import URL
 
 from services import logs
+from services.http_api import server
+from services.http_api.app import Limits
 from services.migrations import prepare_database
-from services.query_api import server
-from services.query_api.app import Limits
 from services.query_api.keys import BearerKey
 from services.query_api.lag import HeadsUnknown
 from services.query_api.read_side import PoolLimits, ReadSide

@@ -5,7 +5,7 @@ from urllib.parse import quote
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.query_api.app import Limits
+from services.http_api.app import Limits
 from services.query_api.problems import Problem
 from services.query_api.routes import ROUTES
 from tests.query_api.conftest import as_reader, serving

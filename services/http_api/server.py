@@ -11,17 +11,17 @@ from aiohttp import web
 
 from services import logs
 from services.failure import Failure
+from services.http_api import openapi, probes
+from services.http_api.app import Api, Limits
+from services.http_api.protocol import ApiRunner
 from services.http_door.answers import TableAnswers
 from services.http_door.authentication import Authentication
 from services.http_door.doors import Doors
 from services.http_door.idempotency import Idempotency
 from services.http_door.wiring import open_doors
-from services.query_api import openapi, probes
-from services.query_api.app import Api, Limits
 from services.query_api.cursors import Cursors
 from services.query_api.keys import BearerKey, check_address
 from services.query_api.lag import LagGauge, NatsStreamHeads, StreamHeads
-from services.query_api.protocol import ApiRunner
 from services.query_api.read_side import ReadSide
 from services.query_api.routes import ROUTES
 from services.settings import Settings

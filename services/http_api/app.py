@@ -26,11 +26,12 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from services import logs
+from services.http_api import protocol
 from services.http_door import body, cross_site
 from services.http_door.authentication import Authentication
 from services.http_door.caller import CALLER, Caller
 from services.http_door.endpoint import Endpoint
-from services.query_api import parameters, problems, protocol
+from services.query_api import parameters, problems
 from services.query_api.call import AnyRoute, Call, Probe
 from services.query_api.cursors import Cursors
 from services.query_api.lag import LagGauge

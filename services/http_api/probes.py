@@ -11,8 +11,8 @@ import msgspec
 from aiohttp import web
 from pydantic import BaseModel, Field
 
+from services.http_api.app import TRACE, Api, Handler
 from services.query_api import metrics, problems
-from services.query_api.app import TRACE, Api, Handler
 from services.query_api.call import Probe
 from services.query_api.lag import Lag
 from services.query_api.problems import HttpProblem

@@ -1,7 +1,7 @@
 """
 The OpenAPI 3.1 document, made from the same table and models as the server.
 
-    python -m services.query_api.openapi        writes contracts/openapi.json
+    python -m services.http_api.openapi        writes contracts/openapi.json
 
 It is committed, so that a change of the API shows in review; a test compares the two.
 """
@@ -22,9 +22,10 @@ from pydantic.json_schema import models_json_schema
 
 from contracts.message import ID_PATTERN, TENANT_PATTERN
 from domain.refusals import BY_CODE, Refusal
+from services.http_api import probes
 from services.http_door import commands, cross_site, doors, session
 from services.http_door.endpoint import Content, Endpoint
-from services.query_api import parameters, probes, problems
+from services.query_api import parameters, problems
 from services.query_api.call import AnyRoute, Probe
 from services.query_api.parameters import Query
 from services.query_api.problems import Kind
@@ -164,6 +165,7 @@ def _endpoint(endpoint: Endpoint) -> Json:
         "summary": endpoint.summary,
         "parameters": [
             *_path_parameters(endpoint.path),
+            *_texts_in_query(endpoint),
             *([_KEY_PARAMETER] if endpoint.needs_key else []),
         ],
         "responses": {**_done(endpoint), **_problem_responses(kinds, models)},
@@ -187,6 +189,8 @@ def _done(endpoint: Endpoint) -> Json:
     headers: Json = {"Vito-Request-Id": _REQUEST_HEADER}
     if endpoint.needs_key:
         headers |= {"Idempotency-Replayed": _REPLAYED_HEADER, "Vito-Position": _LOG_HEADER}
+    if endpoint.redirects:
+        return {"303": {"description": "go there", "headers": headers | {"Location": _ELSEWHERE}}}
     if endpoint.method == "POST" and endpoint.answer is None:
         return {"204": {"description": "done", "headers": headers}}
     kind = "string" if endpoint.content_type.startswith("text/") else "object"
@@ -257,6 +261,13 @@ _REQUEST_HEADER: Final[Json] = {
 }
 
 
+_ELSEWHERE: Final[Json] = {
+    "description": "where the browser goes on",
+    "required": True,
+    "schema": {"type": "string", "format": "uri-reference"},
+}
+
+
 def _problem_responses(
     kinds: list[Kind], models: Mapping[Kind, type[BaseModel]] | None = None
 ) -> Json:
@@ -291,6 +302,17 @@ def _waiting_helps(kinds: list[Kind]) -> bool:
 def _path_parameters(path: str) -> Iterator[Json]:
     for name in re.findall(r"{(\w+)}", path):
         yield {"name": name, "in": "path", "required": True, "schema": _PATH_PARAMETERS[name]}
+
+
+def _texts_in_query(endpoint: Endpoint) -> Iterator[Json]:
+    for name, meaning in endpoint.query.items():
+        yield {
+            "name": name,
+            "in": "query",
+            "description": meaning,
+            "required": False,
+            "schema": {"type": "string"},
+        }
 
 
 def _query_parameters(route: AnyRoute) -> Iterator[Json]:
