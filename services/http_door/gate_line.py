@@ -58,12 +58,16 @@ class GateLine:
     async def command(self, tenant: str, command: AnyCommand, principal: str) -> Reply:
         """See Gate."""
         noun, verb = NOUN_AND_VERB[type(command)]
-        subject = subjects.command(tenant, noun, verb, principal)
+        subject = subjects.command(tenant, noun, verb, self._for(principal))
         return await self._ask(subject, self._wire.encode(command), command.command_id)
 
     async def show(self, tenant: str, noun: str, principal: str) -> Reply:
         """See Gate."""
-        return await self._ask(subjects.query(tenant, noun, principal), b"", "")
+        return await self._ask(subjects.query(tenant, noun, self._for(principal)), b"", "")
+
+    def _for(self, principal: str) -> str:
+        """Say to the gate who speaks, so that it answers here and nowhere else."""
+        return subjects.on_behalf(self._login.user, principal)
 
     async def close(self) -> None:
         """Let go of the connection."""
