@@ -134,6 +134,8 @@ RIGHTS: Final[dict[tuple[str, str], Right]] = {
     ("secret", "revoke"): Right("owner"),
     # No person: a value goes to who makes the call, and only while the call is open.
     ("secret", "open"): Right(scopes=_CALLS),
+    # Of our own HTTP door, which has found out by then that whoever asks may put one.
+    ("secret", "compare"): Right(),
     ("secret", "show"): Right("viewer", _READS, admin=True),
     ("data_key", "rotate"): Right("owner", admin=True),
     ("data_key", "rewrap"): Right(admin=True),

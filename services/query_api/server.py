@@ -14,7 +14,7 @@ from services.failure import Failure
 from services.http_door.answers import TableAnswers
 from services.http_door.authentication import Authentication
 from services.http_door.doors import Doors
-from services.http_door.idempotency import Idempotency
+from services.http_door.idempotency import ByGate, Idempotency
 from services.http_door.wiring import open_doors
 from services.query_api import openapi, probes
 from services.query_api.app import Api, Limits
@@ -82,7 +82,12 @@ async def start(chosen: Parts, stack: AsyncExitStack) -> Running:
     cursors = Cursors(chosen.key.cursor_secret)
     api = Api(chosen.read_side, lag, authentication, cursors, limits)
     answers = TableAnswers(chosen.read_side)
-    idempotency = Idempotency(answers, _lag_of(lag), lag_max=limits.lag_max)
+    idempotency = Idempotency(
+        answers,
+        _lag_of(lag),
+        has_same_value=ByGate(chosen.doors.gate),
+        lag_max=limits.lag_max,
+    )
     signing_in = chosen.doors.sign_in()
     stack.push_async_callback(signing_in.close)
     app = api.application(

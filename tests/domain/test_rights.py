@@ -106,6 +106,7 @@ TWIN = {
     "secret rotate": "o",
     "secret revoke": "o",
     "secret open": "cg",
+    "secret compare": "",
     "secret show": "veao r S",
     "data_key rotate": "o S",
     "data_key rewrap": "S",

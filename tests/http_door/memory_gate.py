@@ -75,6 +75,15 @@ class MemoryGate:
         self.commit(tenant)
         return as_sent(answers[0])
 
+    async def ask(self, tenant, question, principal):
+        self.heard.append((tenant, question, principal))
+        if self.fault is not None:
+            raise self.fault
+        answers = []
+        self.writer(tenant).offer(Waiter([], principal, answers.extend, question=question))
+        self.commit(tenant)
+        return as_sent(answers[0])
+
     def provision(self, tenant, limit_nanos=5_000_000_000, name="Twin"):
         """Make a twin that is easy to reason about."""
         command = msgspec.structs.replace(provision(limit_nanos, PRICE_NANOS), display_name=name)
