@@ -119,6 +119,7 @@ from domain import (
     authorize,
     budget,
     curation,
+    denial,
     distribution,
     governance,
     holds,
@@ -232,6 +233,7 @@ _GRANTS: dict[type[AnyCommand], type[AnyEvent]] = {
     SetPriceBook: PriceBookSet,
     **membership.GRANTS,
     **api_keys.GRANTS,
+    **denial.GRANTS,
     **accounts.GRANTS,
     **sign_in.GRANTS,
     SavePrompt: PromptSaved,
@@ -306,6 +308,7 @@ _DECIDE: dict[type[AnyCommand], _Decide] = {
     ProvisionTenant: governance.provision,
     **membership.DECIDE,
     **api_keys.DECIDE,
+    **denial.DECIDE,
     **accounts.DECIDE,
     **sign_in.DECIDE,
     SavePrompt: _until_retired(prompt.save),
@@ -348,7 +351,7 @@ _DECIDE: dict[type[AnyCommand], _Decide] = {
 }
 _OF_THE_PLATFORM = frozenset((*accounts.DECIDE, *sign_in.DECIDE))
 # The accounts are sealed as well, with a key of their own.
-_OF_EVERY_LOG = frozenset((RotateDataKey,))
+_OF_EVERY_LOG = frozenset((RotateDataKey, *denial.DECIDE))
 
 
 __all__ = ["barred", "decide", "denied", "due", "evolve", "known"]

@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-from contracts.access import OPERATOR, CallerRefused
+from contracts.access import OPERATOR, CallerRefused, DenialReported
 from contracts.budget import (
     CallRefused,
     CommandRefused,
@@ -180,7 +180,7 @@ class TenantWriter:
             command, envelope = prepared(state, self._keys, command, envelope)
         events = gate.decide(state, command, envelope)
         first = events[0]
-        if isinstance(first, CallRefused | CommandRefused) and (
+        if isinstance(first, CallRefused | CommandRefused | DenialReported) and (
             state.tenant.status == "absent" or not flood.is_recorded(state.flood, envelope.now_us)
         ):
             self._count_refusal(first)
@@ -268,7 +268,7 @@ class TenantWriter:
             return summary if hold is None else hold
         return min(hold, summary)
 
-    def _count_refusal(self, event: CallRefused | CommandRefused | CallerRefused) -> None:
+    def _count_refusal(self, event: flood.Refused) -> None:
         if self._is_there:
             flood.count(self._tally, event)
 

@@ -25,7 +25,8 @@ class Endpoint:
     """
     *problems* are the kinds of its own, beside those that any path has; *refusals* are the
     statuses with which the gate may answer. *open*: whoever asks need not say who they are;
-    *for_strangers*: a person who has nothing to do with the twin yet may ask.
+    *for_strangers*: a person who has nothing to do with the twin yet may ask. *about* is the noun
+    and the verb of what it does to a twin.
     """
 
     method: Literal["GET", "POST"]
@@ -42,6 +43,7 @@ class Endpoint:
     open: bool = False
     for_strangers: bool = False
     content_type: str = "application/json"
+    about: tuple[str, str] = ("", "")
 
     @property
     def tenant_scoped(self) -> bool:

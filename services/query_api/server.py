@@ -9,13 +9,17 @@ from contextlib import AsyncExitStack
 import msgspec
 from aiohttp import web
 
+from contracts.access import OPERATOR, ReportDenial
 from services import logs
 from services.failure import Failure
 from services.http_door.answers import TableAnswers
 from services.http_door.authentication import Authentication
+from services.http_door.doorman import Doorman
 from services.http_door.doors import Doors
+from services.http_door.gate_line import Gate
 from services.http_door.idempotency import ByGate, Idempotency
 from services.http_door.wiring import open_doors
+from services.identity.denials import Denials
 from services.query_api import openapi, probes
 from services.query_api.app import Api, Limits
 from services.query_api.cursors import Cursors
@@ -65,6 +69,7 @@ class Running(msgspec.Struct, frozen=True):
     api: Api
     app: web.Application
     url: str
+    denials: Denials
 
 
 async def start(chosen: Parts, stack: AsyncExitStack) -> Running:
@@ -80,7 +85,9 @@ async def start(chosen: Parts, stack: AsyncExitStack) -> Running:
     lag = LagGauge(chosen.heads, chosen.read_side.applied, max_age_s=limits.lag_max_age_s)
     authentication = Authentication(chosen.key, chosen.doors.identity)
     cursors = Cursors(chosen.key.cursor_secret)
-    api = Api(chosen.read_side, lag, authentication, cursors, limits)
+    denials = await _noting_denials(chosen.doors.gate, stack)
+    doorman = Doorman(chosen.doors.gate, denials)
+    api = Api(chosen.read_side, lag, authentication, doorman, cursors, limits)
     answers = TableAnswers(chosen.read_side)
     idempotency = Idempotency(
         answers,
@@ -107,7 +114,19 @@ async def start(chosen: Parts, stack: AsyncExitStack) -> Running:
         ) from error
     host, port = runner.addresses[0][:2]
     name = f"[{host}]" if ":" in host else host
-    return Running(api, app, f"http://{name}:{port}")
+    return Running(api, app, f"http://{name}:{port}", denials)
+
+
+async def _noting_denials(gate: Gate, stack: AsyncExitStack) -> Denials:
+    """Have what the door denies written down through the gate, until *stack* ends."""
+
+    async def tell(tenant: str, command: ReportDenial) -> int:
+        return int((await gate.command(tenant, command, OPERATOR))["status"])
+
+    denials = Denials("http", tell)
+    running = asyncio.create_task(denials.run(), name="denials")
+    stack.push_async_callback(denials.close, running)
+    return denials
 
 
 def _lag_of(gauge: LagGauge) -> Callable[[], Awaitable[int | None]]:

@@ -168,6 +168,14 @@ def test_there_are_words_for_every_kind_of_event(told):
         ("TenantSuspended", "put to sleep (too dear\N{REPLACEMENT CHARACTER})", "refused"),
         ("TenantResumed", "resumed", "quiet"),
         ("CallerRefused", "person_bob may not policy set: 403 caller_not_allowed", "refused"),
+        (
+            "DenialReported",
+            (
+                "key_k7f3a9c2d4e5 may not budget show of fernandez (http door):"
+                " 403 caller_unknown, 3 times"
+            ),
+            "refused",
+        ),
         ("GlassBroken", f"super admin root broke the glass until {DAY} (ticket 4711)", "careful"),
         (
             "KeyIssued",

@@ -67,6 +67,7 @@ TWIN = {
     "access rotate_key": "o",
     "access revoke_key": "o",
     "access break_glass": "S",
+    "access report_denial": "",
     "access show": "o S",
     "prompt save": "eao",
     "prompt activate": "eao",

@@ -49,6 +49,7 @@ class Site:
     def __init__(self, asker, world):
         self.url, self.session = asker.url, asker.session
         self.api, self.heads = asker.api, asker.heads
+        self.denials = asker.denials
         self.world = world
 
     async def ask(self, method, path, headers=None, json=None, **more):
