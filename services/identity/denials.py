@@ -16,12 +16,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
 
-from contracts.access import Door, ReportDenial
+from contracts.access import OPERATOR, Door, ReportDenial
 from contracts.account import PLATFORM
+from contracts.commands import AnyCommand
 from services import logs
 from services.client.errors import CannotVerify
 from services.client.sender import new_id
@@ -38,11 +39,28 @@ _NO_SUCH_LOG: Final = frozenset((404, 410))
 Tell: TypeAlias = Callable[[str, ReportDenial], Awaitable[int]]
 
 
+class Gate(Protocol):
+    """The part of a line to the gate that is used here; see services.http_door.gate_line."""
+
+    async def command(self, tenant: str, command: AnyCommand, principal: str) -> dict[str, Any]: ...
+
+
+def through(gate: Gate) -> Tell:
+    """Return what has a denial decided, with the deployment's own credentials."""
+
+    async def tell(tenant: str, command: ReportDenial) -> int:
+        return int((await gate.command(tenant, command, OPERATOR))["status"])
+
+    return tell
+
+
 class Denial(msgspec.Struct, frozen=True):
     """
     That somebody was turned away. *log* is the twin, or the platform, where it is written down.
 
-    *about* is the twin that they asked about if it is another one; see contracts.access.
+    *about* is the twin that they asked about if it is another one; see contracts.access. *id* is
+    that of the report where several processes report the same; without one it is counted with
+    others like it.
     """
 
     log: str
@@ -53,10 +71,11 @@ class Denial(msgspec.Struct, frozen=True):
     code: str
     status: int
     about: str = ""
+    id: str = ""
 
     def blurred(self) -> Denial:
         """Leave out what can be different each time."""
-        return msgspec.structs.replace(self, noun="", verb="", about="")
+        return msgspec.structs.replace(self, noun="", verb="", about="", id="")
 
 
 class Denials:
@@ -122,7 +141,7 @@ class Denials:
     async def _report(self, denial: Denial, times: int) -> None:
         # The same id each time: what was written down and not answered is not written twice.
         command = ReportDenial(
-            command_id=new_id(),
+            command_id=denial.id or new_id(),
             principal=denial.principal,
             door=denial.door,
             noun=denial.noun or None,
@@ -146,7 +165,7 @@ class Denials:
                 return
             if status in _NO_SUCH_LOG and denial.log != PLATFORM:
                 # Only who may do it to any twin comes here: a super admin, whose log that is.
-                self.note(msgspec.structs.replace(denial, log=PLATFORM, about=denial.log))
+                self.note(msgspec.structs.replace(denial, log=PLATFORM, about=denial.log, id=""))
             return
         _give_up(denial, times, "no answer")
 

@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack
 import msgspec
 from aiohttp import web
 
-from contracts.access import OPERATOR, ReportDenial
 from services import logs
 from services.failure import Failure
 from services.http_door.answers import TableAnswers
@@ -19,7 +18,7 @@ from services.http_door.doors import Doors
 from services.http_door.gate_line import Gate
 from services.http_door.idempotency import ByGate, Idempotency
 from services.http_door.wiring import open_doors
-from services.identity.denials import Denials
+from services.identity.denials import Denials, through
 from services.query_api import openapi, probes
 from services.query_api.app import Api, Limits
 from services.query_api.cursors import Cursors
@@ -119,11 +118,7 @@ async def start(chosen: Parts, stack: AsyncExitStack) -> Running:
 
 async def _noting_denials(gate: Gate, stack: AsyncExitStack) -> Denials:
     """Have what the door denies written down through the gate, until *stack* ends."""
-
-    async def tell(tenant: str, command: ReportDenial) -> int:
-        return int((await gate.command(tenant, command, OPERATOR))["status"])
-
-    denials = Denials("http", tell)
+    denials = Denials("http", through(gate))
     running = asyncio.create_task(denials.run(), name="denials")
     stack.push_async_callback(denials.close, running)
     return denials
