@@ -174,6 +174,17 @@ _ALL: Final[tuple[AnyCommand, ...]] = (
     ),
     access.RevokeKey(command_id="a-8", key_id=KEY_ID, reason="leaked"),
     access.BreakGlass(command_id="a-9", reason="ticket 4711", ttl_s=600),
+    access.ReportDenial(
+        command_id="a-10",
+        principal=f"key_{KEY_ID}",
+        door="http",
+        noun="budget",
+        verb="show",
+        code="caller_unknown",
+        status=403,
+        about="fernandez",
+        times=3,
+    ),
     account.FoundPlatform(command_id="c-1", person=PERSON, email="ana@example.com"),
     account.RegisterAccount(
         command_id="c-2", person=PERSON, email="ana@example.com", password_hash=ARGON2ID

@@ -19,6 +19,7 @@ from contracts.prompt import (
     VariableValue,
     check_variables,
 )
+from contracts.secret import PutSecret, RotateSecret
 
 CHECKED_CHARS_MAX: Final = 4_000
 FINDINGS_MAX: Final = 100
@@ -32,6 +33,11 @@ class Question(
 
 Values: TypeAlias = Annotated[
     dict[VariableName, VariableValue], msgspec.Meta(max_length=2 * VARIABLES_MAX)
+]
+
+
+Fingerprint: TypeAlias = Annotated[
+    bytes, msgspec.Meta(min_length=1, max_length=32, description="as the log has it")
 ]
 
 
@@ -63,7 +69,31 @@ class CheckTopics(Question, frozen=True, kw_only=True):
     text: Annotated[str, msgspec.Meta(max_length=CHECKED_CHARS_MAX)]
 
 
-AnyQuestion: TypeAlias = PreviewPrompt | CheckTopics
+class CompareSecret(Question, frozen=True, kw_only=True):
+    """
+    Say whether a command that brings a secret is the one that was decided with *fingerprint*.
+
+    For a door that keeps answers longer than the gate remembers commands: the fingerprint is made
+    with the twin's own key, so that nobody who has it can try values against it.
+    """
+
+    fingerprint: Fingerprint
+    put: PutSecret | None = None
+    rotate: RotateSecret | None = None
+
+    def __post_init__(self) -> None:
+        if (self.put is None) is (self.rotate is None):
+            raise ValueError("either `put` or `rotate`")
+
+    @property
+    def command(self) -> PutSecret | RotateSecret:
+        """The command that is asked about."""
+        found = self.put or self.rotate
+        assert found is not None, "one of them is there"
+        return found
+
+
+AnyQuestion: TypeAlias = PreviewPrompt | CheckTopics | CompareSecret
 
 # -- Answers -----------------------------------------------------------------
 
@@ -103,13 +133,23 @@ class TopicsCheck(Reply, frozen=True, kw_only=True):
     findings: list[Finding]
 
 
-AnyAnswer: TypeAlias = PromptPreview | TopicsCheck
+class SecretComparison(Reply, frozen=True, kw_only=True):
+    """Whether it is the same command, value and all."""
+
+    tenant: str
+    position: int
+    is_same: bool
+
+
+AnyAnswer: TypeAlias = PromptPreview | TopicsCheck | SecretComparison
 
 QUESTIONS: dict[type[AnyQuestion], tuple[str, str]] = {
     PreviewPrompt: ("prompt", "preview"),
     CheckTopics: ("topics", "check"),
+    CompareSecret: ("secret", "compare"),
 }
 ANSWERS: dict[type[AnyQuestion], type[AnyAnswer]] = {
     PreviewPrompt: PromptPreview,
     CheckTopics: TopicsCheck,
+    CompareSecret: SecretComparison,
 }

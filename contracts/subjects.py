@@ -13,7 +13,8 @@ a stream per shard is what lets shards be written in parallel and placed apart.
 
 The server lets a connection publish with its own principal only, so the last token says who asks
 without a signature in every message. Without that token the principal is `operator`, which only
-the deployment's own credentials may be.
+the deployment's own credentials may be. A service of ours that has recognised somebody elsewhere
+speaks for them as `<its role>~<principal>`, which no principal is spelled like.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from contracts.access import OPERATOR
 from contracts.commands import NOUN_AND_VERB
 
 _COMMANDS = frozenset(NOUN_AND_VERB.values())
+_SPEAKS_FOR = "~"
 
 FNV_OFFSET = 2_166_136_261
 FNV_PRIME = 16_777_619
@@ -43,6 +45,17 @@ def command(tenant: str, noun: str, verb: str, principal: str = OPERATOR) -> str
 def query(tenant: str, noun: str, principal: str = OPERATOR, *, verb: str = "show") -> str:
     """Where a client asks about the live state."""
     return f"qry.{tenant}.{noun}.{verb}{_as(principal)}"
+
+
+def on_behalf(role: str, principal: str) -> str:
+    """Return what a role of ours puts in the place of the principal that it speaks for."""
+    return principal if principal == OPERATOR else f"{role}{_SPEAKS_FOR}{principal}"
+
+
+def speaker(token: str) -> tuple[str, str]:
+    """Read the last token of a subject: the role that speaks for somebody, or '', and who it is."""
+    role, _, principal = token.rpartition(_SPEAKS_FOR)
+    return role, principal
 
 
 def push(tenant: str) -> str:

@@ -319,6 +319,7 @@ _DONE: dict[type[Decided], str] = {
     access.KeyRotated: "key_rotated",
     access.KeyRevoked: "key_revoked",
     access.GlassBroken: "glass_broken",
+    access.DenialReported: "denial_reported",
     account.PlatformFounded: "founded",
     account.AccountRegistered: "registered",
     account.PasswordSet: "password_set",

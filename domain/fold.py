@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from contracts.access import AccessDecision, CallerRefused
+from contracts.access import AccessDecision, CallerRefused, DenialReported
 from contracts.account import AccountEvent, PlatformFounded
 from contracts.budget import (
     CallAuthorized,
@@ -103,7 +103,7 @@ def _call_authorized(state: State, event: CallAuthorized) -> None:
     memory.remember(state.memory, event, state.position)
 
 
-def _call_refused(state: State, event: CallRefused | CommandRefused) -> None:
+def _call_refused(state: State, event: CallRefused | CommandRefused | DenialReported) -> None:
     flood.recorded(state.flood, event.at_us)
     _decided(state, event)
 
@@ -308,6 +308,7 @@ _EVOLVE: dict[type[AnyEvent], Callable[[State, Any], None]] = {
     CallRefused: _call_refused,
     CommandRefused: _call_refused,
     CallerRefused: _caller_refused,
+    DenialReported: _call_refused,
     HoldExtended: _hold_extended,
     CallSettled: _call_settled,
     HoldReleased: _hold_released,

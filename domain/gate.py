@@ -61,6 +61,7 @@ from domain import (
     authorize,
     budget,
     curation,
+    denial,
     distribution,
     governance,
     holds,
@@ -164,7 +165,7 @@ def _can_decide(command: AnyCommand, event: memory.Decided) -> bool:
 # Nouns that keep a table of their own, beside the rules; nothing of the last ones changes once a
 # twin is retired.
 _OF_THE_PLATFORM: Final = (accounts.COMMANDS, sign_in.COMMANDS)
-_OF_PEOPLE: Final = (membership.COMMANDS, api_keys.COMMANDS)
+_OF_PEOPLE: Final = (membership.COMMANDS, api_keys.COMMANDS, denial.COMMANDS)
 _UNTIL_RETIRED: Final = (
     prompt.COMMANDS,
     topics.COMMANDS,
@@ -254,7 +255,7 @@ _DECIDE: dict[type[AnyCommand], Decide] = {
 }
 _PLATFORM_ONLY = frozenset(kind for noun in _OF_THE_PLATFORM for kind in noun)
 # The accounts are sealed as well, with a key of their own.
-_OF_EVERY_LOG = frozenset((RotateDataKey,))
+_OF_EVERY_LOG = frozenset((RotateDataKey, *denial.COMMANDS))
 
 
 __all__ = ["barred", "decide", "denied", "due", "evolve", "known"]

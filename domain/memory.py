@@ -18,7 +18,7 @@ from typing import NamedTuple, TypeAlias
 
 import msgspec
 
-from contracts.access import AccessDecision
+from contracts.access import AccessDecision, DenialReported
 from contracts.account import AccountEvent
 from contracts.budget import (
     CallAuthorized,
@@ -63,6 +63,7 @@ Decided: TypeAlias = (
     | TenantResumed
     | TenantSuspended
     | AccessDecision
+    | DenialReported
     | AccountEvent
     | PromptSaved
     | PromptActivated

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from contracts.policy import Policy
-from contracts.questions import AnyAnswer, AnyQuestion, PreviewPrompt
+from contracts.questions import AnyAnswer, CheckTopics, PreviewPrompt
 from contracts.secret import SecretName, SecretsView, SecretVersion
 from contracts.views import (
     AccessView,
@@ -65,8 +65,8 @@ def view(noun: str, state: State, now_us: int) -> View:
     return _VIEWS[noun](state, now_us)
 
 
-def answer(question: AnyQuestion, state: State) -> AnyAnswer:
-    """Answer a question with parameters."""
+def answer(question: PreviewPrompt | CheckTopics, state: State) -> AnyAnswer:
+    """Answer a question with parameters that needs no key."""
     if isinstance(question, PreviewPrompt):
         return prompt.preview(state, question)
     return topics.answer(state, question)

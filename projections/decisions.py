@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
-from contracts.access import CallerRefused
+from contracts.access import CallerRefused, DenialReported
 from contracts.budget import (
     CallAuthorized,
     CallRefused,
@@ -381,6 +381,16 @@ def _caller_refused(commit: Commit, ordinal: int, event: CallerRefused) -> _Deci
     return row._replace(status=event.status, actor=copied(event.principal))
 
 
+def _denial_reported(commit: Commit, ordinal: int, event: DenialReported) -> _Decision:
+    # Told like a denial of the gate: what was asked and by whom, not that a door said so.
+    told = {"door": event.door, "about": event.about, "times": event.times}
+    facts = {name: value for name, value in told.items() if value not in ("", 1)}
+    row = _row(commit, ordinal, event, event.noun, event.verb, event.code)
+    return row._replace(
+        status=event.status, actor=copied(event.principal), facts=copied_json(facts)
+    )
+
+
 def _row(commit: Commit, ordinal: int, event: Any, noun: str, verb: str, code: str) -> _Decision:
     return _Decision(
         commit.tenant,
@@ -421,5 +431,6 @@ _VALUES_OF: Mapping[type, Callable[[Commit, int, Any], _Values]] = {
     TenantResumed: _resumed,
     TenantSuspended: _suspended,
     CallerRefused: _caller_refused,
+    DenialReported: _denial_reported,
     **dict.fromkeys(DECIDED, _decided),
 }

@@ -57,6 +57,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     postgres_owner_dsn: Secret | None = None
     postgres_dsn: Secret | None = None
     postgres_reader_dsn: Secret | None = None
+    postgres_callout_dsn: Secret | None = None
     shards: int = SHARDS_DEFAULT
     replicas: int = 1
     stream_max_gb: int = 4
@@ -138,6 +139,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         if self.postgres_reader_dsn is None:
             raise _missing("VITO_POSTGRES_READER_DSN", "This process only reads the database.")
         return self.postgres_reader_dsn.reveal()
+
+    def postgres_callout(self) -> str:
+        """The database as the callout, which reads who may come in; it holds a password."""
+        if self.postgres_callout_dsn is None:
+            raise _missing("VITO_POSTGRES_CALLOUT_DSN", "The callout looks up who may come in.")
+        return self.postgres_callout_dsn.reveal()
 
     def token_keys(self) -> Path:
         """The file with the keys that sign tokens, for who issues them."""

@@ -168,6 +168,13 @@ VARIABLES: tuple[Variable, ...] = (
         _dsn,
     ),
     Variable(
+        "VITO_POSTGRES_CALLOUT_DSN",
+        "postgres_callout_dsn",
+        "The same database, as the callout, which looks up keys, roles and sessions",
+        "a postgresql:// URL",
+        _dsn,
+    ),
+    Variable(
         "VITO_SHARDS",
         "shards",
         "How many streams the tenants are spread over; it cannot be changed later",

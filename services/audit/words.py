@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
-from contracts.access import CallerRefused
+from contracts.access import CallerRefused, DenialReported
 from contracts.budget import (
     CallAuthorized,
     CallRefused,
@@ -60,7 +60,7 @@ def mood(event: AnyEvent) -> Mood:
             CallRefused() | CommandRefused() | RefusalsCounted() | TenantSuspended() | TwinRetired()
         ):
             return "refused"
-        case CallerRefused() | TenantErased() | SecretRevoked():
+        case CallerRefused() | DenialReported() | TenantErased() | SecretRevoked():
             return "refused"
         case DeploymentDisabled() | IngestionFailed() | SourceRejected() | SourceRetired():
             return "careful"

@@ -31,6 +31,7 @@ Role: TypeAlias = Literal[
     "worker",
     "door",
     "callout",
+    "doorkeeper",
     "projector",
     "api",
     "http",
@@ -45,6 +46,7 @@ ROLES: tuple[Role, ...] = (
     "worker",
     "door",
     "callout",
+    "doorkeeper",
     "projector",
     "api",
     "http",
@@ -110,6 +112,9 @@ def permissions(  # noqa: C901 - one case for each role
             return Permissions(said, ("shard.>", "$SRV.>", HEARTBEAT, inbox))
         case "callout" | "monitor":
             return _system(role, inbox)
+        case "doorkeeper":
+            # What a callout says to the gate: it lives in the system account, and cannot.
+            return Permissions(_told("access", "report_denial"), (inbox,))
         case "projector":
             reads = _read(*event_streams(shards), KEYS)
             return Permissions((*_JETSTREAM, *reads), (inbox,))
@@ -167,6 +172,12 @@ def _calls(kind: Literal["cmd", "qry"], tenant: str, principal: str = OPERATOR) 
     if tenant == "*":
         return (f"{kind}.>", f"shard.*.{kind}.*.*.*.{principal}")
     return (f"{kind}.{tenant}.>", f"shard.*.{kind}.{tenant}.*.*.{principal}")
+
+
+def _told(noun: str, verb: str) -> tuple[str, ...]:
+    """One command to any twin, as the operator."""
+    asked = subjects.command("*", noun, verb)
+    return (asked, f"{subjects.anywhere(asked)}.{OPERATOR}")
 
 
 def _stream_info(shards: int) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-from contracts.access import OPERATOR, CallerRefused
+from contracts.access import OPERATOR, CallerRefused, DenialReported
 from contracts.budget import (
     CallRefused,
     CommandRefused,
@@ -29,7 +29,7 @@ from contracts.bundle import BundleView
 from contracts.commands import NOUN_AND_VERB, AnyCommand
 from contracts.commit import COMMIT_BYTES_MAX, EVENTS_PER_COMMIT_MAX, TOPIC, AnyEvent, CommitLine
 from contracts.data_key import RotateDataKey
-from contracts.questions import QUESTIONS, AnyQuestion
+from contracts.questions import QUESTIONS, AnyQuestion, CompareSecret
 from contracts.replies import Receipt
 from contracts.secret import OpenSecret, PutSecret, RotateSecret, SecretOpened
 from contracts.tenant import EraseTenant
@@ -42,7 +42,7 @@ from domain.vault_refusals import TWIN_ERASED
 from services.eventstore.appending import Append
 from services.gate.data_keys import DataKeys
 from services.gate.group import Group, size_guess
-from services.gate.secret import fingerprint, prepared, revealed
+from services.gate.secret import compared, fingerprint, prepared, revealed
 from services.gate.waiter import Answer, Waiter, refuse_all, weight
 from services.tenant_log import snapshots
 from services.tenant_log.codec import Link, digest_of, hash_of, seal_commit
@@ -146,6 +146,8 @@ class TenantWriter:
     def _told(self, question: str | AnyQuestion) -> Answer:
         if isinstance(question, str):
             return views.view(question, self.state, self.now_us)
+        if isinstance(question, CompareSecret):
+            return compared(self.state, self._keys, question)
         return views.answer(question, self.state)
 
     def _answer_when_durable(self, waiter: Waiter, index: int) -> None:
@@ -178,7 +180,7 @@ class TenantWriter:
             command, envelope = prepared(state, self._keys, command, envelope)
         events = gate.decide(state, command, envelope)
         first = events[0]
-        if isinstance(first, CallRefused | CommandRefused) and (
+        if isinstance(first, CallRefused | CommandRefused | DenialReported) and (
             state.tenant.status == "absent" or not flood.is_recorded(state.flood, envelope.now_us)
         ):
             self._count_refusal(first)
@@ -266,7 +268,7 @@ class TenantWriter:
             return summary if hold is None else hold
         return min(hold, summary)
 
-    def _count_refusal(self, event: CallRefused | CommandRefused | CallerRefused) -> None:
+    def _count_refusal(self, event: flood.Refused) -> None:
         if self._is_there:
             flood.count(self._tally, event)
 

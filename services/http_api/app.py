@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, TypeAlias
 
@@ -25,11 +25,13 @@ import msgspec
 from aiohttp import web
 from pydantic import BaseModel
 
+from domain import rights
 from services import logs
 from services.http_api import protocol
 from services.http_door import body, cross_site
 from services.http_door.authentication import Authentication
 from services.http_door.caller import CALLER, Caller
+from services.http_door.doorman import Doorman
 from services.http_door.endpoint import Endpoint
 from services.query_api import parameters, problems
 from services.query_api.call import AnyRoute, Call, Probe
@@ -79,6 +81,7 @@ class Api:
         read_side: ReadSide,
         lag: LagGauge,
         authentication: Authentication,
+        doorman: Doorman,
         cursors: Cursors,
         limits: Limits | None = None,
     ) -> None:
@@ -92,8 +95,11 @@ class Api:
             waiting_max=self.limits.waiting_max,
         )
         self._authentication = authentication
+        self._doorman = doorman
         self._cursors = cursors
         self._in_flight = 0
+        # What each path does to a twin, by method and template.
+        self._asked: dict[tuple[str, str], tuple[str, str]] = {}
         self._probe_paths: frozenset[str] = frozenset()
         self._open_paths: frozenset[str] = frozenset()
         self._strangers_paths: frozenset[str] = frozenset()
@@ -114,6 +120,7 @@ class Api:
             app.router.add_get(route.path, self._handler(route))
         for endpoint, handler in (endpoints or {}).items():
             app.router.add_route(endpoint.method, endpoint.path, handler)
+        self._asked = _asked(routes, probes, endpoints or {})
         self._probe_paths = frozenset(probe.path for probe in probes if probe.open)
         self._open_paths = frozenset(one.path for one in endpoints or {} if one.open)
         self._strangers_paths = frozenset(one.path for one in endpoints or {} if one.for_strangers)
@@ -174,13 +181,23 @@ class Api:
         _refuse_body(request)
 
         async def recognised(request: web.Request) -> web.StreamResponse:
-            caller = await self._authentication.caller(presented)
+            tenant = request.match_info.get("tenant")
+            asked = self._asked.get((request.method, template), ("", ""))
+            try:
+                caller = await self._authentication.caller(presented)
+            except problems.KnownCallerRefused as problem:
+                self._doorman.note_over(tenant, asked, problem)
+                raise
             request[CALLER] = caller
             request[TRACE].principal = f"{caller.kind}_{caller.id}".rstrip("_")
             cross_site.check(request, caller)
             is_open_to_all = caller.kind == "person" and template in self._strangers_paths
-            _check_tenant(caller, request.match_info.get("tenant"), is_open_to_all=is_open_to_all)
-            return await handler(request)
+            try:
+                self._doorman.check_tenant(caller, tenant, is_open_to_all=is_open_to_all)
+                return await handler(request)
+            except HttpProblem as problem:
+                self._doorman.note(caller, tenant, asked, problem)
+                raise
 
         return await self._bounded(request, recognised)
 
@@ -198,7 +215,8 @@ class Api:
     def _handler(self, route: AnyRoute) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
             if route.tenant_scoped:
-                refuse_without_right(request, route.about, route.verb)
+                tenant = request.match_info["tenant"]
+                await self._doorman.check_right(request[CALLER], tenant, route.about, route.verb)
             query = parameters.parse(route.query, request.query)
             ask = self._ask_about_tenant if route.tenant_scoped else self._ask
             answer, position = await ask(route, request, query)
@@ -289,10 +307,15 @@ def _template(request: web.Request) -> str:
     return UNMATCHED if resource is None else resource.canonical
 
 
-def refuse_without_right(request: web.Request, noun: str, verb: str) -> None:
-    """Refuse who may not do this to the twin in the path; raises HttpProblem (403)."""
-    if not request[CALLER].may(request.match_info["tenant"], noun, verb):
-        raise HttpProblem(problems.CALLER_NOT_ALLOWED, f"{noun}.{verb} is not for you here.")
+def _asked(
+    routes: Iterable[AnyRoute], probes: Iterable[Probe], endpoints: Iterable[Endpoint]
+) -> dict[tuple[str, str], tuple[str, str]]:
+    """Say what each path is about, for the record of who may not."""
+    return {
+        **{("GET", one.path): (one.about, one.verb) for one in routes if one.tenant_scoped},
+        **{("GET", one.path): (one.path.strip("/"), rights.QUESTION) for one in probes},
+        **{(one.method, one.path): one.about for one in endpoints},
+    }
 
 
 def _for_operators(handler: Handler) -> Handler:
@@ -302,19 +325,6 @@ def _for_operators(handler: Handler) -> Handler:
         return await handler(request)
 
     return handle
-
-
-def _check_tenant(caller: Caller, tenant: str | None, *, is_open_to_all: bool) -> None:
-    """Refuse a twin that is none of the caller's business, or whose name no twin can have."""
-    if tenant is None:
-        return
-    is_name = parameters.IS_TENANT.fullmatch(tenant) is not None
-    if not caller.reaches(tenant) and not (is_open_to_all and is_name):
-        # The same words whatever was asked of whichever twin, and no instance in them.
-        raise HttpProblem(problems.CALLER_UNKNOWN, problems.CALLER_UNKNOWN.title)
-    if not is_name:
-        # Nothing behind this line need fear for what it puts the name into.
-        raise _no_tenant()
 
 
 def _visible(caller: Caller) -> list[str] | None:

@@ -16,9 +16,12 @@ from services.http_api.app import Api, Limits
 from services.http_api.protocol import ApiRunner
 from services.http_door.answers import TableAnswers
 from services.http_door.authentication import Authentication
+from services.http_door.doorman import Doorman
 from services.http_door.doors import Doors
-from services.http_door.idempotency import Idempotency
+from services.http_door.gate_line import Gate
+from services.http_door.idempotency import ByGate, Idempotency
 from services.http_door.wiring import open_doors
+from services.identity.denials import Denials, through
 from services.query_api.cursors import Cursors
 from services.query_api.keys import BearerKey, check_address
 from services.query_api.lag import LagGauge, NatsStreamHeads, StreamHeads
@@ -65,6 +68,7 @@ class Running(msgspec.Struct, frozen=True):
     api: Api
     app: web.Application
     url: str
+    denials: Denials
 
 
 async def start(chosen: Parts, stack: AsyncExitStack) -> Running:
@@ -80,9 +84,16 @@ async def start(chosen: Parts, stack: AsyncExitStack) -> Running:
     lag = LagGauge(chosen.heads, chosen.read_side.applied, max_age_s=limits.lag_max_age_s)
     authentication = Authentication(chosen.key, chosen.doors.identity)
     cursors = Cursors(chosen.key.cursor_secret)
-    api = Api(chosen.read_side, lag, authentication, cursors, limits)
+    denials = await _noting_denials(chosen.doors.gate, stack)
+    doorman = Doorman(chosen.doors.gate, denials)
+    api = Api(chosen.read_side, lag, authentication, doorman, cursors, limits)
     answers = TableAnswers(chosen.read_side)
-    idempotency = Idempotency(answers, _lag_of(lag), lag_max=limits.lag_max)
+    idempotency = Idempotency(
+        answers,
+        _lag_of(lag),
+        has_same_value=ByGate(chosen.doors.gate),
+        lag_max=limits.lag_max,
+    )
     signing_in = chosen.doors.sign_in()
     stack.push_async_callback(signing_in.close)
     app = api.application(
@@ -102,7 +113,15 @@ async def start(chosen: Parts, stack: AsyncExitStack) -> Running:
         ) from error
     host, port = runner.addresses[0][:2]
     name = f"[{host}]" if ":" in host else host
-    return Running(api, app, f"http://{name}:{port}")
+    return Running(api, app, f"http://{name}:{port}", denials)
+
+
+async def _noting_denials(gate: Gate, stack: AsyncExitStack) -> Denials:
+    """Have what the door denies written down through the gate, until *stack* ends."""
+    denials = Denials("http", through(gate))
+    running = asyncio.create_task(denials.run(), name="denials")
+    stack.push_async_callback(denials.close, running)
+    return denials
 
 
 def _lag_of(gauge: LagGauge) -> Callable[[], Awaitable[int | None]]:

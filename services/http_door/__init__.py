@@ -5,6 +5,7 @@ The HTTP door: who asks, what they want done, and how they sign in.
 
 caller          somebody who was recognised, and what they may ask of which twin
 authentication  an Authorization header or a session's cookie becomes a caller, or 401
+doorman         which twin is whose business, who may ask; each denial is on record
 cross_site      other sites may not use a browser's session
 commands        every command of the contracts as `POST /v1/tenants/{tenant}/<noun>/<verb>`
 idempotency     the same `Idempotency-Key` takes effect once, and is answered the same

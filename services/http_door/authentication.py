@@ -23,6 +23,7 @@ import msgspec
 from aiohttp import web
 
 from contracts.access import Role, Scope, id_of, kind_of
+from contracts.account import PLATFORM
 from services.http_door import session
 from services.http_door.caller import Caller
 from services.identity.api_key import KeyUnusable, is_same, parse
@@ -41,10 +42,13 @@ from services.query_api.problems import (
     KEY_MISSING,
     KEY_REFUSED,
     HttpProblem,
+    KnownCallerRefused,
 )
 
 CREDENTIAL_CHARS_MAX: Final = 4_096
 _US: Final = 1_000_000
+_NOT_VALID: Final = "The key in the Authorization header is not valid."
+_SESSION_OVER: Final = "The session has ended. Sign in again."
 _NEVER_US: Final = 1 << 62
 _IS_TOKEN: Final = re.compile(r"eyJ[A-Za-z0-9_=-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
@@ -98,6 +102,15 @@ class CredentialRefused(Exception):
 
 class CannotTell(Exception):
     """Whether a token is one of ours cannot be said right now."""
+
+
+class KnownRefused(CredentialRefused):
+    """One that was right once: *principal* is whose it was, *log* their twin or the platform."""
+
+    def __init__(self, message: str, principal: str, log: str) -> None:
+        super().__init__(message)
+        self.principal = principal
+        self.log = log
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -160,9 +173,17 @@ class Authentication:
     # -- Who it is -------------------------------------------------------------------
 
     async def caller(self, presented: Presented) -> Caller:
-        """Say who this is; raises HttpProblem (401, or 503 when nobody can say)."""
+        """
+        Say who this is; raises HttpProblem (401, or 503 when nobody can say).
+
+        KnownCallerRefused is a 401 for somebody who was known.
+        """
         try:
             return await presented.kind(self, presented.text)
+        except KnownRefused as refused:
+            raise KnownCallerRefused(
+                str(refused), principal=refused.principal, log=refused.log
+            ) from None
         except CredentialRefused as refused:
             raise HttpProblem(KEY_REFUSED, str(refused)) from None
         except KeyUnusable as refused:
@@ -210,8 +231,10 @@ class Authentication:
         match kind_of(claims.principal):
             case "key":
                 record = await self._known.directory.find_key(name)
-                if record is None or record.tenant != tenant:
+                if record is None:
                     raise _refused()
+                if record.tenant != tenant:
+                    raise KnownRefused(_NOT_VALID, claims.principal, record.tenant)
                 whole = self._usable_key(record)
                 scopes = whole.scopes & claims.scopes
                 return msgspec.structs.replace(
@@ -250,15 +273,17 @@ class Authentication:
 
     async def _open_session(self, session_hash: bytes) -> SessionRecord:
         found = await self._known.directory.find_session(session_hash)
-        if found is None or not found.is_usable(self._known.clock()):
-            raise CredentialRefused("The session has ended. Sign in again.")
+        if found is None:
+            raise CredentialRefused(_SESSION_OVER)
+        if not found.is_usable(self._known.clock()):
+            raise KnownRefused(_SESSION_OVER, f"person_{found.person}", PLATFORM)
         return found
 
     def _usable_key(self, record: KeyRecord) -> Caller:
         # Only who has shown the secret learns what became of the key.
         if not record.is_usable(self._known.clock()):
             what = "has expired" if record.revoked_at_us is None else "was revoked"
-            raise CredentialRefused(f"The key {what}.")
+            raise KnownRefused(f"The key {what}.", f"key_{record.key_id}", record.tenant)
         self._known.used(record.tenant, record.key_id)
         return Caller(
             kind="key",
@@ -271,7 +296,7 @@ class Authentication:
     async def _person(self, person: str) -> Caller:
         account = await self._known.directory.account(person)
         if account is None or account.locked:
-            raise CredentialRefused("The account cannot be used.")
+            raise KnownRefused("The account cannot be used.", f"person_{person}", PLATFORM)
         return await self._person_of(account)
 
     async def _person_of(self, account: AccountRecord) -> Caller:
@@ -295,4 +320,4 @@ async def account_of(directory: Directory, found: External) -> AccountRecord | N
 
 
 def _refused() -> HttpProblem:
-    return HttpProblem(KEY_REFUSED, "The key in the Authorization header is not valid.")
+    return HttpProblem(KEY_REFUSED, _NOT_VALID)

@@ -20,6 +20,7 @@ from aiohttp import web
 from pydantic import Field
 
 from contracts import examples
+from contracts.access import ReportDenial
 from contracts.budget import AuthorizeCall, ExtendCall
 from contracts.commands import NOUN_AND_VERB, AnyCommand
 from contracts.message import ID_PATTERN
@@ -60,6 +61,8 @@ OPERATORS_ONLY: Final = frozenset(
         ("account", "rehash_password"),
     }
 )
+# What a door says to the gate itself; whoever could send it could accuse anybody.
+NOT_OVER_HTTP: Final = frozenset({ReportDenial})
 # Who is invited is no member yet; everything else about a twin is none of a stranger's business.
 ACCEPT: Final = ("access", "accept")
 _IS_KEY: Final = re.compile(ID_PATTERN)
@@ -123,6 +126,7 @@ def endpoint_of(command: type[AnyCommand]) -> Endpoint:
         problem_model=CommandProblem,
         refusals=REFUSALS,
         needs_key=True,
+        about=(noun, verb),
         for_strangers=(noun, verb) == ACCEPT,
     )
 
@@ -133,7 +137,7 @@ def _without_id(fields: Json) -> Json:
 
 # In the order of the contracts.
 ENDPOINTS: Final[dict[type[AnyCommand], Endpoint]] = {
-    command: endpoint_of(command) for command in NOUN_AND_VERB
+    command: endpoint_of(command) for command in NOUN_AND_VERB if command not in NOT_OVER_HTTP
 }
 
 
@@ -170,6 +174,7 @@ class CommandDoor:
                     reply = await self._decided(tenant, command, principal)
                     reply = await self._idempotency.corrected(tenant, command, reply)
             if reply["status"] != _GRANTED and not caller.reaches(tenant):
+                # The gate has recorded it if there is such a twin; the door does in any case.
                 raise HttpProblem(CALLER_UNKNOWN, CALLER_UNKNOWN.title)
             return respond(reply)
 
@@ -211,7 +216,7 @@ def refused(reply: Reply) -> HttpProblem:
     """Make the problem that says what the gate has said."""
     if reply["code"] == refusals.CALLER_UNKNOWN.code:
         # As the door itself says it, so that nobody can tell which of the two has refused.
-        return HttpProblem(CALLER_UNKNOWN, CALLER_UNKNOWN.title)
+        return HttpProblem(CALLER_UNKNOWN, CALLER_UNKNOWN.title, is_recorded=True)
     return Refused(reply)
 
 
@@ -228,7 +233,13 @@ class Refused(HttpProblem):
             # Rounded up: who comes back too early is refused again.
             -(-retry_after_ms // _MS) if retry_after_ms else None,
         )
-        super().__init__(kind, _detail(reply), position=reply["position"], headers=_headers(reply))
+        super().__init__(
+            kind,
+            _detail(reply),
+            position=reply["position"],
+            headers=_headers(reply),
+            is_recorded=True,
+        )
         self._reply = reply
 
     def body(self, instance: str) -> Problem:

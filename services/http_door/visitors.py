@@ -90,6 +90,7 @@ MINT: Final = Endpoint(
     ),
     problem_model=CommandProblem,
     refusals=(403, 404, 409, 422, 429, 503),
+    about=_OF_VISITORS,
 )
 
 

@@ -312,7 +312,11 @@ def new_instance() -> str:
 
 
 class HttpProblem(Exception):
-    """No answer, for the reason *kind*. *detail* must be fit to be shown to the caller."""
+    """
+    No answer, for the reason *kind*. *detail* must be fit to be shown to the caller.
+
+    *is_recorded*: it is in the log of the twin already, because the gate has said so.
+    """
 
     def __init__(
         self,
@@ -323,6 +327,7 @@ class HttpProblem(Exception):
         position: int | None = None,
         min_position: int | None = None,
         headers: Mapping[str, str] | None = None,
+        is_recorded: bool = False,
     ) -> None:
         super().__init__(f"{kind.code}: {detail}")
         self.kind = kind
@@ -331,6 +336,7 @@ class HttpProblem(Exception):
         self.position = position
         self.min_position = min_position
         self.headers = dict(headers or {})
+        self.is_recorded = is_recorded
 
     def body(self, instance: str) -> Problem:
         """The document to send."""
@@ -363,6 +369,19 @@ class HttpProblem(Exception):
         if self.kind.status is HTTPStatus.UNAUTHORIZED:
             response.headers["WWW-Authenticate"] = _challenge(self.kind)
         return response
+
+
+class KnownCallerRefused(HttpProblem):
+    """
+    A key, token or session that was right once, and opens nothing any more (401).
+
+    *principal* is whose it was, and *log* the twin of theirs, or the platform.
+    """
+
+    def __init__(self, detail: str, *, principal: str, log: str) -> None:
+        super().__init__(KEY_REFUSED, detail)
+        self.principal = principal
+        self.log = log
 
 
 def _challenge(kind: Kind) -> str:

@@ -70,7 +70,11 @@ SERVICES: tuple[Access, ...] = (
     Access(ServiceSpec("worker", _vito("worker")), ("worker", "door", "monitor")),
     Access(ServiceSpec("projector", _vito("projector")), ("projector",), ("VITO_POSTGRES_DSN",)),
     # Before whoever connects with a key.
-    Access(ServiceSpec("callout", _vito("callout")), ("callout",), ("VITO_POSTGRES_READER_DSN",)),
+    Access(
+        ServiceSpec("callout", _vito("callout")),
+        ("callout", "doorkeeper"),
+        ("VITO_POSTGRES_CALLOUT_DSN",),
+    ),
     Access(
         ServiceSpec("api", _vito("api")),
         ("api", "http"),
@@ -218,7 +222,11 @@ class Stack:
         )
         done = await prepare_database(
             self.run.dsn(run_file.OWNER),
-            RolePasswords(vito_projector=words[run_file.PROJECTOR], vito_api=words[run_file.API]),
+            RolePasswords(
+                vito_projector=words[run_file.PROJECTOR],
+                vito_api=words[run_file.API],
+                vito_callout=words[run_file.CALLOUT],
+            ),
         )
         stale = f"; to be rebuilt: {', '.join(done.stale)}" if done.stale else ""
         return f"{len(done.applied)} migrations applied{stale}"

@@ -11,6 +11,7 @@ from rich.console import Console
 from contracts.budget import ExtendCall
 from contracts.commit import AnyEvent
 from contracts.data_key import DataKeyEvent
+from contracts.examples import CONTENT
 from contracts.policy import BudgetPolicy, Quotas, SetPolicy
 from contracts.prompt import ActivatePrompt, RollBackPrompt, SavePrompt
 from contracts.secret import SecretEvent
@@ -38,7 +39,6 @@ from services.audit.words import mood, sentence
 from tests import examples
 from tests.audit.written_log import SECOND_US, WrittenLog
 from tests.domain.dna import identity, purpose
-from tests.examples import CONTENT
 from tests.projections.twin_story import policy
 
 POLICY = (
@@ -172,6 +172,14 @@ def test_there_are_words_for_every_kind_of_event(told):
         ("TenantSuspended", "put to sleep (too dear\N{REPLACEMENT CHARACTER})", "refused"),
         ("TenantResumed", "resumed", "quiet"),
         ("CallerRefused", "person_bob may not policy set: 403 caller_not_allowed", "refused"),
+        (
+            "DenialReported",
+            (
+                "key_k7f3a9c2d4e5 may not budget show of fernandez (http door):"
+                " 403 caller_unknown, 3 times"
+            ),
+            "refused",
+        ),
         ("GlassBroken", f"super admin root broke the glass until {DAY} (ticket 4711)", "careful"),
         (
             "KeyIssued",

@@ -102,6 +102,7 @@ async def test_every_role_connects_and_is_confined(node):
         "worker": ["evt.0.cantor.budget", "$KV.KEYS.cantor.1"],
         "door": ["_INBOX_client.x", "_INBOX.key_1.x"],
         "callout": ["$SYS.REQ.SERVER.PING.CONNZ", "$SYS.REQ.SERVER.X.KICK"],
+        "doorkeeper": ["cmd.cantor.access.report_denial"],
         "projector": ["$JS.API.STREAM.INFO.EVT_0"],
         "api": ["$JS.API.STREAM.INFO.EVT_0"],
         "http": ["cmd.cantor.budget.authorize.key_1", "qry.cantor.budget.show.person_1"],

@@ -9,6 +9,7 @@ from contracts.access import (
     BreakGlass,
     ChangeRole,
     RemoveMember,
+    ReportDenial,
     RevokeKey,
     RotateKey,
     WithdrawInvitation,
@@ -55,6 +56,22 @@ class _Played:
         return self.random.choice(NAMES)
 
 
+def turn_away(twin: People, chance: random.Random) -> None:
+    """A door reports that it has turned somebody away, some of them often."""
+    twin.ask(
+        "operator",
+        ReportDenial,
+        principal=f"key_{key_of('k1')}",
+        door=chance.choice(("http", "bus")),
+        noun="budget",
+        verb="show",
+        code="caller_unknown",
+        status=403,
+        about="fernandez",
+        times=chance.choice((1, 7)),
+    )
+
+
 class TwinPeople(_Played):
     """Members come and go; keys are issued, rotated and revoked; an admin looks in."""
 
@@ -79,6 +96,7 @@ class TwinPeople(_Played):
             self._rotate,
             lambda: twin.ask(self.anybody(), RevokeKey, key_id=self._some_key()),
             lambda: twin.ask(self.anybody(), BreakGlass, reason="ticket", ttl_s=60),
+            lambda: turn_away(twin, chance),
             lambda: twin.ask(self.anybody(), SetPolicy, policy=policy()),
         ]
 
@@ -128,6 +146,7 @@ class PlatformPeople(_Played):
             lambda: self._about(WithdrawAdmin),
             lambda: self._about(LockAccount, reason="lost"),
             lambda: self._about(UnlockAccount),
+            lambda: turn_away(twin, self.random),
         ]
 
     def _about(self, kind, **fields) -> None:

@@ -316,6 +316,10 @@ QUESTIONS = [
         values={"user_name": "Ana", "goals": 3, "vip": True},
     ),
     questions.CheckTopics(text="¿En qué casa de apuestas?"),
+    questions.CompareSecret(
+        fingerprint=bytes(range(16)),
+        rotate=secret.RotateSecret(command_id="c-1", name="openai", value="sk-¡Goooool!"),
+    ),
 ]
 ANSWERS = [
     questions.PromptPreview(
@@ -331,4 +335,5 @@ ANSWERS = [
         version=1,
         findings=[questions.Finding("apuestas", "casa de apuestas", 8, 24)],
     ),
+    questions.SecretComparison(tenant="cantor", position=17, is_same=True),
 ]

@@ -140,6 +140,18 @@ EVENTS = [
     access.CallerRefused(
         42, "req-7f3a", AT_US, "person_bob", "policy", "set", "caller_not_allowed", 403
     ),
+    access.DenialReported(
+        *HEAD,
+        f"key_{KEY_ID}",
+        "http",
+        "budget",
+        "show",
+        "caller_unknown",
+        403,
+        "fernandez",
+        3,
+        "operator",
+    ),
     access.MemberInvited(
         *HEAD, INVITATION_ID, "ana@example.com", "editor", HASH, AT_US, "person_owner"
     ),

@@ -77,6 +77,7 @@ class Asker:
     def __init__(self, session, running, heads):
         self.session, self.heads = session, heads
         self.api, self.app, self.url = running.api, running.app, running.url
+        self.denials = running.denials
 
     async def get(self, path, *, method="GET", key=KEY, params=None, headers=None, **more):
         known = {"Authorization": f"Bearer {key}"} if key else {}
