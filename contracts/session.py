@@ -248,14 +248,26 @@ class SessionStepped(Event, frozen=True):
 
 
 class SessionEnded(Event, frozen=True):
-    """The session was ended by whoever ran it, or killed."""
+    """The session was ended by whoever ran it."""
 
     decision: int
     command_id: str
     fingerprint: bytes
     at_us: UnixUs
     session_id: str
-    reason: EndReason
+    reason: CloseReason
+    note: str
+    actor: str
+
+
+class SessionKilled(Event, frozen=True):
+    """The session was stopped."""
+
+    decision: int
+    command_id: str
+    fingerprint: bytes
+    at_us: UnixUs
+    session_id: str
     note: str
     actor: str
 
@@ -287,7 +299,13 @@ class SessionsEnded(Event, frozen=True):
 
 
 SessionDecision: TypeAlias = (
-    SessionBegun | DisclosureShown | SessionRenewed | SessionStepped | SessionEnded | SessionsKilled
+    SessionBegun
+    | DisclosureShown
+    | SessionRenewed
+    | SessionStepped
+    | SessionEnded
+    | SessionKilled
+    | SessionsKilled
 )
 SessionEvent: TypeAlias = SessionDecision | SessionsEnded
 

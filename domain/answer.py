@@ -48,6 +48,7 @@ from contracts.session import (
     DisclosureShown,
     SessionBegun,
     SessionEnded,
+    SessionKilled,
     SessionRenewed,
     SessionsKilled,
     SessionStepped,
@@ -331,6 +332,7 @@ _TOLD: dict[type[Decided], tuple[str, ...]] = {
     SessionRenewed: ("session_id", "modality", "expires_at_us"),
     SessionStepped: ("session_id", "previous", "modality"),
     SessionEnded: ("session_id", "reason"),
+    SessionKilled: ("session_id",),
     SessionsKilled: ("sessions",),
 }
 _DONE: dict[type[Decided], str] = {
@@ -398,5 +400,6 @@ _DONE: dict[type[Decided], str] = {
     SessionRenewed: conversation.BEATEN,
     SessionStepped: "session_stepped",
     SessionEnded: "session_ended",
+    SessionKilled: "session_killed",
     SessionsKilled: "sessions_killed",
 }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
+from contracts.budget import CommandRefused
 from contracts.commands import AnyCommand
 from contracts.commit import AnyEvent
 from contracts.deployment import Ceiling
@@ -15,13 +16,13 @@ from contracts.session import (
     BeatSession,
     BeginSession,
     DisclosureShown,
-    EndReason,
     EndSession,
     KillAllSessions,
     KillSession,
     PinnedSource,
     SessionBegun,
     SessionEnded,
+    SessionKilled,
     SessionRenewed,
     SessionsKilled,
     SessionStepped,
@@ -56,6 +57,9 @@ from domain.session_refusals import (
 from domain.state import Envelope, State, head
 
 BEATEN: Final = "session_renewed"
+_OfOne: TypeAlias = (
+    BeginSession | ShowDisclosure | BeatSession | StepSession | EndSession | KillSession
+)
 
 
 class _Place(NamedTuple):
@@ -145,18 +149,18 @@ def open_session(state: State, command: BeginSession, envelope: Envelope) -> lis
     terms = state.policy.terms
     refusal = tenant.why_not_active(state.tenant)
     if refusal is not None or terms is None:
-        return [refuse(state, command, envelope, refusal or TWIN_UNKNOWN)]
+        return [_refused(state, command, envelope, Stopped(refusal or TWIN_UNKNOWN, {}))]
     stopped = _why_no_such(state, command, envelope)
     if stopped is not None:
-        return [refuse(state, command, envelope, *stopped)]
+        return [_refused(state, command, envelope, stopped)]
     place = _place(state, command, envelope)
     if isinstance(place, Stopped):
-        return [refuse(state, command, envelope, *place)]
+        return [_refused(state, command, envelope, place)]
     stopped = _why_not_on(terms, place.ceiling, command.modality)
     if stopped is None and len(state.sessions.leases) >= session.OPEN_SESSIONS_MAX:
         stopped = Stopped(TOO_MANY_SESSIONS, {"open_sessions_max": session.OPEN_SESSIONS_MAX})
     if stopped is not None:
-        return [refuse(state, command, envelope, *stopped)]
+        return [_refused(state, command, envelope, stopped)]
     return [_begun(state, terms, command, envelope, place)]
 
 
@@ -251,11 +255,11 @@ def _approved(state: State) -> list[PinnedSource]:
 def show_disclosure(state: State, command: ShowDisclosure, envelope: Envelope) -> list[AnyEvent]:
     lease = _open(state, command.session_id, envelope)
     if isinstance(lease, Stopped):
-        return [refuse(state, command, envelope, *lease)]
+        return [_refused(state, command, envelope, lease)]
     if not session.is_disclosure_due(lease):
-        return [refuse(state, command, envelope, DISCLOSURE_NOT_DUE)]
+        return [_refused(state, command, envelope, Stopped(DISCLOSURE_NOT_DUE, {}))]
     if command.version != lease.began.disclosure_version:
-        return [refuse(state, command, envelope, DISCLOSURE_DIFFERS, _due(lease))]
+        return [_refused(state, command, envelope, Stopped(DISCLOSURE_DIFFERS, _due(lease)))]
     return [
         DisclosureShown(
             *head(state, command, envelope), command.session_id, command.version, envelope.actor
@@ -266,7 +270,7 @@ def show_disclosure(state: State, command: ShowDisclosure, envelope: Envelope) -
 def beat(state: State, command: BeatSession, envelope: Envelope) -> list[AnyEvent]:
     lease = _open(state, command.session_id, envelope)
     if isinstance(lease, Stopped):
-        return [refuse(state, command, envelope, *lease)]
+        return [_refused(state, command, envelope, lease)]
     expires_at_us = session.renewal(lease, envelope.now_us)
     assert expires_at_us is not None, "a beat that moves nothing is answered by `unmoved`"
     return [
@@ -298,13 +302,13 @@ def unmoved(state: State, command: AnyCommand, envelope: Envelope) -> Receipt | 
 def step(state: State, command: StepSession, envelope: Envelope) -> list[AnyEvent]:
     lease, terms = _open(state, command.session_id, envelope), state.policy.terms
     if isinstance(lease, Stopped):
-        return [refuse(state, command, envelope, *lease)]
+        return [_refused(state, command, envelope, lease)]
     assert terms is not None, "a session was opened under a policy"
     if command.modality == lease.modality:
-        return [refuse(state, command, envelope, RUNG_IS_SO)]
+        return [_refused(state, command, envelope, Stopped(RUNG_IS_SO, {}))]
     stopped = _why_not_on(terms, _ceiling_now(state, lease), command.modality)
     if stopped is not None:
-        return [refuse(state, command, envelope, *stopped)]
+        return [_refused(state, command, envelope, stopped)]
     return [
         SessionStepped(
             *head(state, command, envelope),
@@ -330,30 +334,37 @@ def _open(state: State, session_id: str, envelope: Envelope) -> Lease | Stopped:
     return found if isinstance(found, Lease) else Stopped(SESSION_CLOSED, _how(found))
 
 
+def _refused(state: State, command: _OfOne, envelope: Envelope, why: Stopped) -> CommandRefused:
+    """Refuse a command about a session, and say which: the refusal belongs to its story."""
+    facts = {**why.facts, "session_id": command.session_id}
+    return refuse(state, command, envelope, why.refusal, facts)
+
+
 # -- its end ----------------------------------------------------------------------
 
 
 def close(state: State, command: EndSession, envelope: Envelope) -> list[AnyEvent]:
-    return _end(state, command, envelope, command.reason)
-
-
-def kill(state: State, command: KillSession, envelope: Envelope) -> list[AnyEvent]:
-    return _end(state, command, envelope, "killed")
-
-
-def _end(
-    state: State, command: EndSession | KillSession, envelope: Envelope, reason: EndReason
-) -> list[AnyEvent]:
     lease = _open(state, command.session_id, envelope)
     if isinstance(lease, Stopped):
-        return [refuse(state, command, envelope, *lease)]
+        return [_refused(state, command, envelope, lease)]
     return [
         SessionEnded(
             *head(state, command, envelope),
             command.session_id,
-            reason,
+            command.reason,
             command.note,
             envelope.actor,
+        )
+    ]
+
+
+def kill(state: State, command: KillSession, envelope: Envelope) -> list[AnyEvent]:
+    lease = _open(state, command.session_id, envelope)
+    if isinstance(lease, Stopped):
+        return [_refused(state, command, envelope, lease)]
+    return [
+        SessionKilled(
+            *head(state, command, envelope), command.session_id, command.note, envelope.actor
         )
     ]
 

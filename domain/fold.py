@@ -61,6 +61,7 @@ from contracts.session import (
     DisclosureShown,
     SessionBegun,
     SessionEnded,
+    SessionKilled,
     SessionRenewed,
     SessionsEnded,
     SessionsKilled,
@@ -346,7 +347,7 @@ def _session_stepped(state: State, event: SessionStepped) -> None:
     _decided(state, event)
 
 
-def _session_ended(state: State, event: SessionEnded) -> None:
+def _session_ended(state: State, event: SessionEnded | SessionKilled) -> None:
     session.ended(state.sessions, event)
     _decided(state, event)
 
@@ -413,6 +414,7 @@ _EVOLVE: dict[type[AnyEvent], Callable[[State, Any], None]] = {
     SessionRenewed: _session_renewed,
     SessionStepped: _session_stepped,
     SessionEnded: _session_ended,
+    SessionKilled: _session_ended,
     SessionsKilled: _decided,
     SessionsEnded: _sessions_ended,
     MeterLimitsSet: _changes_nothing,

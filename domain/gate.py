@@ -95,6 +95,7 @@ from contracts.session import (
     KillSession,
     SessionBegun,
     SessionEnded,
+    SessionKilled,
     SessionRenewed,
     SessionsEnded,
     SessionsKilled,
@@ -293,7 +294,7 @@ _GRANTS: dict[type[AnyCommand], type[AnyEvent]] = {
     BeatSession: SessionRenewed,
     StepSession: SessionStepped,
     EndSession: SessionEnded,
-    KillSession: SessionEnded,
+    KillSession: SessionKilled,
     KillAllSessions: SessionsKilled,
 }
 # Nothing of them is in the log: they change nothing that a twin is.

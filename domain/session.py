@@ -28,6 +28,7 @@ from contracts.session import (
     Rung,
     SessionBegun,
     SessionEnded,
+    SessionKilled,
     SessionRenewed,
     SessionsEnded,
     SessionStepped,
@@ -141,9 +142,9 @@ def settled(state: State, event: CallSettled) -> None:
         _use(state, event.session_id, event.units)
     else:
         _close(state, event, event.units)
-    lease = _lease_of(state, event)
-    if lease is not None:
-        lease.committed_nanos += event.cost_nanos
+    number = state.numbers.get(event.session_id)
+    if number is not None:
+        state.leases[number].committed_nanos += event.cost_nanos
 
 
 def given_back(state: State, event: HoldReleased | ExpiredHold) -> None:
@@ -283,9 +284,10 @@ def stepped(state: State, event: SessionStepped) -> None:
     state.leases[state.numbers[event.session_id]].modality = event.modality
 
 
-def ended(state: State, event: SessionEnded) -> None:
+def ended(state: State, event: SessionEnded | SessionKilled) -> None:
     """One session is over."""
-    _end(state, event.session_id, event.reason, event.at_us)
+    reason: EndReason = event.reason if isinstance(event, SessionEnded) else "killed"
+    _end(state, event.session_id, reason, event.at_us)
 
 
 def many_ended(state: State, event: SessionsEnded) -> None:

@@ -16,7 +16,13 @@ from contracts.budget import (
 from contracts.bundle import BundleView
 from contracts.commit import AnyEvent
 from contracts.policy import PolicySet
-from contracts.session import GoneSession, SessionEnded, SessionNotice, SessionsEnded
+from contracts.session import (
+    GoneSession,
+    SessionEnded,
+    SessionKilled,
+    SessionNotice,
+    SessionsEnded,
+)
 from contracts.tenant import TenantErased
 from domain.state import State
 
@@ -25,7 +31,7 @@ Pushed: TypeAlias = BundleView | SessionNotice
 
 # One of these is decided far more often than all others, and tells nobody anything.
 _HOT: Final = frozenset((CallAuthorized, CallSettled, HoldExtended, HoldReleased))
-_ENDS: Final = frozenset((SessionEnded, SessionsEnded, TenantErased))
+_ENDS: Final = frozenset((SessionEnded, SessionKilled, SessionsEnded, TenantErased))
 _MAKES_ROOM: Final = frozenset((CreditsAdded, PolicySet, PeriodOpened))
 
 
@@ -55,6 +61,8 @@ def _ended(before: list[GoneSession] | None, events: list[AnyEvent]) -> list[Gon
         match event:
             case SessionEnded():
                 gone.append(GoneSession(event.session_id, event.reason))
+            case SessionKilled():
+                gone.append(GoneSession(event.session_id, "killed"))
             case SessionsEnded():
                 gone += event.sessions
             case TenantErased():
