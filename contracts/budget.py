@@ -207,7 +207,11 @@ class CallAuthorized(Event, frozen=True):
 
 
 class CallRefused(Event, frozen=True):
-    """A call may not be made (or a hold not be extended): *code* says why, *facts* by how much."""
+    """
+    A call may not be made (or a hold not be extended): *code* says why, *facts* by how much.
+
+    Empty *session_id*: the call is of none, or the log is older than this field.
+    """
 
     decision: int
     command_id: str
@@ -225,6 +229,7 @@ class CallRefused(Event, frozen=True):
     price_version: int
     facts: dict[str, int | str]
     standing: Standing
+    session_id: str = ""
 
 
 class RefusalsCounted(Event, frozen=True):

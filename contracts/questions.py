@@ -12,6 +12,7 @@ import msgspec
 
 from contracts.message import Reply, Version, check_prose
 from contracts.prompt import VARIABLES_MAX, PromptText, VariableName, Variables, VariableValue
+from contracts.session import ASKED_SESSIONS_MAX, SessionId, SessionsFound
 
 CHECKED_CHARS_MAX: Final = 4_000
 FINDINGS_MAX: Final = 100
@@ -55,7 +56,15 @@ class CheckTopics(Question, frozen=True, kw_only=True):
     text: Annotated[str, msgspec.Meta(max_length=CHECKED_CHARS_MAX)]
 
 
-AnyQuestion: TypeAlias = PreviewPrompt | CheckTopics
+class FindSessions(Question, frozen=True, kw_only=True):
+    """How up to 200 sessions stand: whoever runs them asks for them, and anybody for one."""
+
+    session_ids: Annotated[
+        list[SessionId], msgspec.Meta(min_length=1, max_length=ASKED_SESSIONS_MAX)
+    ]
+
+
+AnyQuestion: TypeAlias = PreviewPrompt | CheckTopics | FindSessions
 
 # -- Answers -----------------------------------------------------------------
 
@@ -95,13 +104,15 @@ class TopicsCheck(Reply, frozen=True, kw_only=True):
     findings: list[Finding]
 
 
-AnyAnswer: TypeAlias = PromptPreview | TopicsCheck
+AnyAnswer: TypeAlias = PromptPreview | TopicsCheck | SessionsFound
 
 QUESTIONS: dict[type[AnyQuestion], tuple[str, str]] = {
     PreviewPrompt: ("prompt", "preview"),
     CheckTopics: ("topics", "check"),
+    FindSessions: ("session", "find"),
 }
 ANSWERS: dict[type[AnyQuestion], type[AnyAnswer]] = {
     PreviewPrompt: PromptPreview,
     CheckTopics: TopicsCheck,
+    FindSessions: SessionsFound,
 }

@@ -14,7 +14,18 @@ from typing import Any, Final, get_args
 
 import msgspec
 
-from contracts import budget, bundle, commands, commit, questions, replies, secret, subjects, views
+from contracts import (
+    budget,
+    bundle,
+    commands,
+    commit,
+    questions,
+    replies,
+    secret,
+    session,
+    subjects,
+    views,
+)
 
 ASYNCAPI_PATH: Final = Path(__file__).with_name("asyncapi.json")
 SCHEMAS_PATH: Final = Path(__file__).with_name("schemas.json")
@@ -39,6 +50,7 @@ MESSAGES: Final[list[type[msgspec.Struct]]] = [
     *_VIEWS,
     *_QUESTIONS,
     *_ANSWERS,
+    session.SessionNotice,
 ]
 _DECIDED_AS_DECISION: Final = (budget.AuthorizeCall, budget.ExtendCall)
 
@@ -316,7 +328,16 @@ def _push_channels() -> dict[str, Any]:
                 "kept": "nowhere: subscribe, then ask for the bundle, then go by `revision`",
                 "content-types": [_JSON],
             },
-        }
+        },
+        "push.session": {
+            "address": subjects.push_session("{tenant}"),
+            "parameters": {"tenant": _TENANT},
+            "messages": _refs(session.SessionNotice.__name__),
+            "x-nats": {
+                "kept": "nowhere: subscribe, then ask for your sessions, and again now and then",
+                "content-types": [_JSON],
+            },
+        },
     }
 
 
@@ -326,7 +347,12 @@ def _push_operations() -> dict[str, Any]:
             "action": "send",
             "summary": "The bundle of a twin has changed, or a worker has taken the twin over.",
             "channel": {"$ref": "#/channels/push.bundle"},
-        }
+        },
+        "session.push": {
+            "action": "send",
+            "summary": "Sessions of a twin have ended, or there may be room for a higher rung.",
+            "channel": {"$ref": "#/channels/push.session"},
+        },
     }
 
 

@@ -135,6 +135,17 @@ RIGHTS: Final[dict[tuple[str, str], Right]] = {
     # No person: a value goes to who makes the call, and only while the call is open.
     ("secret", "open"): Right(scopes=_CALLS),
     ("secret", "show"): Right("viewer", _READS, admin=True),
+    # A visitor runs its own session; `conversation` refuses it those of others.
+    ("session", "open"): Right(scopes=_CALLS, visitor=True),
+    ("session", "show_disclosure"): Right(scopes=_CALLS, visitor=True),
+    ("session", "beat"): Right(scopes=_CALLS, visitor=True),
+    ("session", "step"): Right(scopes=_CALLS, visitor=True),
+    ("session", "close"): Right(scopes=_CALLS, visitor=True),
+    # It stops what costs money or harms, and starts nothing; like disabling, also the platform's.
+    ("session", "kill"): Right("approver", admin=True),
+    ("session", "kill_all"): Right("approver", admin=True),
+    ("session", "show"): Right("viewer", _SEES, admin=True),
+    ("session", "find"): Right("viewer", _SEES, admin=True, visitor=True),
     ("data_key", "rotate"): Right("owner", admin=True),
     ("data_key", "rewrap"): Right(admin=True),
 }

@@ -16,6 +16,7 @@ from contracts import (
     questions,
     replies,
     secret,
+    session,
     tenant,
     topics,
     twin,
@@ -268,6 +269,21 @@ COMMANDS = [
     data_key.RotateDataKey(command_id="key-1"),
     data_key.RewrapDataKey(command_id="key-2"),
     tenant.EraseTenant(command_id="erase-1", confirm="cantor", reason="contract ended"),
+    session.BeginSession(
+        command_id="v-1", session_id=VISITOR, modality="voice", deployment="web", lease_ms=60_000
+    ),
+    session.ShowDisclosure(command_id="v-2", session_id=VISITOR, version=2),
+    session.BeatSession(command_id="v-3", session_id=VISITOR),
+    session.StepSession(
+        command_id="v-4",
+        session_id=VISITOR,
+        modality="text",
+        why="quota_exhausted",
+        notice="spoken",
+    ),
+    session.EndSession(command_id="v-5", session_id=VISITOR, reason="user_exit", note="¡adiós!"),
+    session.KillSession(command_id="v-6", session_id=VISITOR, note="abusive"),
+    session.KillAllSessions(command_id="v-7", note="wrong prompt"),
 ]
 
 EVENTS = [
@@ -440,6 +456,42 @@ EVENTS = [
     secret.SecretReopened(AT_US, 42, "openai", 2, 40, "key_agent7"),
     data_key.DataKeyRotated(*HEAD, 2, "operator"),
     tenant.TenantErased(*HEAD, "contract ended", "admin_eva"),
+    session.SessionBegun(
+        *HEAD,
+        VISITOR,
+        "voice",
+        "web",
+        2,
+        DISCLOSURE.text,
+        "es-MX",
+        60_000_000,
+        AT_US + 60_000_000,
+        AT_US + 900_000_000,
+        42,
+        CONTENT,
+        3,
+        2,
+        1,
+        1,
+        CONTENT,
+        [session.PinnedSource("rules", CONTENT)],
+        f"visitor_{VISITOR}",
+    ),
+    session.DisclosureShown(*HEAD, VISITOR, 2, f"visitor_{VISITOR}"),
+    session.SessionRenewed(*HEAD, VISITOR, AT_US + 90_000_000, "voice", f"visitor_{VISITOR}"),
+    session.SessionStepped(
+        *HEAD, VISITOR, "voice", "text", "quota_exhausted", "spoken", f"visitor_{VISITOR}"
+    ),
+    session.SessionEnded(*HEAD, VISITOR, "user_exit", "¡adiós!", f"visitor_{VISITOR}"),
+    session.SessionKilled(*HEAD, VISITOR, "abusive", "person_ana"),
+    session.SessionsKilled(*HEAD, 2, "wrong prompt", "person_ana"),
+    session.SessionsEnded(
+        AT_US,
+        [
+            session.GoneSession(VISITOR, "deployment_disabled"),
+            session.GoneSession("s-2", "lease_expired"),
+        ],
+    ),
 ]
 
 REPLIES = [
@@ -685,6 +737,30 @@ VIEWS = [
     ),
 ]
 
+_SESSION = session.SessionShown(
+    session_id=VISITOR,
+    status="open",
+    deployment="web",
+    wanted="video",
+    modality="voice",
+    disclosure_version=2,
+    disclosed_at_us=AT_US,
+    began_at_us=AT_US,
+    beat_at_us=AT_US,
+    expires_at_us=AT_US + 60_000_000,
+    ends_at_us=None,
+    bundle_revision=42,
+    bundle_hash=CONTENT,
+    identity_version=3,
+    policy_version=2,
+    price_version=1,
+    knowledge_hash=CONTENT,
+    committed_nanos=69_000,
+    held_nanos=82_500,
+    open_holds=1,
+)
+VIEWS += [session.SessionsView(tenant="cantor", position=17, total=1, room=3, sessions=[_SESSION])]
+
 _SAVED = views.PromptVersion(
     version=4,
     base_version=2,
@@ -737,6 +813,7 @@ QUESTIONS = [
         values={"user_name": "Ana", "goals": 3, "vip": True},
     ),
     questions.CheckTopics(text="¿En qué casa de apuestas?"),
+    questions.FindSessions(session_ids=[VISITOR, "s-2"]),
 ]
 ANSWERS = [
     questions.PromptPreview(
@@ -752,6 +829,25 @@ ANSWERS = [
         version=1,
         findings=[questions.Finding("apuestas", "casa de apuestas", 8, 24)],
     ),
+    session.SessionsFound(
+        tenant="cantor",
+        position=17,
+        room=3,
+        sessions=[
+            _SESSION,
+            session.SessionShown(
+                session_id="s-2", status="ended", reason="killed", ended_at_us=AT_US
+            ),
+        ],
+    ),
+]
+PUSHED = [
+    session.SessionNotice(
+        tenant="cantor",
+        position=17,
+        room=3,
+        ended=[session.GoneSession(VISITOR, "killed")],
+    )
 ]
 
-MESSAGES = [*COMMANDS, *EVENTS, *REPLIES, *VIEWS, *QUESTIONS, *ANSWERS]
+MESSAGES = [*COMMANDS, *EVENTS, *REPLIES, *VIEWS, *QUESTIONS, *ANSWERS, *PUSHED]

@@ -63,6 +63,7 @@ _CONTENT: Final = (
     "price_books",
     "refusal_counts",
     "tenant_secrets",
+    "twin_sessions",
 )
 _LEFT: Final = " UNION ALL ".join(
     f"SELECT '{view}', count(*) FROM {view} WHERE tenant = %(tenant)s"  # noqa: S608 - constants

@@ -35,6 +35,7 @@ COMMANDS: dict[str, Command] = {
     "deployment": Command(
         "services.cli.deployment:app", "Say where a twin is shown, and by what rules."
     ),
+    "session": Command("services.cli.session:app", "Show the sessions of a twin, and stop them."),
     "knowledge": Command(
         "services.cli.knowledge:app", "Say what a twin may know: add, review, approve."
     ),

@@ -77,6 +77,7 @@ def test_cases_cover_every_kind_of_name():
         "visitor_id",
         "source",
         "content_hash",
+        "why",
     }
     assert len(CASES) > 25
 
