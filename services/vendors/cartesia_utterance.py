@@ -9,7 +9,8 @@ takes a 429 for the end of a short utterance. Cartesia goes on speaking when nob
 utterance that is left early is cancelled.
 
 Billed are the characters of the transcripts, errors cost nothing. It does not report usage: what we
-sent, and how much audio came, is the count.
+sent, and how much audio came, is the count. Of an utterance that is left early it has spoken more
+than we have heard, so until it is done the time counted is what the text takes.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from services.vendors.speech import (
     Spoken,
     Word,
     WordTimes,
+    about_ms,
     audio_ms,
 )
 
@@ -62,6 +64,7 @@ class Utterance:
         self._idle_s = idle_s
         self._characters = 0
         self._pcm_bytes = 0
+        self._about_ms = 0
         self._sender: asyncio.Task[None] | None = None
         # Whether the socket can carry another utterance after this one.
         self.leaves_socket_usable = False
@@ -72,7 +75,7 @@ class Utterance:
 
     async def pieces(self) -> AsyncGenerator[SpeechPiece, None]:
         """Speak. Raises what `PiecesAdapter.pieces` raises, and what the source of parts raises."""
-        self._count()
+        self._note()
         self._sender = asyncio.create_task(self._send())
         is_over = False
         try:
@@ -86,8 +89,8 @@ class Utterance:
                 for piece in self._heard(frame):
                     yield piece
             is_over = self.leaves_socket_usable = True
-            self._meter.completed(self._count(), self.context_id)
-            yield Spoken(self._count())
+            self._meter.completed(self._heard_so_far(), self.context_id)
+            yield Spoken(self._heard_so_far())
         finally:
             await self._leave(is_over=is_over)
 
@@ -112,7 +115,8 @@ class Utterance:
             )
         # Counted before it is sent: if the answer is lost it was spoken all the same.
         self._characters += len(text)
-        self._count()
+        self._about_ms += about_ms(text, self._wanted["generation_config"]["speed"])
+        self._note()
         message = {**self._wanted, "transcript": text, "continue": goes_on}
         await self._socket.send(self._meter, {**message, "flush": True} if flush else message)
 
@@ -156,17 +160,22 @@ class Utterance:
 
     def _audio(self, pcm: bytes) -> AudioPiece:
         self._pcm_bytes += len(pcm)
-        if self._count().stream_ms > self._meter.limits.stream_ms:
+        self._note()
+        if self._heard_so_far().stream_ms > self._meter.limits.stream_ms:
             raise BeyondGrant(
                 f"more audio than the {self._meter.limits.stream_ms} ms that were held"
             )
         return AudioPiece(pcm, self._speech.sample_rate)
 
-    def _count(self) -> Usage:
+    def _heard_so_far(self) -> Usage:
         stream_ms = audio_ms(self._pcm_bytes, self._speech.sample_rate)
-        usage = Usage(characters=self._characters, stream_ms=stream_ms)
-        self._meter.counted(usage)
-        return usage
+        return Usage(characters=self._characters, stream_ms=stream_ms)
+
+    def _note(self) -> None:
+        heard = self._heard_so_far()
+        unheard_ms = min(self._about_ms, self._meter.limits.stream_ms)
+        stream_ms = max(heard.stream_ms, unheard_ms)
+        self._meter.counted(msgspec.structs.replace(heard, stream_ms=stream_ms))
 
     def _failed(self, frame: dict[str, Any]) -> VendorFailed:
         status = frame.get("status_code")

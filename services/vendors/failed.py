@@ -34,6 +34,11 @@ class KeyRefused(VendorFailed):
 class CreditUsedUp(VendorFailed):
     """The account at the vendor is empty."""
 
+    @property
+    def may_pass(self) -> bool:
+        """No: OpenAI says it with 429, and means that somebody has to pay first."""
+        return False
+
 
 class VendorBusy(VendorFailed):
     """Too many requests; see *retry_after_ms*."""

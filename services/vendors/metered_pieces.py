@@ -14,9 +14,9 @@ hold is given back. One attempt is one call: who tries again enters a new block,
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 from contracts.budget import AuthorizeCall, CallPurpose
 from contracts.replies import Decision, Receipt
@@ -40,6 +40,8 @@ from services.vendors.pieces import PiecesAdapter
 CLOSING_S = 3.0
 _US = 1_000_000
 
+Decided: TypeAlias = Callable[[Decision], Awaitable[None]]
+
 
 def metered_pieces(
     gate: GateClient,
@@ -50,9 +52,13 @@ def metered_pieces(
     max_delay_ms: int | None = None,
     purpose: CallPurpose = "live",
     command_id: str | None = None,
+    decided: Decided | None = None,
 ) -> MeteredPieces:
     """
     Prepare a call in the first of *ways* that the gate grants; the later ones are cheaper.
+
+    *decided* is awaited with the decision before its delay is waited for, so that somebody who is
+    made to wait can be told.
 
     Entering the block raises CannotVerify or NoGrant when nothing may be called. Asking for pieces
     raises what the adapter raises; the books are closed all the same.
@@ -73,7 +79,7 @@ def metered_pieces(
         purpose=purpose,
         command_id=command_id,
     )
-    return MeteredPieces(gate, vendors, ways, command)
+    return MeteredPieces(gate, vendors, ways, command, decided)
 
 
 class MeteredPieces:
@@ -86,12 +92,18 @@ class MeteredPieces:
     decision: Decision
 
     def __init__(
-        self, gate: GateClient, vendors: Vendors, ways: tuple[Way, ...], command: AuthorizeCall
+        self,
+        gate: GateClient,
+        vendors: Vendors,
+        ways: tuple[Way, ...],
+        command: AuthorizeCall,
+        decided: Decided | None = None,
     ) -> None:
         self._gate = gate
         self._vendors = vendors
         self._ways = ways
         self._command = command
+        self._decided = decided
         self._grant: Grant | None = None
         self._expires_at_us = 0
         self._pieces: AsyncGenerator[Any, None] | None = None
@@ -116,11 +128,14 @@ class MeteredPieces:
 
     async def __aenter__(self) -> Self:
         self.decision = await ask(self._gate, self._command)
-        if not self.granted:
-            return self
-        self._grant = self._gate.grant(self.decision)
-        self._expires_at_us = self._grant.terms.expires_at_us
+        if self.granted:
+            self._grant = self._gate.grant(self.decision)
+            self._expires_at_us = self._grant.terms.expires_at_us
         try:
+            if self._decided is not None:
+                await self._decided(self.decision)
+            if self._grant is None:
+                return self
             await wait_for_slot(self._gate, self._grant)
         except BaseException as problem:
             await self._finish(problem)

@@ -9,6 +9,7 @@ may not: servers leave out the usage, send empty deltas, or an error in the midd
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +20,7 @@ from services.client.meter import Meter
 from services.vendors.adapter import VendorCutOff, VendorFailed
 from services.vendors.chat import ChatPiece, Finished, TextPiece, ToolCall
 from services.vendors.failed import failed
+from services.vendors.sse import Events
 from services.vendors.tokens import about_tokens
 
 DONE = "[DONE]"
@@ -53,20 +55,29 @@ class OpenAIAnswer:
         self._bytes = 0
         self._reason = ""
         self._reported: Usage | None = None
-        self._is_done = False
+        self.is_done = False
         self._count()
 
-    def pieces(self, data: str) -> Iterator[ChatPiece]:
+    def take(self, found: Events) -> Iterator[ChatPiece]:
         """
-        Yield what one event brings.
+        Yield what the waiting events bring, and take them away.
 
         Raises:
-            VendorFailed: it is an error of the vendor's.
+            VendorFailed: one of them is an error of the vendor's.
             VendorCutOff: it cannot be understood, or runs past every limit.
         """
+        while found.waiting and not self.is_done:
+            yield from self._event(found.waiting.popleft())
+
+    def count(self, found: Events) -> None:
+        """Take the waiting events and only count them. Raises what `take` raises."""
+        deque(self.take(found), maxlen=0)
+
+    def _event(self, data: str) -> list[ChatPiece]:
+        # All of it is counted before a piece of it is handed out: the reader may stop there.
         if data == DONE:
-            self._is_done = True
-            return
+            self.is_done = True
+            return []
         try:
             event = msgspec.json.decode(data, type=dict[str, Any])
         except msgspec.MsgspecError as problem:
@@ -75,12 +86,13 @@ class OpenAIAnswer:
             raise self._failed(event["error"])
         self._meter.reported(self._meter.so_far, str(event.get("id") or "")[:128])
         try:
-            for choice in event.get("choices") or ():
-                yield from self._chosen(choice)
+            choices = event.get("choices") or ()
+            pieces = [piece for choice in choices for piece in self._chosen(choice)]
             if event.get("usage"):
                 self._report(event["usage"])
         except (AttributeError, KeyError, TypeError, msgspec.ValidationError, _Error) as problem:
             raise VendorCutOff(f"an event is not as documented: {problem}") from problem
+        return pieces
 
     def finished(self) -> Finished:
         """
@@ -88,7 +100,7 @@ class OpenAIAnswer:
 
         A vendor that sends no usage is booked at our count.
         """
-        if not self._reason or not (self._is_done or self._reported):
+        if not self._reason or not (self.is_done or self._reported):
             raise VendorCutOff("the stream ended before the answer did")
         usage = self._count() if self._reported is None else self._reported
         if self._reason == "tool_calls":
@@ -145,8 +157,10 @@ class OpenAIAnswer:
             "turns": min(1, self._meter.limits.turns),
         }
         self._reported = msgspec.convert(wanted, Usage)
-        # Booked even if not another byte arrives; some servers repeat it in every event.
+        # Booked even if not another byte arrives. It takes the place of our count until more text
+        # comes, which it may: some servers report with every event.
         self._meter.reported(self._reported)
+        self._meter.counted(self._reported)
 
     def _failed(self, error: object) -> VendorFailed:
         found = error if isinstance(error, dict) else {}

@@ -22,20 +22,20 @@ from contracts.usage import Usage
 from services.client.grant import Grant
 from services.client.meter import Meter
 from services.client.patience import Timing
-from services.vendors.adapter import BeyondGrant, VendorFailed
+from services.vendors.adapter import BeyondGrant, VendorCutOff, VendorFailed
 from services.vendors.chat import ChatMessage, ChatModel, ChatPiece, ChatRequest, Tool, chat_of
 from services.vendors.failed import failed, retry_after_ms
-from services.vendors.openai_answer import DONE, OpenAIAnswer
+from services.vendors.openai_answer import OpenAIAnswer
 from services.vendors.outbound import Outbound, bearer
 from services.vendors.outbound_pieces import StreamedReply
-from services.vendors.sse import events
+from services.vendors.sse import Events
 from services.vendors.tokens import about_tokens, most_tokens
 
 PATH = "/chat/completions"
-# Role, separators and name of a message are at most so many tokens of the chat template; an answer
-# is begun with as many. OpenAI's cookbook counts 3 to 4.
-AROUND_MESSAGE = 8
-AROUND_TOOL = 64
+# Role, separators and name of a message are so many tokens of the chat template, at most and about;
+# an answer is begun with as many. OpenAI's cookbook counts 3 to 4.
+AROUND_MESSAGE, ABOUT_AROUND_MESSAGE = 8, 4
+AROUND_TOOL, ABOUT_AROUND_TOOL = 64, 16
 # A schema is shown to the model in another notation, which is about as long; twice is safe.
 TOOL_FACTOR = 2
 TOTAL_S, IDLE_S = 90.0, 20.0
@@ -90,12 +90,18 @@ class OpenAIChat(ChatModel):
             if reply.status != HTTPStatus.OK:
                 raise await self._refused(meter, reply)
             answer = OpenAIAnswer(self.provider_id, meter, grant.terms.sku, _about_input(chat))
-            async with aclosing(reply.chunks()) as chunks, aclosing(events(chunks)) as found:
-                async for data in found:
-                    for piece in answer.pieces(data):
-                        yield piece
-                    if data == DONE:
-                        break
+            found = Events()
+            try:
+                async with aclosing(reply.chunks()) as chunks:
+                    async for chunk in chunks:
+                        found.feed(chunk)
+                        for piece in answer.take(found):
+                            yield piece
+                        if answer.is_done:
+                            break
+            except GeneratorExit:
+                await _count_rest(reply, found, answer)
+                raise
             yield answer.finished()
             await reply.finish()
 
@@ -151,9 +157,22 @@ class OpenAIChat(ChatModel):
         )
 
 
+async def _count_rest(reply: StreamedReply, found: Events, answer: OpenAIAnswer) -> None:
+    """Count what had arrived when its reader stopped: a vendor runs ahead of slow readers."""
+    try:
+        answer.count(found)
+        async for chunk in reply.arrived():
+            found.feed(chunk)
+            answer.count(found)
+    except (VendorCutOff, VendorFailed):
+        return  # What was counted until here stands.
+
+
 def _about_input(chat: ChatRequest) -> int:
-    tokens = sum(about_tokens(text) + 4 for message in chat.messages for text in _texts(message))
-    return tokens + sum(about_tokens(_spelled(tool)) for tool in chat.tools)
+    tokens = ABOUT_AROUND_MESSAGE
+    for message in chat.messages:
+        tokens += ABOUT_AROUND_MESSAGE + sum(about_tokens(text) for text in _texts(message))
+    return tokens + sum(ABOUT_AROUND_TOOL + about_tokens(_spelled(tool)) for tool in chat.tools)
 
 
 def _texts(message: ChatMessage) -> list[str]:

@@ -20,6 +20,8 @@ from services.vendors.adapter import VendorCutOff
 # Of an answer that says what went wrong, this much is read.
 ERROR_BYTES_MAX = 64 << 10
 FINISH_S = 0.2
+# What is already on this machine is there within this time.
+ARRIVED_S = 0.01
 SOCKET_CLOSE_S = 1.0
 # A kept socket with more than this to say to nobody is not worth listening to.
 LEFT_OVER_MAX = 1_000
@@ -58,6 +60,20 @@ class StreamedReply:
                 yield chunk
         except (aiohttp.ClientError, TimeoutError) as problem:
             raise VendorCutOff(f"{type(problem).__name__}: {problem}") from problem
+
+    async def arrived(self) -> AsyncGenerator[bytes, None]:
+        """Yield what has arrived and nobody has read; does not wait for more."""
+        left = self._most_bytes
+        try:
+            while left > 0:
+                async with asyncio.timeout(ARRIVED_S):
+                    chunk = await self._response.content.read(left)
+                if not chunk:
+                    return
+                left -= len(chunk)
+                yield chunk
+        except (aiohttp.ClientError, TimeoutError):
+            return
 
     async def error(self) -> Any:
         """Read an answer that is an error: its JSON value, None for anything else."""
