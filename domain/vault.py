@@ -3,8 +3,8 @@ The vault's decisions: what is kept, what ends, and whether a call may open a se
 
 A secret is opened for an authorised call, in this order, each with its own named refusal:
 
-    twin active? -> call open? -> its session not over? -> there is such a secret
-                 -> it can be opened -> not opened for this call before
+    twin active, or its sessions only looked for? -> call open? -> its session not over?
+                 -> there is such a secret -> it can be opened -> not opened for this call before
                  -> not too many names for one call
 
 Nobody who has no open hold of this twin gets a value, whatever their role.
@@ -169,10 +169,13 @@ def reopen(
 
 
 def _hold_of(state: State, command: OpenSecret, now_us: int) -> budget.Hold | Refusal:
+    hold = find_hold(state, command.reservation_id)
+    if isinstance(hold, budget.Hold) and hold.purpose == "reconciliation":
+        # Ending what a sleeping twin left running takes its key as well.
+        return tenant.why_no_reconciliation(state.tenant) or hold
     stopped = tenant.why_not_active(state.tenant)
-    hold = stopped or find_hold(state, command.reservation_id)
-    if isinstance(hold, Refusal):
-        return hold
+    if stopped is not None or isinstance(hold, Refusal):
+        return stopped or hold
     # Its vendor must not be called any more.
     return SESSION_CLOSED if conversation.is_over(state, hold.session_id, now_us) else hold
 

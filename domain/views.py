@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from contracts.policy import Policy
-from contracts.questions import AnyAnswer, AnyQuestion, FindSessions, PreviewPrompt
+from contracts.questions import AnyAnswer, AnyQuestion, FindHold, FindSessions, PreviewPrompt
 from contracts.secret import SecretName, SecretsView, SecretVersion
 from contracts.views import (
     AccessView,
@@ -35,7 +35,7 @@ from contracts.views import (
     TwinView,
     View,
 )
-from domain import budget, policy, prompt, rate, secret, session_views, topics, twin
+from domain import budget, holds, policy, prompt, rate, secret, session_views, topics, twin
 from domain.bundle import bundle_view
 from domain.state import State, standing_now
 from domain.units import MODALITIES
@@ -71,6 +71,8 @@ def answer(question: AnyQuestion, state: State, principal: str, now_us: int) -> 
         return prompt.preview(state, question)
     if isinstance(question, FindSessions):
         return session_views.found(state, question, principal, now_us)
+    if isinstance(question, FindHold):
+        return holds.answer(state, question)
     return topics.answer(state, question)
 
 
