@@ -41,12 +41,12 @@ _DETAILS = {
     "red_card": ("Card", "Red Card"),
     "substitution": ("subst", "Substitution 1"),
 }
-_TOKEN = (
+_KEY_UNKNOWN = (
     "Error/Missing application key. Go to https://www.api-football.com/documentation-v3 to learn"
     " how to get your API application key."
 )
 _ERRORS = {
-    "token": _TOKEN,
+    "token": _KEY_UNKNOWN,
     "plan": "Free plans do not have access to this parameter.",
     "access": "Your account is suspended, check on https://dashboard.api-football.com.",
 }
@@ -73,7 +73,7 @@ class ApiFootball(SandboxVendor):
     def error(self, status: int, detail: str = "") -> web.Response:
         # An unknown key is told with status 200.
         if status == 401:  # noqa: PLR2004 - as HTTP numbers it
-            return answer(_envelope("fixtures", {}, {"token": _TOKEN}, []))
+            return answer(_envelope("fixtures", {}, {"token": _KEY_UNKNOWN}, []))
         return answer({"message": detail or "Internal Server Error"}, status)
 
     async def _status(self, exchange: Exchange) -> web.StreamResponse:
@@ -195,9 +195,10 @@ def _fixture(play: Play, *, with_events: bool) -> dict[str, Any]:
             "away": _team(play.script.away, away - home if begun else 0),
         },
         "goals": {"home": home if begun else None, "away": away if begun else None},
-        "score": dict.fromkeys(
-            ("halftime", "fulltime", "extratime", "penalty"), {"home": None, "away": None}
-        ),
+        "score": {
+            key: {"home": None, "away": None}
+            for key in ("halftime", "fulltime", "extratime", "penalty")
+        },
     }
     if with_events:
         told["events"] = [_event(one, play) for one in play.happened]

@@ -25,28 +25,35 @@ HOUR_US = 3_600 * US
 PAGE, PAGE_MAX, WORDS_MAX = 100, 100, 500
 # What a search without paying may page through.
 RESULTS_MAX = 100
-LANGUAGES = frozenset("ar de en es fr he it nl no pt ru sv ud zh".split())
+LANGUAGES = frozenset(
+    ["ar", "de", "en", "es", "fr", "he", "it", "nl", "no", "pt", "ru", "sv", "ud", "zh"]
+)
 SORTS = frozenset({"relevancy", "popularity", "publishedAt"})
 _CODES = {
     400: ("parameterInvalid", "A parameter is invalid."),
     401: (
         "apiKeyInvalid",
-        "Your API key is invalid or incorrect. Check your key, or go to https://newsapi.org to"
-        " create a free API key.",
+        (
+            "Your API key is invalid or incorrect. Check your key, or go to https://newsapi.org to"
+            " create a free API key."
+        ),
     ),
     426: (
         "maximumResultsReached",
-        "You have requested too many results. Developer accounts are limited to a max of 100"
-        " results. Please upgrade to a paid plan if you need more results.",
+        (
+            "You have requested too many results. Developer accounts are limited to a max of 100"
+            " results. Please upgrade to a paid plan if you need more results."
+        ),
     ),
     429: (
         "rateLimited",
-        "You have made too many requests recently. Developer accounts are limited to 100 requests"
-        " over a 24 hour period (50 requests available every 12 hours).",
+        (
+            "You have made too many requests recently. Developer accounts are limited to 100"
+            " requests over a 24 hour period (50 requests available every 12 hours)."
+        ),
     ),
 }
 _UNEXPECTED = ("unexpectedError", "This shouldn't happen, and if it does then it's our fault.")
-_MISSING = ("apiKeyMissing", "Your API key is missing. Append this to the URL with the apiKey param.")
 
 
 class NewsApi(SandboxVendor):
@@ -105,7 +112,10 @@ def _wrong(asked: Any) -> tuple[str, str] | None:
     """The code and message for a question that breaks the documented rules."""
     words = asked.get("q", "")
     if not words:
-        return "parametersMissing", "Required parameters are missing: q, qInTitle, sources, domains."
+        return (
+            "parametersMissing",
+            "Required parameters are missing: q, qInTitle, sources, domains.",
+        )
     if len(words) > WORDS_MAX:
         return "parameterInvalid", f"The q parameter may have {WORDS_MAX} characters."
     if asked.get("language", "en") not in LANGUAGES:

@@ -87,10 +87,11 @@ class SportRadar(SandboxVendor):
 
     async def _day(self, exchange: Exchange) -> web.StreamResponse:
         try:
-            day = datetime.strptime(exchange.request.match_info["day"], "%Y-%m-%d")
+            said = exchange.request.match_info["day"]
+            day = datetime.strptime(said, "%Y-%m-%d").replace(tzinfo=UTC)
         except ValueError:
             return self.error(400)
-        begins_us = int(day.replace(tzinfo=UTC).timestamp()) * match_day.US
+        begins_us = int(day.timestamp()) * match_day.US
         plays = match_day.of_day(begins_us, self.now_us)
         return self._told(exchange, self._summaries(plays), DAY_MAX_AGE_S, count=len(plays))
 

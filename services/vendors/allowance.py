@@ -76,7 +76,7 @@ class Allowance:
         # The one that is being read is still among those in flight.
         others = max(0, self._in_flight - 1)
         if headroom.minute_left is not None:
-            # Nobody says when the vendor's minute began: it is over a minute from now at the latest.
+            # Nobody says when the vendor's minute began: a minute from now it is over.
             self._minute = _Window(headroom.minute_left - others, now_us + US_PER_MINUTE)
         if headroom.day_left is not None:
             until_midnight_us = US_PER_DAY - wall_us % US_PER_DAY

@@ -82,43 +82,43 @@ _REFUSALS: dict[str, type[ContextError]] = {
 _WAITS_MS = {"rateLimit": A_MINUTE_MS, "requests": QUOTA_WAIT_MS}
 
 
-class _Named(msgspec.Struct):
+class _Named(msgspec.Struct, frozen=True):
     name: str | None = None
 
 
-class _Status(msgspec.Struct):
+class _Status(msgspec.Struct, frozen=True):
     short: str | None = None
     elapsed: object = None
     extra: object = None
 
 
-class _About(msgspec.Struct):
+class _About(msgspec.Struct, frozen=True):
     id: int
     date: str | None = None
     status: _Status = _Status()
 
 
-class _League(msgspec.Struct):
+class _League(msgspec.Struct, frozen=True):
     name: str | None = None
     round: str | None = None
 
 
-class _Teams(msgspec.Struct):
+class _Teams(msgspec.Struct, frozen=True):
     home: _Named
     away: _Named
 
 
-class _Goals(msgspec.Struct):
+class _Goals(msgspec.Struct, frozen=True):
     home: object = None
     away: object = None
 
 
-class _When(msgspec.Struct):
+class _When(msgspec.Struct, frozen=True):
     elapsed: object = None
     extra: object = None
 
 
-class _Event(msgspec.Struct):
+class _Event(msgspec.Struct, frozen=True):
     type: str | None = None
     detail: str | None = None
     time: _When = _When()
@@ -127,7 +127,7 @@ class _Event(msgspec.Struct):
     assist: _Named | None = None
 
 
-class _Fixture(msgspec.Struct):
+class _Fixture(msgspec.Struct, frozen=True):
     fixture: _About
     teams: _Teams
     league: _League | None = None
@@ -135,11 +135,11 @@ class _Fixture(msgspec.Struct):
     events: list[_Event] | None = None
 
 
-class _Errors(msgspec.Struct):
+class _Errors(msgspec.Struct, frozen=True):
     errors: Any = None
 
 
-class _Envelope(msgspec.Struct):
+class _Envelope(msgspec.Struct, frozen=True):
     response: list[_Fixture]
 
 

@@ -6,7 +6,6 @@ A model fills these in from a question, so every refusal names the field, the ru
 
 from __future__ import annotations
 
-import re
 from datetime import date
 from typing import Annotated, Literal, TypeAlias
 
@@ -16,7 +15,6 @@ from contracts.message import check_lines, line, whole
 
 DAY_PATTERN = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 MATCH_ID_PATTERN = r"[A-Za-z0-9:_]{1,48}"
-_is_day = re.compile(DAY_PATTERN).fullmatch
 
 Day: TypeAlias = Annotated[
     str, msgspec.Meta(max_length=10, extra_json_schema={"pattern": whole(DAY_PATTERN)})
@@ -69,8 +67,9 @@ def _check_day(field: str, day: str | None) -> None:
     if day is None:
         return
     try:
-        if _is_day(day) is None:
-            raise ValueError
-        date.fromisoformat(day)
+        # Python reads more spellings than this one.
+        is_day = date.fromisoformat(day).isoformat() == day
     except ValueError:
-        raise ValueError(f"`{field}` must be a day of the calendar as YYYY-MM-DD") from None
+        is_day = False
+    if not is_day:
+        raise ValueError(f"`{field}` must be a day of the calendar as YYYY-MM-DD")

@@ -1,4 +1,4 @@
-"""What the two vendors of football share: which matches a query is about, and how old is too old."""
+"""What vendors of football share: which matches a query is about, and how old is too old."""
 
 from __future__ import annotations
 

@@ -178,9 +178,7 @@ class LiveContext:
 
     # -- calls --------------------------------------------------------------------
 
-    async def _shared(
-        self, key: _Key, session_id: str | None, max_delay_ms: int | None
-    ) -> _Kept:
+    async def _shared(self, key: _Key, session_id: str | None, max_delay_ms: int | None) -> _Kept:
         """Wait for the call that is under way for *key*, or make it."""
         while (flight := self._flights.get(key)) is not None and not flight.is_abandoned:
             try:
@@ -206,9 +204,7 @@ class LiveContext:
         if self._flights.get(key) is flight:
             del self._flights[key]
 
-    async def _fetch(
-        self, key: _Key, session_id: str | None, max_delay_ms: int | None
-    ) -> _Kept:
+    async def _fetch(self, key: _Key, session_id: str | None, max_delay_ms: int | None) -> _Kept:
         """Make one metered call, and remember what the vendor says of its limits."""
         timing, allowance = self._gate.timing, self._allowance(key[0])
         allowance.take(timing.monotonic_us())
@@ -226,9 +222,7 @@ class LiveContext:
             allowance.returned(was_sent=was_sent)
         return self._checked(key, kept)
 
-    async def _called(
-        self, key: _Key, session_id: str | None, max_delay_ms: int | None
-    ) -> _Kept:
+    async def _called(self, key: _Key, session_id: str | None, max_delay_ms: int | None) -> _Kept:
         provider_id = self.adapter.provider_id
         try:
             done = await metered_call(

@@ -69,11 +69,11 @@ _STATUSES: dict[int, type[ContextError]] = {
 _WAITS_MS = {ContextTooFast: RATE_WAIT_MS, ContextOverQuota: QUOTA_WAIT_MS}
 
 
-class _Source(msgspec.Struct):
+class _Source(msgspec.Struct, frozen=True):
     name: str | None = None
 
 
-class _Article(msgspec.Struct):
+class _Article(msgspec.Struct, frozen=True):
     source: _Source | None = None
     author: str | None = None
     title: str | None = None
@@ -82,13 +82,13 @@ class _Article(msgspec.Struct):
     publishedAt: str | None = None  # noqa: N815 - the vendor's spelling
 
 
-class _Everything(msgspec.Struct):
+class _Everything(msgspec.Struct, frozen=True):
     status: str
     totalResults: object = None  # noqa: N815
     articles: list[_Article] = []
 
 
-class _Problem(msgspec.Struct):
+class _Problem(msgspec.Struct, frozen=True):
     status: str = ""
     code: str | None = None
     message: str | None = None

@@ -80,33 +80,33 @@ _FIRST_TYPES = ("scorer", "substituted_in")
 _SECOND_TYPES = ("assist", "substituted_out")
 
 
-class _Named(msgspec.Struct):
+class _Named(msgspec.Struct, frozen=True):
     name: str | None = None
 
 
-class _Competitor(msgspec.Struct):
+class _Competitor(msgspec.Struct, frozen=True):
     name: str | None = None
     qualifier: str | None = None
 
 
-class _Context(msgspec.Struct):
+class _Context(msgspec.Struct, frozen=True):
     competition: _Named | None = None
     round: dict[str, object] | None = None
 
 
-class _SportEvent(msgspec.Struct):
+class _SportEvent(msgspec.Struct, frozen=True):
     id: str
     start_time: str | None = None
     sport_event_context: _Context | None = None
     competitors: list[_Competitor] = []
 
 
-class _Clock(msgspec.Struct):
+class _Clock(msgspec.Struct, frozen=True):
     played: str | None = None
     stoppage_time_played: str | None = None
 
 
-class _Status(msgspec.Struct):
+class _Status(msgspec.Struct, frozen=True):
     status: str = ""
     match_status: str | None = None
     home_score: object = None
@@ -114,22 +114,22 @@ class _Status(msgspec.Struct):
     clock: _Clock | None = None
 
 
-class _Summary(msgspec.Struct):
+class _Summary(msgspec.Struct, frozen=True):
     sport_event: _SportEvent
     sport_event_status: _Status
 
 
-class _Summaries(msgspec.Struct):
+class _Summaries(msgspec.Struct, frozen=True):
     summaries: list[_Summary]
     generated_at: str | None = None
 
 
-class _Player(msgspec.Struct):
+class _Player(msgspec.Struct, frozen=True):
     name: str | None = None
     type: str | None = None
 
 
-class _Event(msgspec.Struct):
+class _Event(msgspec.Struct, frozen=True):
     type: str
     match_time: object = None
     stoppage_time: object = None
@@ -141,7 +141,7 @@ class _Event(msgspec.Struct):
     method: str | None = None
 
 
-class _Timeline(msgspec.Struct):
+class _Timeline(msgspec.Struct, frozen=True):
     sport_event: _SportEvent
     sport_event_status: _Status
     timeline: list[_Event] = []

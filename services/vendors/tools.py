@@ -134,9 +134,7 @@ async def _first(
                 query, session_id=session_id, max_delay_ms=max_delay_ms
             )
         except ANOTHER_MAY as problem:
-            logs.get().info(
-                "context_failed", provider_id=problem.provider_id, code=problem.code
-            )
+            logs.get().info("context_failed", provider_id=problem.provider_id, code=problem.code)
             first = first or problem
     assert first is not None, "a tool has a vendor"
     raise first
