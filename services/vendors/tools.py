@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from services import logs
-from services.client.errors import CannotVerify, NotAllowed
+from services.client.errors import CannotVerify, MalformedCommand, NotAllowed
 from services.vendors.context import ContextData
 from services.vendors.context_errors import (
     ContextError,
@@ -114,7 +114,7 @@ class LiveTools:
             data = await _first(contexts, query, session_id, max_delay_ms)
         except ContextError as problem:
             return _failed(language, problem)
-        except (CannotVerify, NotAllowed) as problem:
+        except (CannotVerify, MalformedCommand, NotAllowed) as problem:
             logs.get().warning("context_unverified", tool=name, reason=str(problem))
             return _said(language, "cannot_verify")
         return ToolResult(_envelope(language, data), data)
