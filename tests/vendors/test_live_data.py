@@ -77,7 +77,7 @@ class TestConformance:
 class TestFootball:
     @pytest.mark.parametrize("vendor", FOOTBALL)
     async def test_the_match_is_told_as_it_stands(self, live, vendor):
-        """Minute 35: a goal after twelve minutes; the other pitch has nothing to show yet."""
+        """Minute 35: one goal, in the twelfth minute; the match beside it is not asked about."""
         data = await (await live.context(vendor)).fetch_context(MatchQuery(team="ribera"))
         (match,) = shown(data)
 
