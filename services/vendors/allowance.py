@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
+from operator import itemgetter
 
 import msgspec
 
@@ -53,13 +54,15 @@ class Allowance:
         Raises:
             ContextTooFast, ContextOverQuota: the vendor would refuse it; with the time to wait.
         """
-        for wait_us, kind, why in (
+        waits: list[tuple[int, type[ContextError], str]] = [
             (self._blocked_until_us - now_us, self._blocked_by, "the vendor asked us to wait"),
             (self._day.wait_us(now_us), ContextOverQuota, "the day's requests are used up"),
             (self._minute.wait_us(now_us), ContextTooFast, "the minute's requests are used up"),
-        ):
-            if wait_us > 0:
-                raise kind(self._provider_id, why, retry_after_ms=-(-wait_us // 1_000))
+        ]
+        # The longest wait is the one that helps.
+        wait_us, kind, why = max(waits, key=itemgetter(0))
+        if wait_us > 0:
+            raise kind(self._provider_id, why, retry_after_ms=-(-wait_us // 1_000))
         self._in_flight += 1
         self._minute.left -= 1
         self._day.left -= 1
@@ -90,11 +93,6 @@ class Allowance:
             if now_us + wait_us > self._blocked_until_us:
                 self._blocked_until_us = now_us + wait_us
                 self._blocked_by = type(problem)
-
-
-def until_midnight_ms(wall_us: int) -> int:
-    """Milliseconds until the next day begins in UTC, which is when daily limits are reset."""
-    return -(-(US_PER_DAY - wall_us % US_PER_DAY) // 1_000)
 
 
 def retry_after_ms(headers: Mapping[str, str]) -> int | None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from services.sandbox.api_football import PRO
 from services.sandbox.faults import Fault
 from services.sandbox.plan_limits import Plan, PlanLimits
+from services.vendors.allowance import US_PER_DAY, Allowance, retry_after_ms
 from services.vendors.context_errors import (
     ContextError,
     ContextOverQuota,
@@ -18,9 +19,12 @@ from services.vendors.context_errors import (
     ContextStale,
     ContextTooFast,
     ContextUnavailable,
+    Headroom,
 )
 from services.vendors.context_query import MatchQuery, NewsQuery
 from services.vendors.freshness import Freshness, Shelf, freshness
+from services.vendors.live_context import _Kept
+from services.vendors.live_data import Board
 from tests.vendors.live_world import PRICE_NANOS, policy, world
 
 DAY_MS = 86_400_000
@@ -149,6 +153,8 @@ class TestSharing:
         assert spent.decision.status == 403
         assert isinstance(spent_too, ContextRefused)
         assert fine.facts == fine_too.facts != ()
+        # One asked for the refused session, one for all the others.
+        assert live.authorized() == 2
         assert live.sandbox.ledger.count("api-football") == 1
 
 
@@ -221,7 +227,61 @@ class TestLimits:
         assert PRO.minute
 
 
+class TestAllowance:
+    def test_headers_do_not_know_what_is_in_flight(self):
+        """Two are left says the answer, and two others are already on their way."""
+        allowance = Allowance("acme")
+        for _ in range(3):
+            allowance.take(0)
+        allowance.read(Headroom(minute_left=2), 0, 0)
+        allowance.returned(was_sent=True)
+        with pytest.raises(ContextTooFast):
+            allowance.take(59_999_999)
+        allowance.take(60_000_000)
+
+    def test_an_errors_headers_count_and_the_longest_wait_is_told(self):
+        """Asked to wait a second on the last request of the day: that second helps nobody."""
+        allowance = Allowance("acme")
+        allowance.take(0)
+        problem = ContextTooFast("acme", "slow", retry_after_ms=1_000, headroom=Headroom(5, 0))
+        allowance.refused(problem, 0, US_PER_DAY - 7_000_000)
+        allowance.returned(was_sent=True)
+        with pytest.raises(ContextOverQuota) as refused:
+            allowance.take(0)
+        assert refused.value.retry_after_ms == 7_000
+        allowance.take(7_000_000)
+
+    @pytest.mark.parametrize(
+        ("headers", "wait_ms"),
+        [
+            ({"Retry-After": "7"}, 7_000),
+            ({"Retry-After": "999999999999"}, 86_400_000),
+            (
+                {
+                    "Retry-After": "Wed, 21 Oct 2026 07:28:09 GMT",
+                    "Date": "Wed, 21 Oct 2026 07:28:00 GMT",
+                },
+                9_000,
+            ),
+            ({"Retry-After": "Wed, 21 Oct 2026 07:28:09 GMT"}, None),
+            ({"Retry-After": "soon"}, None),
+            ({"Retry-After": "-1"}, None),
+            ({}, None),
+        ],
+    )
+    def test_retry_after(self, headers, wait_ms):
+        """Seconds or a date; a date is compared with the vendor's own clock."""
+        assert retry_after_ms(headers) == wait_ms
+
+
 class TestAgeing:
+    def test_a_vendor_whose_clock_is_ahead_does_not_know_the_future(self):
+        """An age below nothing would pass every bound."""
+        board = Board((), 1_000, Freshness(0), as_of_us=9_000_000)
+        kept = _Kept(board, 0, 5_000_000, "cantor.1")
+
+        assert (kept.as_of_us, kept.age_us(3)) == (5_000_000, 3)
+
     async def test_in_need_what_is_kept_is_shown_with_its_age(self, live):
         """The vendor is down for a moment: a score of 30 seconds ago, said to be that old."""
         context = await live.context("sportradar")

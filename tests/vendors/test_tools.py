@@ -168,7 +168,7 @@ class TestRun:
         assert (await tools.run("football_matches", "")).data is not None
 
     @given(st.text(max_size=60) | st.binary(max_size=60) | st.just("[" * 4_000))
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=100, deadline=None)
     def test_any_arguments_are_a_query_or_a_value_error(self, arguments):
         """`run` makes a sentence of a ValueError, and of nothing else."""
         for kind in (MatchQuery, NewsQuery):
