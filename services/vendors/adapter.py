@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Any, ClassVar, TypeVar
 
 import msgspec
@@ -13,6 +14,7 @@ from contracts.usage import Usage
 from services.client.grant import Grant
 
 ENDS_SPENDING = "ends_spending"
+PASSING = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
 Method = TypeVar("Method", bound=Callable[..., object])
 
 
@@ -29,15 +31,34 @@ class VendorUnreachable(Exception):
 
 
 class VendorFailed(Exception):
-    """The vendor answered that it failed; *status* is its HTTP status."""
+    """
+    The vendor answered that it failed; *status* is its HTTP status, *code* its own word for it.
 
-    def __init__(self, provider_id: str, status: int) -> None:
-        super().__init__(f"{provider_id} answered with status {status}")
+    `services.vendors.failed` has the kinds that a caller can act on.
+    """
+
+    def __init__(
+        self, provider_id: str, status: int, *, code: str = "", retry_after_ms: int | None = None
+    ) -> None:
+        why = f" ({code})" if code else ""
+        super().__init__(f"{provider_id} answered with status {status}{why}")
+        self.provider_id = provider_id
         self.status = status
+        self.code = code
+        self.retry_after_ms = retry_after_ms
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether a later call, with a grant of its own, can succeed with nothing changed."""
+        return self.status in PASSING or self.status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 class VendorCutOff(Exception):
     """The call may have reached the vendor, and its answer did not arrive whole."""
+
+
+class BeyondGrant(Exception):
+    """More was wanted than was held for; it was not asked of the vendor."""
 
 
 def ends_spending(method: Method) -> Method:

@@ -9,8 +9,11 @@ the library would take for a GET or a DELETE whose kept connection had died.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Literal, Self, TypeAlias
+from weakref import WeakSet
 
 import aiohttp
 import msgspec
@@ -19,10 +22,14 @@ from yarl import URL
 from services.client.meter import Meter
 from services.secret import Secret
 from services.vendors.adapter import VendorCutOff, VendorUnreachable
+from services.vendors.outbound_pieces import Socket, SocketRefused, StreamedReply
 
 ANSWER_BYTES_MAX = 8 << 20
 CONNECT_S = 5.0
 CONNECTIONS_MAX = 256
+SOCKETS_MAX = 256
+HEARTBEAT_S = 20.0
+MESSAGE_BYTES_MAX = 1 << 20
 
 Method: TypeAlias = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 Headers: TypeAlias = Mapping[str, str | Secret]
@@ -68,6 +75,9 @@ class Outbound:
         self._timeout_s = timeout_s
         self._answer_bytes_max = answer_bytes_max
         self._session: aiohttp.ClientSession | None = None
+        # Sockets are kept long, and must not use up the connections of requests.
+        self._sockets: aiohttp.ClientSession | None = None
+        self._open_sockets: WeakSet[Socket] = WeakSet()
 
     async def __aenter__(self) -> Self:
         trace = aiohttp.TraceConfig()
@@ -82,12 +92,19 @@ class Outbound:
             # A vendor's cookies would tie the twins that share a connection to each other.
             cookie_jar=aiohttp.DummyCookieJar(),
         )
+        self._sockets = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=SOCKETS_MAX),
+            timeout=self._timeout(None),
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        await asyncio.gather(*(socket.close() for socket in self._open_sockets))
+        for session in (self._session, self._sockets):
+            if session is not None:
+                await session.close()
+        self._session = self._sockets = None
 
     async def post(
         self, meter: Meter, path: str, body: dict[str, Any], *, key: Secret | None = None
@@ -135,10 +152,82 @@ class Outbound:
                 whole = await _read(response, self._answer_bytes_max)
                 return Reply(response.status, response.headers, whole)
         except (aiohttp.ClientError, TimeoutError) as problem:
-            what = f"{type(problem).__name__}: {problem}"
-            if sending.has_connection:
-                raise VendorCutOff(what) from problem
-            raise VendorUnreachable(what) from problem
+            raise _lost(sending, problem) from problem
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        meter: Meter,
+        method: Method,
+        path: str,
+        *,
+        headers: Headers | None = None,
+        json: object = None,
+        total_s: float,
+        idle_s: float,
+    ) -> AsyncIterator[StreamedReply]:
+        """
+        Send one request and hand out its answer as it arrives; leaving the block ends it.
+
+        *total_s* is for all of it, *idle_s* between two pieces. Raises what `request` raises.
+        """
+        assert isinstance(meter, Meter), "what sends needs the meter of a grant"
+        assert self._session is not None, "use `async with`"
+        sending = _Sending(meter)
+        try:
+            response = await self._session.request(
+                method,
+                self._url(path, None),
+                data=None if json is None else msgspec.json.encode(json),
+                headers=_revealed(headers or {}, is_json=json is not None),
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(
+                    total=total_s, sock_connect=CONNECT_S, sock_read=idle_s
+                ),
+                trace_request_ctx=sending,
+            )
+        except (aiohttp.ClientError, TimeoutError) as problem:
+            raise _lost(sending, problem) from problem
+        try:
+            yield StreamedReply(response, self._answer_bytes_max)
+        finally:
+            # Of an answer that was read to its end the connection is kept; any other is cut.
+            response.close()
+
+    async def socket(
+        self,
+        meter: Meter,
+        path: str,
+        *,
+        headers: Headers | None = None,
+        query: Mapping[str, str | int] | None = None,
+    ) -> Socket:
+        """
+        Open a WebSocket. It may be kept for later calls, each of which sends with its own meter.
+
+        Opening one asks the vendor for nothing yet, so it does not count as reached.
+
+        Raises:
+            VendorUnreachable: no connection.
+            SocketRefused: the vendor answered with an error.
+        """
+        assert isinstance(meter, Meter), "what sends needs the meter of a grant"
+        assert self._sockets is not None, "use `async with`"
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                connection = await self._sockets.ws_connect(
+                    self._url(path, query),
+                    headers=_revealed(headers or {}, is_json=False),
+                    heartbeat=HEARTBEAT_S,
+                    max_msg_size=MESSAGE_BYTES_MAX,
+                )
+        except aiohttp.WSServerHandshakeError as problem:
+            raise SocketRefused(problem.status, problem.headers or {}) from problem
+        except (aiohttp.ClientError, TimeoutError) as problem:
+            raise VendorUnreachable(f"{type(problem).__name__}: {problem}") from problem
+        socket = Socket(connection)
+        self._open_sockets.add(socket)
+        return socket
 
     def _url(self, path: str, query: Mapping[str, str | int] | None) -> URL:
         return URL(f"{self._base_url}{path}", encoded=True).update_query(query or {})
@@ -162,6 +251,11 @@ def _revealed(headers: Headers, *, is_json: bool) -> dict[str, str]:
             raise VendorUnreachable(f"the header {name} has a character that cannot be sent")
         shown[name] = text
     return shown
+
+
+def _lost(sending: _Sending, problem: Exception) -> VendorCutOff | VendorUnreachable:
+    what = f"{type(problem).__name__}: {problem}"
+    return VendorCutOff(what) if sending.has_connection else VendorUnreachable(what)
 
 
 async def _connecting(_session: aiohttp.ClientSession, context: Any, _params: Any) -> None:
