@@ -16,6 +16,7 @@ import msgspec
 
 from services.vendors.context_errors import (
     ContextError,
+    ContextNotAllowed,
     ContextOverQuota,
     ContextTooFast,
     Headroom,
@@ -55,7 +56,7 @@ class Allowance:
             ContextTooFast, ContextOverQuota: the vendor would refuse it; with the time to wait.
         """
         waits: list[tuple[int, type[ContextError], str]] = [
-            (self._blocked_until_us - now_us, self._blocked_by, "the vendor asked us to wait"),
+            (self._blocked_until_us - now_us, self._blocked_by, "we were told to wait"),
             (self._day.wait_us(now_us), ContextOverQuota, "the day's requests are used up"),
             (self._minute.wait_us(now_us), ContextTooFast, "the minute's requests are used up"),
         ]
@@ -88,7 +89,8 @@ class Allowance:
     def refused(self, problem: ContextError, now_us: int, wall_us: int) -> None:
         """Note what an error says: its headers, and how long to wait."""
         self.read(problem.headroom, now_us, wall_us)
-        if isinstance(problem, ContextTooFast | ContextOverQuota) and problem.retry_after_ms:
+        waits = isinstance(problem, ContextTooFast | ContextOverQuota | ContextNotAllowed)
+        if waits and problem.retry_after_ms:
             wait_us = min(problem.retry_after_ms, LONGEST_WAIT_MS) * 1_000
             if now_us + wait_us > self._blocked_until_us:
                 self._blocked_until_us = now_us + wait_us

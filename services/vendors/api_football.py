@@ -146,6 +146,7 @@ class _Envelope(msgspec.Struct, frozen=True):
 class ApiFootballAdapter(LiveDataAdapter[MatchQuery]):
     """Speaks to API-Football v3: GET only, the key in `x-apisports-key`, no other header."""
 
+    base_url = "https://v3.football.api-sports.io"
     sku = "football-v3"
     answers: ClassVar[type[ContextQuery]] = MatchQuery
     attribution = "Data: API-Football (api-sports.io)"

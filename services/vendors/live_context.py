@@ -43,6 +43,8 @@ from services.vendors.metered import GRANTED, metered_call
 FLIGHTS_MAX = 32
 SCOPES_MAX = 16
 BUSY_RETRY_MS = 100
+# A person has to put the secret there; until then each question would make a hold in vain.
+SECRET_RETRY_MS = 30_000
 # A refusal with this status may be about the session that asked; the others (money, rate, no
 # answer) are about the twin.
 NOT_ALLOWED = 403
@@ -236,7 +238,9 @@ class LiveContext:
             raise ContextUnavailable(provider_id, str(problem)) from problem
         except SecretRefused as problem:
             raise ContextNotAllowed(
-                provider_id, f"the secret {key[0]} cannot be opened: {problem.code}"
+                provider_id,
+                f"the secret {key[0]} cannot be opened: {problem.code}",
+                retry_after_ms=SECRET_RETRY_MS,
             ) from problem
         except NoGrant as problem:
             raise ContextUnavailable(provider_id, f"the grant was gone: {problem}") from problem

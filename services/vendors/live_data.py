@@ -77,8 +77,14 @@ class Board(msgspec.Struct, frozen=True):
 
 
 class LiveDataAdapter(VendorAdapter, Generic[Query]):
-    """A vendor of live data. *sku* is its product in the price book, *answers* its queries."""
+    """
+    A vendor of live data.
 
+    *base_url* is where the vendor really is, *sku* its product in the price book, *answers* its
+    kind of query.
+    """
+
+    base_url: ClassVar[str]
     sku: ClassVar[str]
     answers: ClassVar[type[ContextQuery]]
     attribution: ClassVar[str]

@@ -97,6 +97,7 @@ class _Problem(msgspec.Struct, frozen=True):
 class NewsApiAdapter(LiveDataAdapter[NewsQuery]):
     """Speaks to NewsAPI v2, which wants its key in `X-Api-Key` and a user agent."""
 
+    base_url = "https://newsapi.org"
     sku = "everything-v2"
     answers: ClassVar[type[ContextQuery]] = NewsQuery
     attribution = "News: NewsAPI.org; each article belongs to its source"

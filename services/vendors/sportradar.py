@@ -151,6 +151,7 @@ class _Timeline(msgspec.Struct, frozen=True):
 class SportRadarAdapter(LiveDataAdapter[MatchQuery]):
     """Speaks to Soccer v4. *access_level* and *language* are parts of the path (`es`, `en`, …)."""
 
+    base_url = "https://api.sportradar.com"
     sku = "soccer-v4"
     answers: ClassVar[type[ContextQuery]] = MatchQuery
     attribution = "Data: Sportradar"

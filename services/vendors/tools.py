@@ -3,7 +3,7 @@ Live data as tools of a language model.
 
     tools = LiveTools(LiveContext(gate, sportradar), LiveContext(gate, api_football), …)
     tools.described("es")                        what the model is told it may ask for
-    await tools.run(name, arguments_json, …)     what it asked for; never raises for its reasons
+    await tools.run(call, language="es", …)      what it asked for; a failure is a sentence
 
 Several vendors may answer one kind of question: the first is asked, and the next only when the one
 before could not answer. Each call is metered. What comes back is data in an envelope that says so;
@@ -19,8 +19,10 @@ import msgspec
 
 from services import logs
 from services.client.errors import CannotVerify, MalformedCommand, NotAllowed
+from services.vendors.chat import Tool, ToolCall
 from services.vendors.context import ContextData
 from services.vendors.context_errors import (
+    ContextBadQuery,
     ContextError,
     ContextNotAllowed,
     ContextOverQuota,
@@ -47,14 +49,6 @@ ANOTHER_MAY = (
 )
 
 
-class ToolDescription(msgspec.Struct, frozen=True):
-    """A tool, as a model is told of it; *parameters* is the JSON schema of its arguments."""
-
-    name: str
-    description: str
-    parameters: Mapping[str, Any]
-
-
 class ToolResult(msgspec.Struct, frozen=True):
     """
     What a tool call came to. *text* goes to the model; *data* is what is in it.
@@ -79,34 +73,33 @@ class LiveTools:
             for name, kind in NAMES.items()
         }
 
-    def described(self, language: Language) -> list[ToolDescription]:
+    def described(self, language: Language) -> list[Tool]:
         """Describe the tools that there are."""
         return [
-            ToolDescription(name, TOOLS[language][name], parameters(kind, language))
+            Tool(name, TOOLS[language][name], parameters(kind, language))
             for name, kind in NAMES.items()
             if self._contexts[name]
         ]
 
     async def run(
         self,
-        name: str,
-        arguments: str | bytes,
+        call: ToolCall,
         *,
         language: Language = "en",
         session_id: str | None = None,
         max_delay_ms: int | None = None,
     ) -> ToolResult:
         """
-        Run what a model asked for: *arguments* is the JSON text that it wrote.
+        Run what a model asked for.
 
         Only cancellation is raised. Whatever else goes wrong becomes a sentence for the model.
         """
-        contexts = self._contexts.get(name)
+        contexts = self._contexts.get(call.name)
         if not contexts:
             known = ", ".join(tool.name for tool in self.described(language))
             return _said(language, "unknown_tool", tools=known)
         try:
-            query = _read(NAMES[name], arguments)
+            query = _read(NAMES[call.name], call.arguments)
         except ValueError as problem:
             detail = foreign_line(str(problem), FAULT_CHARS_MAX)
             return _said(language, "bad_arguments", detail=detail)
@@ -115,7 +108,7 @@ class LiveTools:
         except ContextError as problem:
             return _failed(language, problem)
         except (CannotVerify, MalformedCommand, NotAllowed) as problem:
-            logs.get().warning("context_unverified", tool=name, reason=str(problem))
+            logs.get().warning("context_unverified", tool=call.name, reason=str(problem))
             return _said(language, "cannot_verify")
         return ToolResult(_envelope(language, data), data)
 
@@ -133,19 +126,29 @@ async def _first(
             return await context.fetch_context(
                 query, session_id=session_id, max_delay_ms=max_delay_ms
             )
-        except ANOTHER_MAY as problem:
+        except ContextError as problem:
+            if not _another_may(problem):
+                if first is None:
+                    raise
+                raise first from problem
             logs.get().info("context_failed", provider_id=problem.provider_id, code=problem.code)
             first = first or problem
     assert first is not None, "a tool has a vendor"
     raise first
 
 
-def _read(kind: type[ContextQuery], arguments: str | bytes) -> ContextQuery:
+def _another_may(problem: ContextError) -> bool:
+    # A question that never left names a match of another vendor, perhaps of the next.
+    is_foreign = isinstance(problem, ContextBadQuery) and not problem.billed
+    return is_foreign or isinstance(problem, ANOTHER_MAY)
+
+
+def _read(kind: type[ContextQuery], arguments: str) -> ContextQuery:
     """Decode a model's arguments; raises ValueError that names the field and the rule."""
     if len(arguments) > ARGUMENTS_BYTES_MAX:
         raise ValueError(f"at most {ARGUMENTS_BYTES_MAX} bytes of arguments")
     try:
-        said = msgspec.json.decode(arguments or b"{}")
+        said = msgspec.json.decode(arguments or "{}")
     except RecursionError as problem:
         raise ValueError("too deeply nested") from problem
     if isinstance(said, dict):

@@ -9,6 +9,7 @@ import os
 from datetime import UTC, datetime
 
 import msgspec
+import pytest
 
 from contracts.policy import BudgetPolicy, Policy, RatePolicy
 from contracts.price_book import PriceBook
@@ -19,22 +20,16 @@ from services.sandbox.keys import default_key
 from services.sandbox.server import Sandbox
 from services.secret import Secret
 from services.twins import prices
-from services.vendors.api_football import ApiFootballAdapter
 from services.vendors.context_query import MatchQuery, NewsQuery
+from services.vendors.live_adapters import KINDS
 from services.vendors.live_context import LiveContext
-from services.vendors.newsapi import NewsApiAdapter
 from services.vendors.outbound import Outbound
-from services.vendors.sportradar import SportRadarAdapter
 from tests.client.fake_gate import FakeGate
 
 QUICK = Patience(deadline_s=5.0, attempt_s=0.5)
 BOOK = PriceBook([prices.SPORTRADAR_SOCCER, prices.API_FOOTBALL, prices.NEWSAPI_EVERYTHING])
 PRICE_NANOS = {entry.provider_id: entry.prices["requests"].nanos for entry in BOOK.entries}
-ADAPTERS = {
-    "sportradar": SportRadarAdapter,
-    "api-football": ApiFootballAdapter,
-    "newsapi": NewsApiAdapter,
-}
+ADAPTERS = KINDS
 FOOTBALL = ("sportradar", "api-football")
 # What each is asked when it does not matter what.
 QUERIES = {
@@ -55,16 +50,14 @@ def targets():
     `VITO_CONFORMANCE_NEWSAPI_KEY` are keys of real accounts. They have never been set: the tests
     have not been run against the real vendors.
     """
-    real = {
-        "sportradar": "https://api.sportradar.com",
-        "api-football": "https://v3.football.api-sports.io",
-        "newsapi": "https://newsapi.org",
-    }
-    found = [(vendor, None, default_key(vendor)) for vendor in ADAPTERS]
-    for vendor, url in real.items():
+    found = [
+        pytest.param(vendor, None, Secret(default_key(vendor)), id=vendor) for vendor in ADAPTERS
+    ]
+    for vendor, kind in ADAPTERS.items():
         key = os.environ.get(f"VITO_CONFORMANCE_{vendor.upper().replace('-', '_')}_KEY")
         if key:
-            found.append((vendor, url, key))
+            # The id is printed, so the key is no part of it.
+            found.append(pytest.param(vendor, kind.base_url, Secret(key), id=f"real-{vendor}"))
     return found
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from services.sandbox.api_football import PRO
 from services.sandbox.faults import Fault
 from services.sandbox.plan_limits import Plan, PlanLimits
+from services.secret import Secret
 from services.vendors.allowance import US_PER_DAY, Allowance, retry_after_ms
 from services.vendors.context_errors import (
     ContextError,
@@ -74,8 +75,6 @@ class TestKeeping:
 
     async def test_nothing_is_shown_under_another_secret(self, live):
         """Another key may be another licence."""
-        from services.secret import Secret  # noqa: PLC0415
-
         await live.gate.put_secret("second", Secret("sandbox-newsapi"))
         context = await live.context("newsapi")
         await context.fetch_context(NewsQuery(words="AI"))
