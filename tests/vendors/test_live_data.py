@@ -63,7 +63,6 @@ class TestConformance:
     @pytest.mark.parametrize(("vendor", "url", "key"), targets())
     async def test_an_unknown_key_is_told_as_such_and_costs_nothing(self, live, vendor, url, key):
         """Each vendor says it differently: 403, 200 with an error inside, 401 with a code."""
-        assert key.reveal() != "not-a-key-of-anybody"
         await live.gate.put_secret("wrong", Secret("not-a-key-of-anybody"))
         context = await live.context(vendor, url=url, timeout_s=10.0)
         with pytest.raises(ContextNotAllowed):
