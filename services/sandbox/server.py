@@ -9,13 +9,16 @@ from typing import Final, Self
 from aiohttp import web
 
 from services.failure import Failure
+from services.sandbox.api_football import ApiFootball
 from services.sandbox.cartesia import Cartesia
 from services.sandbox.clock import Clock, MachineClock
 from services.sandbox.control import Control
 from services.sandbox.faults import Faults
 from services.sandbox.keys import Keys
 from services.sandbox.ledger import CALLS_KEPT, Ledger
+from services.sandbox.newsapi import NewsApi
 from services.sandbox.openai import OpenAI
+from services.sandbox.sportradar import SportRadar
 from services.sandbox.tavus import Tavus
 from services.sandbox.vendor import Frame, SandboxVendor
 
@@ -23,7 +26,14 @@ LOOPBACK: Final = "127.0.0.1"
 REQUEST_BYTES_MAX: Final = 4 << 20
 STOP_S: Final = 0.5
 
-VENDORS: Final[tuple[type[SandboxVendor], ...]] = (Tavus, OpenAI, Cartesia)
+VENDORS: Final[tuple[type[SandboxVendor], ...]] = (
+    ApiFootball,
+    Cartesia,
+    NewsApi,
+    OpenAI,
+    SportRadar,
+    Tavus,
+)
 
 
 class PortTaken(Failure):
