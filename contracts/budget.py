@@ -37,7 +37,7 @@ TtlMs: TypeAlias = Annotated[
     int, msgspec.Meta(ge=1_000, le=86_400_000, description="how long the hold lasts unsettled")
 ]
 CallOutcome: TypeAlias = Literal["completed", "cut_off", "failed"]
-CallPurpose: TypeAlias = Literal["live", "calibration"]
+CallPurpose: TypeAlias = Literal["live", "calibration", "reconciliation"]
 AUTHORIZATIONS_PER_MESSAGE_MAX = 256
 VENDOR_REF_CHARS_MAX = 128
 
@@ -68,7 +68,9 @@ class AuthorizeCall(Command, frozen=True, kw_only=True):
 
     *fallbacks* are cheaper ways to make it, best first; the gate grants the first that fits.
     *max_delay_ms* is the caller's patience: a longer throttle is refused with 429 instead. A
-    `calibration` is a sample of the twin's draft, before anybody hears it (`contracts.twin`).
+    `calibration` is a sample of the twin's draft, before anybody hears it (`contracts.twin`). A
+    `reconciliation` holds nothing: its estimate is zero, and it may only ask the vendor for the
+    twin's sessions and end them; what they cost is settled late, or above its hold.
     """
 
     modality: Modality
@@ -228,7 +230,11 @@ class CallAuthorized(Event, frozen=True):
 
 
 class CallRefused(Event, frozen=True):
-    """A call may not be made (or a hold not be extended): *code* says why, *facts* by how much."""
+    """
+    A call may not be made (or a hold not be extended): *code* says why, *facts* by how much.
+
+    Empty *session_id*: the call is of none, or the log is older than this field.
+    """
 
     decision: int
     command_id: str
@@ -246,6 +252,7 @@ class CallRefused(Event, frozen=True):
     price_version: int
     facts: dict[str, int | str]
     standing: Standing
+    session_id: str = ""
 
 
 class RefusalsCounted(Event, frozen=True):

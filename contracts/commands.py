@@ -65,6 +65,16 @@ from contracts.policy import PolicyCommand, SetPolicy
 from contracts.price_book import PriceBookCommand, SetPriceBook
 from contracts.prompt import ActivatePrompt, PromptCommand, RollBackPrompt, SavePrompt
 from contracts.secret import OpenSecret, PutSecret, RevokeSecret, RotateSecret, SecretsCommand
+from contracts.session import (
+    BeatSession,
+    BeginSession,
+    EndSession,
+    KillAllSessions,
+    KillSession,
+    SessionCommand,
+    ShowDisclosure,
+    StepSession,
+)
 from contracts.tenant import (
     EraseTenant,
     ProvisionTenant,
@@ -98,6 +108,7 @@ AnyCommand: TypeAlias = (
     | KnowledgeCommand
     | SecretsCommand
     | DataKeyCommand
+    | SessionCommand
 )
 
 NOUN_AND_VERB: dict[type[AnyCommand], tuple[str, str]] = {
@@ -166,4 +177,11 @@ NOUN_AND_VERB: dict[type[AnyCommand], tuple[str, str]] = {
     OpenSecret: ("secret", "open"),
     RotateDataKey: ("data_key", "rotate"),
     RewrapDataKey: ("data_key", "rewrap"),
+    BeginSession: ("session", "open"),
+    ShowDisclosure: ("session", "show_disclosure"),
+    BeatSession: ("session", "beat"),
+    StepSession: ("session", "step"),
+    EndSession: ("session", "close"),
+    KillSession: ("session", "kill"),
+    KillAllSessions: ("session", "kill_all"),
 }

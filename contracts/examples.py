@@ -21,6 +21,7 @@ from contracts import (
     price_book,
     prompt,
     secret,
+    session,
     tenant,
     topics,
     twin,
@@ -278,6 +279,21 @@ _ALL: Final[tuple[AnyCommand, ...]] = (
     data_key.RotateDataKey(command_id="key-1"),
     data_key.RewrapDataKey(command_id="key-2"),
     tenant.EraseTenant(command_id="erase-1", confirm="cantor", reason="contract ended"),
+    session.BeginSession(
+        command_id="v-1", session_id=VISITOR, modality="voice", deployment="web", lease_ms=60_000
+    ),
+    session.ShowDisclosure(command_id="v-2", session_id=VISITOR, version=2),
+    session.BeatSession(command_id="v-3", session_id=VISITOR),
+    session.StepSession(
+        command_id="v-4",
+        session_id=VISITOR,
+        modality="text",
+        why="quota_exhausted",
+        notice="spoken",
+    ),
+    session.EndSession(command_id="v-5", session_id=VISITOR, reason="user_exit", note="¡adiós!"),
+    session.KillSession(command_id="v-6", session_id=VISITOR, note="abusive"),
+    session.KillAllSessions(command_id="v-7", note="wrong prompt"),
 )
 
 EXAMPLES: Final[dict[type[AnyCommand], AnyCommand]] = {type(one): one for one in _ALL}

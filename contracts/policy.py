@@ -73,10 +73,15 @@ class Quotas(Part, frozen=True):
 
 
 class SessionLimits(Part, frozen=True):
-    """What one session may consume; absent means no limit."""
+    """
+    What one session may consume; absent means no limit.
+
+    *max_seconds* is how long one that was opened may last, by the clock.
+    """
 
     max_minute_units: UnitLimit | None = None
     max_token_units: UnitLimit | None = None
+    max_seconds: Annotated[int, msgspec.Meta(ge=60, le=86_400)] | None = None
 
 
 class UnitWeights(Part, frozen=True):

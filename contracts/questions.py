@@ -6,11 +6,11 @@ What a noun is without parameters is a view, see `contracts.views`. Nothing is w
 
 from __future__ import annotations
 
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
 
-from contracts.message import Reply, Version, check_prose
+from contracts.message import Reply, ReservationId, Version, check_prose
 from contracts.prompt import (
     VARIABLES_MAX,
     PromptText,
@@ -20,9 +20,12 @@ from contracts.prompt import (
     check_variables,
 )
 from contracts.secret import PutSecret, RotateSecret
+from contracts.session import ASKED_SESSIONS_MAX, SessionId, SessionsFound
+from contracts.usage import Usage
 
 CHECKED_CHARS_MAX: Final = 4_000
 FINDINGS_MAX: Final = 100
+HoldState: TypeAlias = Literal["open", "expired", "closed", "unknown"]
 
 
 class Question(
@@ -93,7 +96,22 @@ class CompareSecret(Question, frozen=True, kw_only=True):
         return found
 
 
-AnyQuestion: TypeAlias = PreviewPrompt | CheckTopics | CompareSecret
+class FindSessions(Question, frozen=True, kw_only=True):
+    """How up to 200 sessions stand: whoever runs them asks for them, and anybody for one."""
+
+    session_ids: Annotated[
+        list[SessionId], msgspec.Meta(min_length=1, max_length=ASKED_SESSIONS_MAX)
+    ]
+
+
+class FindHold(Question, frozen=True, kw_only=True):
+    """How the hold of a call stands, and whether it backs *usage*."""
+
+    reservation_id: ReservationId
+    usage: Usage = Usage()
+
+
+AnyQuestion: TypeAlias = PreviewPrompt | CheckTopics | CompareSecret | FindSessions | FindHold
 
 # -- Answers -----------------------------------------------------------------
 
@@ -141,15 +159,38 @@ class SecretComparison(Reply, frozen=True, kw_only=True):
     is_same: bool
 
 
-AnyAnswer: TypeAlias = PromptPreview | TopicsCheck | SecretComparison
+class HoldFound(Reply, frozen=True, kw_only=True):
+    """
+    How a hold stands as of *position*. Microseconds.
+
+    `open` until *expires_at_us*; `expired`: it ran out and can be settled late; `closed`: settled
+    or released, for ever; `unknown`: the twin has granted no such call. *is_backed* says whether
+    the hold of an open or expired call is enough for the usage that was asked about.
+    """
+
+    tenant: str
+    position: int
+    reservation_id: str
+    state: HoldState
+    expires_at_us: int | None = None
+    provider_id: str = ""
+    sku: str = ""
+    is_backed: bool = False
+
+
+AnyAnswer: TypeAlias = PromptPreview | TopicsCheck | SecretComparison | SessionsFound | HoldFound
 
 QUESTIONS: dict[type[AnyQuestion], tuple[str, str]] = {
     PreviewPrompt: ("prompt", "preview"),
     CheckTopics: ("topics", "check"),
     CompareSecret: ("secret", "compare"),
+    FindSessions: ("session", "find"),
+    FindHold: ("budget", "find"),
 }
 ANSWERS: dict[type[AnyQuestion], type[AnyAnswer]] = {
     PreviewPrompt: PromptPreview,
     CheckTopics: TopicsCheck,
     CompareSecret: SecretComparison,
+    FindSessions: SessionsFound,
+    FindHold: HoldFound,
 }

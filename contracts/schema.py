@@ -23,6 +23,7 @@ from contracts import (
     questions,
     replies,
     secret,
+    session,
     subjects,
     views,
 )
@@ -50,6 +51,7 @@ MESSAGES: Final[list[type[msgspec.Struct]]] = [
     *_VIEWS,
     *_QUESTIONS,
     *_ANSWERS,
+    session.SessionNotice,
 ]
 _DECIDED_AS_DECISION: Final = (budget.AuthorizeCall, budget.ExtendCall)
 
@@ -329,7 +331,16 @@ def _push_channels() -> dict[str, Any]:
                 "kept": "nowhere: subscribe, then ask for the bundle, then go by `revision`",
                 "content-types": [_JSON],
             },
-        }
+        },
+        "push.session": {
+            "address": subjects.push_session("{tenant}"),
+            "parameters": {"tenant": _TENANT},
+            "messages": _refs(session.SessionNotice.__name__),
+            "x-nats": {
+                "kept": "nowhere: subscribe, then ask for your sessions, and again now and then",
+                "content-types": [_JSON],
+            },
+        },
     }
 
 
@@ -339,7 +350,12 @@ def _push_operations() -> dict[str, Any]:
             "action": "send",
             "summary": "The bundle of a twin has changed, or a worker has taken the twin over.",
             "channel": {"$ref": "#/channels/push.bundle"},
-        }
+        },
+        "session.push": {
+            "action": "send",
+            "summary": "Sessions of a twin have ended, or there may be room for a higher rung.",
+            "channel": {"$ref": "#/channels/push.session"},
+        },
     }
 
 

@@ -7,6 +7,7 @@ The only place that spells a NATS subject.
                                         where the server maps it to; the shard's owner listens
     evt.<k>.<tenant>.<noun>             one commit of a tenant's log, in stream EVT_<k>
     push.<tenant>.bundle                what the gate tells running agents when it has changed
+    push.<tenant>.session               which sessions have ended, and when there is room again
 
 The shard stands in the subject of a commit because the streams of one server may not overlap, and
 a stream per shard is what lets shards be written in parallel and placed apart.
@@ -61,6 +62,11 @@ def speaker(token: str) -> tuple[str, str]:
 def push(tenant: str) -> str:
     """Where running agents hear that their bundle has changed. Nothing is kept there."""
     return f"push.{tenant}.bundle"
+
+
+def push_session(tenant: str) -> str:
+    """Where whoever runs sessions hears that some have ended. Nothing is kept there."""
+    return f"push.{tenant}.session"
 
 
 def pushes(tenant: str) -> str:

@@ -24,7 +24,7 @@ from contracts.deployment import (
     SetDisclosure,
     VisitorAdmitted,
 )
-from domain import deployment, origin, tenant
+from domain import deployment, origin, session, tenant
 from domain.deployment import DEPLOYMENTS_MAX, MINUTE_US, Deployment, Stopped
 from domain.refusals import (
     DEPLOYMENT_EXISTS,
@@ -157,7 +157,13 @@ def disable(state: State, command: DisableDeployment, envelope: Envelope) -> lis
             command.deployment,
             command.note,
             envelope.actor,
-        )
+        ),
+        *session.end_all(
+            state.sessions,
+            "deployment_disabled",
+            envelope.now_us,
+            deployment=command.deployment,
+        ),
     ]
 
 

@@ -1,7 +1,7 @@
 """
 The gate: how a command is decided on one tenant's state.
 
-    due(state, now)              facts that time alone brings: holds that ran out, a new month
+    due(state, now)              facts that time alone brings: what ran out, a new month
     barred(state, command, ...)  why the caller may not ask this at all
     decide(state, command, ...)  the events that follow from a command, a refusal being one of them
     evolve(state, event)         apply one fact; never refuses
@@ -45,6 +45,23 @@ from contracts.secret import (
     SecretRevoked,
     SecretRotated,
 )
+from contracts.session import (
+    BeatSession,
+    BeginSession,
+    DisclosureShown,
+    EndSession,
+    KillAllSessions,
+    KillSession,
+    SessionBegun,
+    SessionEnded,
+    SessionKilled,
+    SessionRenewed,
+    SessionsEnded,
+    SessionsKilled,
+    SessionStepped,
+    ShowDisclosure,
+    StepSession,
+)
 from contracts.tenant import (
     EraseTenant,
     ProvisionTenant,
@@ -60,6 +77,7 @@ from domain import (
     api_keys,
     authorize,
     budget,
+    conversation,
     curation,
     denial,
     distribution,
@@ -70,6 +88,7 @@ from domain import (
     onboarding,
     prompt,
     rights,
+    session,
     sign_in,
     topics,
     vault,
@@ -91,11 +110,12 @@ def due(state: State, now_us: int) -> list[AnyEvent]:
     Return what has come to pass by *now_us*; empty before the twin exists.
 
     Apply it before deciding: money of a hold that ran out is used again only after the expiry is
-    written, and a new month begins before the first decision in it. At most 500 holds expire at
-    once; the others stay held until it is asked again.
+    written, and a new month begins before the first decision in it. At most 500 holds expire and
+    500 sessions end at once; the others wait until it is asked again.
     """
     money = state.budget
-    if now_us < money.ends_us and now_us < money.deadlines.next_us:
+    leases = state.sessions.deadlines
+    if now_us < money.ends_us and now_us < money.deadlines.next_us and now_us < leases.next_us:
         return []
     rules = state.policy.policy
     if rules is None:
@@ -106,6 +126,9 @@ def due(state: State, now_us: int) -> list[AnyEvent]:
         events.append(HoldsExpired(now_us, expired))
     if now_us >= money.ends_us:
         events += governance.open_month(state, rules, now_us)
+    gone = session.due(state.sessions, now_us)
+    if gone:
+        events.append(SessionsEnded(now_us, gone))
     return events
 
 
@@ -195,6 +218,13 @@ _GRANTS: dict[type[AnyCommand], type[AnyEvent]] = {
     RevokeSecret: SecretRevoked,
     OpenSecret: SecretOpened,
     RotateDataKey: DataKeyRotated,
+    BeginSession: SessionBegun,
+    ShowDisclosure: DisclosureShown,
+    BeatSession: SessionRenewed,
+    StepSession: SessionStepped,
+    EndSession: SessionEnded,
+    KillSession: SessionKilled,
+    KillAllSessions: SessionsKilled,
 }
 # Nothing of them is in the log: they change nothing that a twin is.
 NOT_DECIDED: Final = (RewrapDataKey,)
@@ -252,6 +282,13 @@ _DECIDE: dict[type[AnyCommand], Decide] = {
     RevokeSecret: vault.revoke,
     OpenSecret: vault.open_secret,
     RotateDataKey: governance.rotate_key,
+    BeginSession: conversation.open_session,
+    ShowDisclosure: conversation.show_disclosure,
+    BeatSession: conversation.beat,
+    StepSession: conversation.step,
+    EndSession: conversation.close,
+    KillSession: conversation.kill,
+    KillAllSessions: conversation.kill_all,
 }
 _PLATFORM_ONLY = frozenset(kind for noun in _OF_THE_PLATFORM for kind in noun)
 # The accounts are sealed as well, with a key of their own.

@@ -31,7 +31,7 @@ from contracts.twin import (
     TwinRetired,
     TwinSignedOff,
 )
-from domain import price_book, tenant, twin
+from domain import price_book, session, tenant, twin
 from domain.refusals import (
     CALL_IS_NO_SAMPLE,
     DNA_INCOMPLETE,
@@ -248,7 +248,8 @@ def retire(state: State, command: RetireTwin, envelope: Envelope) -> list[AnyEve
             *head(state, command, envelope),
             command.reason,
             envelope.actor,
-        )
+        ),
+        *session.end_all(state.sessions, "twin_retired", envelope.now_us),
     ]
 
 

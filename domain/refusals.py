@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from domain import identity_refusals, vault_refusals
+from domain import identity_refusals, session_refusals, vault_refusals
 from domain.refusal import Refusal as Refusal  # noqa: PLC0414 - one place to import from
 
 CALLER_UNKNOWN: Final = Refusal(
@@ -87,6 +87,12 @@ CALL_IS_NO_SAMPLE: Final = Refusal(
     403,
     "A calibration call must be the sample that the round is for.",
     "Correct the field named in facts.field: facts.rule says how.",
+)
+RECONCILIATION_HOLDS_NOTHING: Final = Refusal(
+    "reconciliation_holds_nothing",
+    403,
+    "A reconciliation only lists and ends sessions, so there is nothing to hold for it.",
+    "Leave the field named in facts.field empty, or ask for a live call.",
 )
 SAMPLES_EXHAUSTED: Final = Refusal(
     "samples_exhausted",
@@ -413,7 +419,12 @@ CANNOT_VERIFY: Final = Refusal(
 
 BY_CODE: Final[dict[str, Refusal]] = {
     value.code: value
-    for module in (globals(), vars(identity_refusals), vars(vault_refusals))
+    for module in (
+        globals(),
+        vars(identity_refusals),
+        vars(session_refusals),
+        vars(vault_refusals),
+    )
     for value in tuple(module.values())
     if isinstance(value, Refusal)
 }

@@ -60,6 +60,7 @@ RIGHTS: Final[dict[tuple[str, str], Right]] = {
     ("budget", "settle"): Right(scopes=_CALLS, visitor=True),
     ("budget", "extend"): Right(scopes=_CALLS, visitor=True),
     ("budget", "release"): Right(scopes=_CALLS, visitor=True),
+    ("budget", "find"): Right("viewer", _SEES, admin=True),
     ("budget", "top_up"): Right("owner"),
     ("budget", "show"): Right("viewer", _SEES, admin=True),
     ("rate", "show"): Right("viewer", _SEES, admin=True),
@@ -141,6 +142,17 @@ RIGHTS: Final[dict[tuple[str, str], Right]] = {
     # Of our own HTTP door, which has found out by then that whoever asks may put one.
     ("secret", "compare"): Right(),
     ("secret", "show"): Right("viewer", _READS, admin=True),
+    # A visitor runs its own session; `conversation` refuses it those of others.
+    ("session", "open"): Right(scopes=_CALLS, visitor=True),
+    ("session", "show_disclosure"): Right(scopes=_CALLS, visitor=True),
+    ("session", "beat"): Right(scopes=_CALLS, visitor=True),
+    ("session", "step"): Right(scopes=_CALLS, visitor=True),
+    ("session", "close"): Right(scopes=_CALLS, visitor=True),
+    # It stops what costs money or harms, and starts nothing; like disabling, also the platform's.
+    ("session", "kill"): Right("approver", admin=True),
+    ("session", "kill_all"): Right("approver", admin=True),
+    ("session", "show"): Right("viewer", _SEES, admin=True),
+    ("session", "find"): Right("viewer", _SEES, admin=True, visitor=True),
     ("data_key", "rotate"): Right("owner", admin=True),
     ("data_key", "rewrap"): Right(admin=True),
 }

@@ -17,6 +17,7 @@ from contracts import (
     knowledge,
     prompt,
     secret,
+    session,
     tenant,
     topics,
     twin,
@@ -166,4 +167,22 @@ DECIDED: Final[Mapping[type, Decided]] = {
     knowledge.SourceApproved: Decided("knowledge", "approve", "source_approved", _OF_REVIEW),
     knowledge.SourceRejected: Decided("knowledge", "reject", "source_rejected", _OF_REVIEW),
     knowledge.SourceRetired: Decided("knowledge", "retire", "source_retired", _OF_SOURCE),
+    session.SessionBegun: Decided(
+        "session",
+        "open",
+        "session_begun",
+        ("deployment", "disclosure_version", "expires_at_us", "ends_at_us", "bundle_revision"),
+    ),
+    session.DisclosureShown: Decided(
+        "session", "show_disclosure", "disclosure_shown", ("version",)
+    ),
+    session.SessionRenewed: Decided("session", "beat", "session_renewed", ("expires_at_us",)),
+    session.SessionStepped: Decided(
+        "session", "step", "session_stepped", ("previous", "why", "notice")
+    ),
+    session.SessionEnded: Decided("session", "close", "session_ended", ("reason", "note")),
+    session.SessionKilled: Decided("session", "kill", "session_killed", ("note",)),
+    session.SessionsKilled: Decided(
+        "session", "kill_all", "sessions_killed", ("note",), ("sessions",)
+    ),
 }

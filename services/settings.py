@@ -76,6 +76,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     api_allow_remote: bool = False
     api_public_url: str | None = None
     api_proxies: tuple[Network, ...] = ()
+    sandbox_port: int = 0
+    sandbox_url: str | None = None
+    livekit_url: str | None = None
     log_level: str = "info"
 
     @classmethod
@@ -108,6 +111,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         for name, given in needed.items():
             if not given:
                 raise _missing(name, "Production has no default for it.")
+        if self.sandbox_url is not None:
+            raise SettingsError(
+                "VITO_SANDBOX_URL is set in production: the sandbox answers like the vendors, "
+                "and nothing it says is real.",
+                "unset VITO_SANDBOX_URL, or set VITO_ENVIRONMENT to development.",
+            )
 
     @property
     def development(self) -> bool:

@@ -110,6 +110,18 @@ def _site(text: str) -> str:
     return found[1]
 
 
+def _loopback(text: str) -> str:
+    if not re.fullmatch(r"http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?/?", text):
+        raise ValueError
+    return text.rstrip("/")
+
+
+def _media_server(text: str) -> str:
+    # The API is HTTP at the same address as the WebSocket.
+    check_address(re.sub(r"^ws(s?)://", r"http\1://", text))
+    return text.rstrip("/")
+
+
 def _dsn(text: str) -> Secret:
     if not re.match(r"postgres(ql)?://", text):
         raise ValueError
@@ -290,6 +302,27 @@ VARIABLES: tuple[Variable, ...] = (
         "Whose word the HTTP API takes, in X-Forwarded-For, for the address that somebody has",
         "addresses or networks such as 10.0.0.0/8, separated by commas",
         _networks,
+    ),
+    Variable(
+        "VITO_SANDBOX_PORT",
+        "sandbox_port",
+        "The port of the vendors' sandbox; 0 lets it pick one",
+        "a whole number from 0 to 65535",
+        _between(0, 65_535),
+    ),
+    Variable(
+        "VITO_SANDBOX_URL",
+        "sandbox_url",
+        "Where a sandbox stands for all vendors; unset, the real ones are called",
+        "an http:// address of this machine, such as http://127.0.0.1:4810",
+        _loopback,
+    ),
+    Variable(
+        "VITO_LIVEKIT_URL",
+        "livekit_url",
+        "The LiveKit server that the twins speak through",
+        "an https:// or wss:// address (http:// or ws:// to this machine)",
+        _media_server,
     ),
     Variable(
         "VITO_LOG_LEVEL",

@@ -62,7 +62,14 @@ _COUNTS: Final = (
     " (SELECT coalesce(sum(refusals), 0)::bigint FROM refusal_counts WHERE tenant = %(tenant)s)"
 )
 # Every view with rows of a twin but `tenants`, where an erased one keeps an empty row.
-_CONTENT: Final = ("audit_logs", "billing_meters", "decisions", "holds", "refusal_counts")
+_CONTENT: Final = (
+    "audit_logs",
+    "billing_meters",
+    "decisions",
+    "holds",
+    "refusal_counts",
+    "twin_sessions",
+)
 _POSITIONS: Final = "SELECT projection, stream_seq FROM projection_positions WHERE shard = %s"
 
 

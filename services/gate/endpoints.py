@@ -27,11 +27,13 @@ from contracts.bundle import PUSH_BYTES_MAX, BundleView
 from contracts.commands import NOUN_AND_VERB, AnyCommand
 from contracts.questions import AnyQuestion
 from contracts.replies import Problem
+from contracts.session import NOTICE_BYTES_MAX
 from contracts.views import VIEWS
 from domain.bundle import notice
 from services.eventstore.client import RawClient, RawHandler
 from services.eventstore.errors import LogProblem
 from services.gate.inboxes import asker
+from services.gate.session_notice import Pushed
 from services.gate.shard import ShardGate
 from services.gate.waiter import Answer, Waiter
 
@@ -104,18 +106,23 @@ class Outbox:
             self._sender = None
 
 
-def pushed(outbox: Outbox) -> Callable[[BundleView], None]:
+def pushed(outbox: Outbox) -> Callable[[Pushed], None]:
     """
-    Return what tells running agents of a bundle, on the door's connection.
+    Return what tells running agents of a bundle or of ends, on the door's connection.
 
     A push may be lost; who hears the next one, or asks again, has everything.
     """
 
-    def push(bundle: BundleView) -> None:
-        data = _to_json(bundle)
-        if len(data) > PUSH_BYTES_MAX:
-            data = _to_json(notice(bundle))
-        outbox.put(subjects.push(bundle.tenant).encode(), data)
+    def push(told: Pushed) -> None:
+        if isinstance(told, BundleView):
+            subject, data = subjects.push(told.tenant), _to_json(told)
+            if len(data) > PUSH_BYTES_MAX:
+                data = _to_json(notice(told))
+        else:
+            subject, data = subjects.push_session(told.tenant), _to_json(told)
+            if len(data) > NOTICE_BYTES_MAX:
+                data = _to_json(msgspec.structs.replace(told, ended=None))
+        outbox.put(subject.encode(), data)
 
     return push
 

@@ -32,14 +32,16 @@ from contracts.data_key import RotateDataKey
 from contracts.questions import QUESTIONS, AnyQuestion, CompareSecret
 from contracts.replies import Receipt
 from contracts.secret import OpenSecret, PutSecret, RotateSecret, SecretOpened
+from contracts.session import SessionsEnded
 from contracts.tenant import EraseTenant
-from domain import budget, bundle, flood, gate, rights, secret, vault, views
+from domain import bundle, conversation, deadlines, flood, gate, rights, secret, vault, views
 from domain.answer import answer, not_decided
 from domain.memory import Known
 from domain.refusals import CALLER_UNKNOWN, OVERLOADED, TWIN_UNKNOWN, Refusal
 from domain.state import Envelope, State
 from domain.vault_refusals import TWIN_ERASED
 from services.eventstore.appending import Append
+from services.gate import session_notice
 from services.gate.data_keys import DataKeys
 from services.gate.group import Group, size_guess
 from services.gate.secret import compared, fingerprint, prepared, revealed
@@ -133,7 +135,7 @@ class TenantWriter:
                 return
             # Seen now, told when all that it shows is durable.
             self.pass_time(self.now_us)
-            waiter.answers.append(self._told(waiter.question))
+            waiter.answers.append(self._told(waiter.question, waiter.actor))
             needed = self._last_index
         for command in waiter.commands:
             found, position = self._decide(command, waiter.actor)
@@ -143,12 +145,12 @@ class TenantWriter:
             needed = max(needed, position)
         self._answer_when_durable(waiter, needed)
 
-    def _told(self, question: str | AnyQuestion) -> Answer:
+    def _told(self, question: str | AnyQuestion, actor: str) -> Answer:
         if isinstance(question, str):
             return views.view(question, self.state, self.now_us)
         if isinstance(question, CompareSecret):
             return compared(self.state, self._keys, question)
-        return views.answer(question, self.state)
+        return views.answer(question, self.state, actor, self.now_us)
 
     def _answer_when_durable(self, waiter: Waiter, index: int) -> None:
         group = self._group_at(index)
@@ -176,6 +178,10 @@ class TenantWriter:
             return self._again(command, known, envelope)
         noun = NOUN_AND_VERB[type(command)][0]
         self.pass_time(envelope.now_us)
+        quiet = conversation.unmoved(state, command, envelope)
+        if quiet is not None:
+            # What it says of the lease may be on its way to the log still.
+            return quiet, self._last_index
         if type(command) in _PREPARED:
             command, envelope = prepared(state, self._keys, command, envelope)
         events = gate.decide(state, command, envelope)
@@ -253,7 +259,7 @@ class TenantWriter:
             self._write_tally(now_us)
         events = gate.due(self.state, now_us)
         if events:
-            self._write("budget", events)
+            self._write("session" if type(events[0]) is SessionsEnded else "budget", events)
 
     def close_flood(self) -> None:
         """Write down the refusals counted so far; this writer is about to stop."""
@@ -262,11 +268,12 @@ class TenantWriter:
 
     def next_deadline_us(self) -> int | None:
         """When time will next bring something by itself, or None."""
-        hold = budget.next_deadline_us(self.state.budget)
-        summary = flood.due_at_us(self._tally)
-        if hold is None or summary is None:
-            return summary if hold is None else hold
-        return min(hold, summary)
+        state = self.state
+        next_us = min(state.budget.deadlines.next_us, state.sessions.deadlines.next_us)
+        summary_us = flood.due_at_us(self._tally)
+        if summary_us is not None:
+            return min(next_us, summary_us)
+        return None if next_us == deadlines.NEVER else next_us
 
     def _count_refusal(self, event: flood.Refused) -> None:
         if self._is_there:
@@ -326,6 +333,7 @@ class TenantWriter:
         if noun in bundle.NOUNS and bundle.is_changed_by(events):
             # Now, because the state goes on while this commit is on its way to the log.
             group.bundle = bundle.bundle_view(state, self.now_us)
+        group.sessions = session_notice.grown(group.sessions, state, group.index, events)
         return group
 
     @property

@@ -187,6 +187,12 @@ DEPLOYMENT_UNKNOWN: Final = Kind(
     "There is no such deployment.",
     "List the twin's deployments. If it was created just now, ask with min_position.",
 )
+SESSION_UNKNOWN: Final = Kind(
+    "session_unknown",
+    HTTPStatus.NOT_FOUND,
+    "There is no such session.",
+    "List the twin's sessions. If it was opened just now, ask with min_position.",
+)
 SOURCE_UNKNOWN: Final = Kind(
     "source_unknown",
     HTTPStatus.NOT_FOUND,

@@ -4,6 +4,8 @@ Vendors: the only way out of the house.
     outbound   opens connections to vendors; wants a meter for every request
     adapter    what a vendor's adapter is; all of them are listed here by a test
     metered    authorise, wait, call, settle, whatever happens in between
+    context    facts from outside: live_context asks for them, tools offers them to a model;
+               sportradar, api_football and newsapi are where they come from (live_adapters)
     counting   the adapter of the counting vendor, `counting_vendor` the vendor itself
 
 A meter comes from a grant, a grant comes from an authorisation (`services.client.grant`), so

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
 from contracts.budget import CallOption
 from contracts.usage import Usage
+from services.client.errors import NoGrant
 from services.client.grant import Grant
 
 ENDS_SPENDING = "ends_spending"
+RECONCILES = "reconciles"
+PASSING = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
 Method = TypeVar("Method", bound=Callable[..., object])
 
 
@@ -29,15 +33,34 @@ class VendorUnreachable(Exception):
 
 
 class VendorFailed(Exception):
-    """The vendor answered that it failed; *status* is its HTTP status."""
+    """
+    The vendor answered that it failed; *status* is its HTTP status, *code* its own word for it.
 
-    def __init__(self, provider_id: str, status: int) -> None:
-        super().__init__(f"{provider_id} answered with status {status}")
+    `services.vendors.failed` has the kinds that a caller can act on.
+    """
+
+    def __init__(
+        self, provider_id: str, status: int, *, code: str = "", retry_after_ms: int | None = None
+    ) -> None:
+        why = f" ({code})" if code else ""
+        super().__init__(f"{provider_id} answered with status {status}{why}")
+        self.provider_id = provider_id
         self.status = status
+        self.code = code
+        self.retry_after_ms = retry_after_ms
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether a later call, with a grant of its own, can succeed with nothing changed."""
+        return self.status in PASSING or self.status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 class VendorCutOff(Exception):
     """The call may have reached the vendor, and its answer did not arrive whole."""
+
+
+class BeyondGrant(Exception):
+    """More was wanted than was held for; it was not asked of the vendor."""
 
 
 def ends_spending(method: Method) -> Method:
@@ -48,6 +71,12 @@ def ends_spending(method: Method) -> Method:
     it takes the grant that began the call.
     """
     setattr(method, ENDS_SPENDING, True)
+    return method
+
+
+def reconciles(method: Method) -> Method:
+    """Mark a method that begins to ask the vendor for its sessions: it takes a grant for that."""
+    setattr(method, RECONCILES, True)
     return method
 
 
@@ -82,7 +111,18 @@ class VendorAdapter(ABC):
 
 
 class StreamAdapter(VendorAdapter):
-    """A vendor whose calls go on: begun once, driven slice by slice, ended."""
+    """
+    A vendor whose calls go on: begun once, driven slice by slice, ended.
+
+    Of one that *is_reconciled* nothing is booked before it is known to have ended: its hold runs
+    out, and `services.vendors.reconciliation` asks the vendor what became of it.
+    """
+
+    is_reconciled: ClassVar[bool] = False
+
+    async def call(self, grant: Grant, request: Mapping[str, Any]) -> Answer:  # noqa: ARG002
+        """Refuse: a stream is begun, not called; a vendor that has calls as well overrides it."""
+        raise NoGrant(f"{grant.terms.provider_id} has streams, and no calls in one piece")
 
     @abstractmethod
     async def begin(self, grant: Grant, request: Mapping[str, Any]) -> Answer:
@@ -96,6 +136,15 @@ class StreamAdapter(VendorAdapter):
     @ends_spending
     async def end(self, grant: Grant, stream: str) -> Answer:
         """End the stream begun with *grant*; the answer's usage is what the vendor bills."""
+
+    @ends_spending
+    async def end_lost(self, grant: Grant) -> None:
+        """
+        End what may have begun although `begin` got no answer; the meter is told what it cost.
+
+        Raises what `end` raises when that cannot be found out. This one has nothing to look for.
+        """
+        grant.opened(self.provider_id)
 
 
 class Way(msgspec.Struct, frozen=True):

@@ -97,7 +97,7 @@ class CountingAdapter(StreamAdapter):
         if reply.status == HTTPStatus.OK:
             return _answer(reply)
         # This vendor does not bill what it answers with an error, and says so in the answer.
-        if nothing_before and reply.body.get("billed") is False:
+        if nothing_before and reply.json().get("billed") is False:
             meter.failed(Usage())
         raise VendorFailed(self.provider_id, reply.status)
 
@@ -108,11 +108,12 @@ def _goes_on(meter: Meter, answer: Answer) -> None:
 
 
 def _answer(reply: Reply) -> Answer:
+    body = reply.json()
     try:
         return Answer(
-            body=reply.body,
-            usage=msgspec.convert(reply.body["usage"], Usage),
-            vendor_ref=str(reply.body["vendor_ref"]),
+            body=body,
+            usage=msgspec.convert(body["usage"], Usage),
+            vendor_ref=str(body["vendor_ref"]),
         )
     except (KeyError, msgspec.ValidationError) as problem:
         raise VendorCutOff(f"the answer has no usage: {problem}") from problem

@@ -82,6 +82,7 @@ def test_cases_cover_every_kind_of_name():
         "verb",
         "code",
         "about",
+        "why",
     }
     assert len(CASES) > 25
 

@@ -11,10 +11,10 @@ from contracts.examples import (
     TERMS,
     VISITOR,
 )
-from tests.examples.answers import ANSWERS, QUESTIONS, REPLIES, VIEWS
+from tests.examples.answers import ANSWERS, PUSHED, QUESTIONS, REPLIES, VIEWS
 from tests.examples.events import EVENTS
 
 __all__ = ["CONTENT", "HASH", "PERSON", "POLICY", "PRICE_BOOK", "SECRET", "TERMS", "VISITOR"]
 
 COMMANDS = list(EXAMPLES.values())
-MESSAGES = [*COMMANDS, *EVENTS, *REPLIES, *VIEWS, *QUESTIONS, *ANSWERS]
+MESSAGES = [*COMMANDS, *EVENTS, *REPLIES, *VIEWS, *QUESTIONS, *ANSWERS, *PUSHED]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contracts import bundle, questions, replies, secret, twin, views
+from contracts import bundle, questions, replies, secret, session, twin, views
 from contracts.examples import (
     AT_US,
     CONTENT,
@@ -19,7 +19,9 @@ from contracts.examples import (
     TERMS,
     TOPICS,
     VARIABLES,
+    VISITOR,
 )
+from contracts.usage import Usage
 
 REPLIES = [
     replies.Decision(
@@ -264,6 +266,30 @@ VIEWS = [
     ),
 ]
 
+_SESSION = session.SessionShown(
+    session_id=VISITOR,
+    status="open",
+    deployment="web",
+    wanted="video",
+    modality="voice",
+    disclosure_version=2,
+    disclosed_at_us=AT_US,
+    began_at_us=AT_US,
+    beat_at_us=AT_US,
+    expires_at_us=AT_US + 60_000_000,
+    ends_at_us=None,
+    bundle_revision=42,
+    bundle_hash=CONTENT,
+    identity_version=3,
+    policy_version=2,
+    price_version=1,
+    knowledge_hash=CONTENT,
+    committed_nanos=69_000,
+    held_nanos=82_500,
+    open_holds=1,
+)
+VIEWS += [session.SessionsView(tenant="cantor", position=17, total=1, room=3, sessions=[_SESSION])]
+
 _SAVED = views.PromptVersion(
     version=4,
     base_version=2,
@@ -316,12 +342,24 @@ QUESTIONS = [
         values={"user_name": "Ana", "goals": 3, "vip": True},
     ),
     questions.CheckTopics(text="¿En qué casa de apuestas?"),
+    questions.FindSessions(session_ids=[VISITOR, "s-2"]),
+    questions.FindHold(reservation_id="cantor.40", usage=Usage(stream_ms=60_000)),
     questions.CompareSecret(
         fingerprint=bytes(range(16)),
         rotate=secret.RotateSecret(command_id="c-1", name="openai", value="sk-¡Goooool!"),
     ),
 ]
 ANSWERS = [
+    questions.HoldFound(
+        tenant="cantor",
+        position=17,
+        reservation_id="cantor.40",
+        state="open",
+        expires_at_us=1_795_336_800_000_000,
+        provider_id="tavus",
+        sku="cvi",
+        is_backed=True,
+    ),
     questions.PromptPreview(
         tenant="cantor",
         position=17,
@@ -336,4 +374,23 @@ ANSWERS = [
         findings=[questions.Finding("apuestas", "casa de apuestas", 8, 24)],
     ),
     questions.SecretComparison(tenant="cantor", position=17, is_same=True),
+    session.SessionsFound(
+        tenant="cantor",
+        position=17,
+        room=3,
+        sessions=[
+            _SESSION,
+            session.SessionShown(
+                session_id="s-2", status="ended", reason="killed", ended_at_us=AT_US
+            ),
+        ],
+    ),
+]
+PUSHED = [
+    session.SessionNotice(
+        tenant="cantor",
+        position=17,
+        room=3,
+        ended=[session.GoneSession(VISITOR, "killed")],
+    )
 ]

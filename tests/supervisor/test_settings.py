@@ -55,10 +55,18 @@ def test_every_variable_is_read():
         "VITO_API_PUBLIC_URL": "https://twins.example/",
         "VITO_API_PROXIES": "10.0.0.7",
         "VITO_API_ALLOW_REMOTE": "true",
+        "VITO_SANDBOX_PORT": "4810",
+        "VITO_SANDBOX_URL": "http://127.0.0.1:4810",
+        "VITO_LIVEKIT_URL": "wss://media.tvazteca.example",
         "VITO_LOG_LEVEL": "debug",
         **SECRETS,
     }
-    settings = Settings.from_env(examples)
+    # Production refuses this one, so it is read by itself.
+    sandbox = {"VITO_SANDBOX_URL": examples.pop("VITO_SANDBOX_URL")}
+    settings = msgspec.structs.replace(
+        Settings.from_env(examples), sandbox_url=Settings.from_env(sandbox).sandbox_url
+    )
+    examples |= sandbox
 
     read = {variable.name for variable in VARIABLES}
     assert read | {"VITO_NATS_WORKER_PASSWORD"} == set(examples)
@@ -201,3 +209,31 @@ def test_secrets_are_not_shown():
         msgspec.json.encode(settings.api_key)
     assert Secret("a") == Secret("a")
     assert Secret("a") != Secret("b")
+
+
+def test_production_takes_no_sandbox_for_a_vendor():
+    """It would answer everything, and the twins would talk to nobody."""
+    env = {
+        "VITO_ENVIRONMENT": "production",
+        "VITO_DEPLOYMENT": "mexico-1",
+        "VITO_NATS_URLS": "nats://a:4222",
+        "VITO_KEK_FILE": "/run/secrets/kek",
+    }
+    assert Settings.from_env(env).sandbox_url is None
+    with pytest.raises(SettingsError, match="VITO_SANDBOX_URL"):
+        Settings.from_env({**env, "VITO_SANDBOX_URL": "http://127.0.0.1:4810"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("VITO_SANDBOX_URL", "https://tavusapi.com"),
+        ("VITO_SANDBOX_URL", "http://10.0.0.1:80"),
+        ("VITO_LIVEKIT_URL", "ws://media.example"),
+        ("VITO_LIVEKIT_URL", "wss://key:secret@media.example"),
+    ],
+)
+def test_vendors_are_reached_over_tls_and_a_sandbox_is_local(name, value):
+    """Keys of twins go there."""
+    with pytest.raises(SettingsError, match=name):
+        Settings.from_env({name: value})
