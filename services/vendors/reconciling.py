@@ -156,7 +156,7 @@ class Reconciling:
 async def _product(gate: GateClient, provider_id: str, secret_name: str) -> Product | None:
     """What the vendor sells to the twin; None when it has no price or no key of the vendor."""
     secrets = await gate.show(SecretsView)
-    if not any(one.name == secret_name for one in secrets.secrets):
+    if not any(one.name == secret_name and one.versions for one in secrets.secrets):
         return None
     book = (await gate.show(PriceBookView)).price_book
     return next(
