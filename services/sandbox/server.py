@@ -14,6 +14,7 @@ from services.sandbox.control import Control
 from services.sandbox.faults import Faults
 from services.sandbox.keys import Keys
 from services.sandbox.ledger import CALLS_KEPT, Ledger
+from services.sandbox.livekit import LiveKit
 from services.sandbox.tavus import Tavus
 from services.sandbox.vendor import Frame, SandboxVendor
 
@@ -21,7 +22,7 @@ LOOPBACK: Final = "127.0.0.1"
 REQUEST_BYTES_MAX: Final = 4 << 20
 STOP_S: Final = 0.5
 
-VENDORS: Final[tuple[type[SandboxVendor], ...]] = (Tavus,)
+VENDORS: Final[tuple[type[SandboxVendor], ...]] = (Tavus, LiveKit)
 
 
 class PortTaken(Failure):

@@ -19,6 +19,7 @@ from services.client.read_side import ReadSide
 from services.settings import Settings
 from services.vendors.adapter import VendorCutOff, VendorFailed, VendorUnreachable
 from services.vendors.addresses import base_url
+from services.vendors.livekit import LiveKitAdapter
 from services.vendors.outbound import Outbound
 from services.vendors.reconciliation import (
     LOOKBACK_US,
@@ -71,10 +72,15 @@ class AuditLogBookings:
 async def reconciled_vendors(settings: Settings) -> AsyncIterator[list[Reconciled]]:
     """Open the way to every vendor that keeps sessions."""
     async with AsyncExitStack() as stack:
+        name = settings.deployment
         tavus = await stack.enter_async_context(Outbound(base_url(settings, "tavus")))
-        yield [
-            Reconciled(TavusAdapter("tavus", tavus, deployment=settings.deployment), "tavus"),
-        ]
+        vendors = [Reconciled(TavusAdapter("tavus", tavus, deployment=name), "tavus")]
+        if settings.sandbox_url is not None or settings.livekit_url is not None:
+            livekit = await stack.enter_async_context(Outbound(base_url(settings, "livekit")))
+            vendors.append(
+                Reconciled(LiveKitAdapter("livekit", livekit, deployment=name), "livekit")
+            )
+        yield vendors
 
 
 class Reconciling:

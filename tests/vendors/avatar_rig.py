@@ -105,8 +105,8 @@ class Rig:
             activation="immediate",
         )
         assert made.status == 200
-        for vendor in self.sandbox.vendors:
-            await client.put_secret(vendor, Secret(f"sandbox-{vendor}"))
+        for name, vendor in self.sandbox.vendors.items():
+            await client.put_secret(name, Secret(vendor.usable_key))
 
     async def finish(self):
         draining = asyncio.ensure_future(self.client_.errands.drain())
