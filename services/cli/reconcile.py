@@ -11,8 +11,6 @@ from typing import Annotated
 import msgspec
 import typer
 import uvloop
-from rich.console import Console
-from rich.table import Table
 
 from services import logs
 from services.audit.access import settings_in, tenant_named
@@ -22,10 +20,17 @@ from services.client.connection import of_login
 from services.failure import Failure
 from services.settings import Settings
 from services.supervisor.readiness import announce
-from services.vendors.reconciliation import Report
+from services.vendors.reconciliation import Report, What
 from services.vendors.reconciling import AuditLogBookings, Reconciling, reconciled_vendors
 
 _HOUR_US = 3_600_000_000
+_WORDS: dict[What, str] = {
+    "ended": "ended",
+    "booked_late": "ended and settled late",
+    "booked_unheld": "ended and booked without a hold",
+    "not_ended": "could not be ended",
+    "cost_unknown": "ended; what it cost is not known",
+}
 
 
 class NotReconciled(Failure):
@@ -105,12 +110,11 @@ def _show(reports: list[Report]) -> None:
     sessions = sum(report.sessions for report in reports)
     findings = [(report, one) for report in reports for one in report.findings]
     typer.echo(f"{len(reports)} reconciled, {sessions} sessions, {len(findings)} findings")
-    if not findings:
-        return
-    table = Table("twin", "vendor", "session", "hold", "done", "stream ms", "cost nanos", "why")
     for report, one in findings:
-        booked = (f"{one.usage.stream_ms:,}", f"{one.cost_nanos:,}")
-        table.add_row(
-            report.tenant, report.provider_id, one.ref, one.hold, one.what, *booked, one.reason
+        booked = f", {one.usage.stream_ms:,} ms booked for {one.cost_nanos:,} nanos"
+        typer.echo(
+            f"{report.tenant}: {report.provider_id} session {one.ref}, "
+            f"hold {one.reservation_id} {one.hold}: {_WORDS[one.what]}"
+            + (booked if one.usage.stream_ms else "")
+            + (f" ({one.reason})" if one.reason else "")
         )
-    Console().print(table)

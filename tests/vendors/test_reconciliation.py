@@ -186,18 +186,21 @@ class TestWithoutAHold:
         assert what(await reconciler.run()) == ["booked_late"]
         assert rig.booked_ms() == rig.billed_ms()
 
-    async def settled_short(self, rig, *, ms=10_000):
+    async def settled_short(self, rig, *, ms=10_000, is_named=True):
         avatar = await crashed(rig)
         session = avatar.metrics().session
         await rig.client_.settle(
-            avatar.decision.reservation_id, Usage(stream_ms=ms), vendor_ref=session
+            avatar.decision.reservation_id,
+            Usage(stream_ms=ms),
+            vendor_ref=session if is_named else "",
         )
         rig.clock.advance_ms(100_000)
         return session
 
-    async def test_what_exceeds_a_closed_hold_is_booked_unheld(self, rig, reconciler):
-        """Somebody settled ten seconds of it; it ran for a hundred."""
-        session = await self.settled_short(rig)
+    @pytest.mark.parametrize("is_named", [True, False])
+    async def test_what_exceeds_a_closed_hold_is_booked_unheld(self, rig, reconciler, is_named):
+        """Somebody settled ten seconds of it, with its name or without; it ran for a hundred."""
+        session = await self.settled_short(rig, is_named=is_named)
         report = await reconciler.run()
 
         (finding,) = report.findings
