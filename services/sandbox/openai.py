@@ -9,8 +9,9 @@ event with the role, tokens, an event with the reason to stop; with `stream_opti
 one more with the usage and no choices, and every other event says `usage: null`; then `[DONE]`.
 A stream that breaks off has no usage, and its tokens are billed all the same.
 
-Faults of its own: `no_usage` leaves the usage out, as some compatible servers do; `error_in_stream`
-sends an error after *after_chunks* events; statuses 502 and 504 are a gateway's page, not OpenAI's
+Faults of its own: `no_usage` leaves the usage out, as some compatible servers do; after
+*after_chunks* events `error_in_stream` sends an error, and `ends_early` ends the stream politely,
+as proxies do whose upstream died; statuses 502 and 504 are a gateway's page, not OpenAI's
 own error. A status of 429 with the detail `insufficient_quota` is an empty account.
 """
 
@@ -190,7 +191,9 @@ class OpenAI(SandboxVendor):
         try:
             await response.prepare(exchange.request)
             for event in _events(wanted, made, has_usage=not exchange.strikes("no_usage")):
-                if _errs_now(exchange):
+                if _strikes_now(exchange, "ends_early"):
+                    return response
+                if _strikes_now(exchange, "error_in_stream"):
                     await _send(
                         response,
                         {"error": _error(500, exchange.fault.detail if exchange.fault else "")},
@@ -311,10 +314,9 @@ async def _send(response: web.StreamResponse, event: dict[str, Any]) -> None:
     await response.write(b"data: " + msgspec.json.encode(event) + b"\n\n")
 
 
-def _errs_now(exchange: Exchange) -> bool:
-    if not exchange.strikes("error_in_stream") or exchange.fault is None:
-        return False
-    return exchange.chunks == (exchange.fault.after_chunks or 0)
+def _strikes_now(exchange: Exchange, kind: str) -> bool:
+    fault = exchange.fault
+    return fault is not None and fault.kind == kind and exchange.chunks == (fault.after_chunks or 0)
 
 
 def _error(status: int, detail: str) -> dict[str, Any]:
