@@ -34,7 +34,7 @@ TtlMs: TypeAlias = Annotated[
     int, msgspec.Meta(ge=1_000, le=86_400_000, description="how long the hold lasts unsettled")
 ]
 CallOutcome: TypeAlias = Literal["completed", "cut_off", "failed"]
-CallPurpose: TypeAlias = Literal["live", "calibration"]
+CallPurpose: TypeAlias = Literal["live", "calibration", "reconciliation"]
 AUTHORIZATIONS_PER_MESSAGE_MAX = 256
 
 # All names of a message in one match; a space is in none of them. See `contracts.message`.
@@ -64,7 +64,9 @@ class AuthorizeCall(Command, frozen=True, kw_only=True):
 
     *fallbacks* are cheaper ways to make it, best first; the gate grants the first that fits.
     *max_delay_ms* is the caller's patience: a longer throttle is refused with 429 instead. A
-    `calibration` is a sample of the twin's draft, before anybody hears it (`contracts.twin`).
+    `calibration` is a sample of the twin's draft, before anybody hears it (`contracts.twin`). A
+    `reconciliation` holds nothing: its estimate is zero, and it may only ask the vendor for the
+    twin's sessions and end them; what they cost is settled late, or above its hold.
     """
 
     modality: Modality

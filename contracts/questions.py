@@ -6,15 +6,17 @@ What a noun is without parameters is a view, see `contracts.views`. Nothing is w
 
 from __future__ import annotations
 
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
 
-from contracts.message import Reply, Version, check_prose
+from contracts.message import Reply, ReservationId, Version, check_prose
 from contracts.prompt import VARIABLES_MAX, PromptText, VariableName, Variables, VariableValue
+from contracts.usage import Usage
 
 CHECKED_CHARS_MAX: Final = 4_000
 FINDINGS_MAX: Final = 100
+HoldState: TypeAlias = Literal["open", "expired", "closed", "unknown"]
 
 
 class Question(
@@ -55,7 +57,14 @@ class CheckTopics(Question, frozen=True, kw_only=True):
     text: Annotated[str, msgspec.Meta(max_length=CHECKED_CHARS_MAX)]
 
 
-AnyQuestion: TypeAlias = PreviewPrompt | CheckTopics
+class FindHold(Question, frozen=True, kw_only=True):
+    """How the hold of a call stands, and whether it backs *usage*."""
+
+    reservation_id: ReservationId
+    usage: Usage = Usage()
+
+
+AnyQuestion: TypeAlias = PreviewPrompt | CheckTopics | FindHold
 
 # -- Answers -----------------------------------------------------------------
 
@@ -95,13 +104,34 @@ class TopicsCheck(Reply, frozen=True, kw_only=True):
     findings: list[Finding]
 
 
-AnyAnswer: TypeAlias = PromptPreview | TopicsCheck
+class HoldFound(Reply, frozen=True, kw_only=True):
+    """
+    How a hold stands as of *position*. Microseconds.
+
+    `open` until *expires_at_us*; `expired`: it ran out and can be settled late; `closed`: settled
+    or released, for ever; `unknown`: the twin has granted no such call. *is_backed* says whether
+    the hold of an open or expired call is enough for the usage that was asked about.
+    """
+
+    tenant: str
+    position: int
+    reservation_id: str
+    state: HoldState
+    expires_at_us: int | None = None
+    provider_id: str = ""
+    sku: str = ""
+    is_backed: bool = False
+
+
+AnyAnswer: TypeAlias = PromptPreview | TopicsCheck | HoldFound
 
 QUESTIONS: dict[type[AnyQuestion], tuple[str, str]] = {
     PreviewPrompt: ("prompt", "preview"),
     CheckTopics: ("topics", "check"),
+    FindHold: ("budget", "find"),
 }
 ANSWERS: dict[type[AnyQuestion], type[AnyAnswer]] = {
     PreviewPrompt: PromptPreview,
     CheckTopics: TopicsCheck,
+    FindHold: HoldFound,
 }

@@ -9,6 +9,8 @@ The order in which a call is checked, each with its own named refusal:
 The last four are tried for the call itself and then for each of its fallbacks down the ladder; the
 first that fits is granted. The refusal names what stopped the last one tried, and lists all.
 A refused call changes nothing: not the bucket, not the budget.
+
+A reconciliation is no call in this sense; `domain.reconciliation` decides it.
 """
 
 from __future__ import annotations
@@ -17,7 +19,18 @@ from typing import TypeAlias
 
 from contracts.budget import AuthorizeCall, CallAuthorized, CallOption, Standing
 from contracts.commit import AnyEvent
-from domain import budget, deployment, onboarding, policy, price_book, rate, session, tenant, units
+from domain import (
+    budget,
+    deployment,
+    onboarding,
+    policy,
+    price_book,
+    rate,
+    reconciliation,
+    session,
+    tenant,
+    units,
+)
 from domain.refusals import (
     ABOVE_CEILING,
     HARD_LIMIT_REACHED,
@@ -37,9 +50,13 @@ from domain.state import Envelope, State
 _Option: TypeAlias = AuthorizeCall | CallOption
 
 
-def authorize(state: State, command: AuthorizeCall, envelope: Envelope) -> list[AnyEvent]:
+def authorize(  # noqa: C901 - an ordered list of checks
+    state: State, command: AuthorizeCall, envelope: Envelope
+) -> list[AnyEvent]:
     terms = state.policy.terms
     if terms is None or state.tenant.status != "active" or command.purpose != "live":
+        if command.purpose == "reconciliation":
+            return [reconciliation.authorize(state, command, envelope)]
         why = _why_not_now(state, command)
         if why is not None or terms is None:
             refusal, facts = why or (TWIN_UNKNOWN, {})

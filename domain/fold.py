@@ -115,7 +115,7 @@ def _call_authorized(state: State, event: CallAuthorized) -> None:
     state.rate.tat_us = event.tat_us
     if event.session_id:
         session.hold(state.sessions, event.session_id, event.units)
-    if event.purpose != "live" and state.twin.calibration is not None:
+    if event.purpose == "calibration" and state.twin.calibration is not None:
         twin.call_authorized(state.twin.calibration, event)
     state.decisions = event.decision
     memory.remember(state.memory, event, state.position)

@@ -19,6 +19,7 @@ from contracts.budget import (
     Standing,
 )
 from contracts.commit import AnyEvent
+from contracts.questions import FindHold, HoldFound, HoldState
 from contracts.usage import NO_UNITS, Units
 from domain import budget, deployment, policy, price_book, tenant, units
 from domain.authorize import stops_or_credit
@@ -32,6 +33,7 @@ from domain.refusals import (
     MODALITY_NOT_ALLOWED,
     NOT_PRICED,
     NOT_THE_VISITORS,
+    RECONCILIATION_HOLDS_NOTHING,
     TWIN_UNKNOWN,
     Refusal,
 )
@@ -54,6 +56,37 @@ def find_hold(state: State, reservation_id: str) -> budget.Hold | Refusal:
         return HOLD_EXPIRED
     # Decision numbers are dense, so one that was given and has no hold has been closed.
     return HOLD_CLOSED if 0 < number <= state.decisions else HOLD_UNKNOWN
+
+
+def answer(state: State, question: FindHold) -> HoldFound:
+    """Say how a hold stands, and whether it backs a usage. It changes nothing."""
+    found = find_hold(state, question.reservation_id)
+    if isinstance(found, budget.Hold):
+        return _shown(state, question, found, "open")
+    if found is HOLD_EXPIRED:
+        number = int(question.reservation_id.rpartition(".")[2])
+        return _shown(state, question, state.budget.expired[number], "expired")
+    return HoldFound(
+        tenant=state.name,
+        position=state.position,
+        reservation_id=question.reservation_id,
+        state="closed" if found is HOLD_CLOSED else "unknown",
+    )
+
+
+def _shown(state: State, question: FindHold, hold: budget.Hold, as_what: HoldState) -> HoldFound:
+    tariff = price_book.tariff_of(state.prices, hold)
+    cost_nanos = None if tariff is None else price_book.cost_nanos(tariff, question.usage)
+    return HoldFound(
+        tenant=state.name,
+        position=state.position,
+        reservation_id=question.reservation_id,
+        state=as_what,
+        expires_at_us=hold.expires_at_us,
+        provider_id=hold.provider_id,
+        sku=hold.sku,
+        is_backed=cost_nanos is not None and cost_nanos <= hold.amount_nanos,
+    )
 
 
 def settle(state: State, command: SettleCall, envelope: Envelope) -> list[AnyEvent]:
@@ -146,6 +179,9 @@ def extend(state: State, command: ExtendCall, envelope: Envelope) -> list[AnyEve
     if hold.purpose == "calibration":
         rule = {"field": "reservation_id", "rule": "a live call: a sample does not go on"}
         return [refuse_call(state, command, envelope, CALL_IS_NO_SAMPLE, facts=dict(rule))]
+    if hold.purpose == "reconciliation":
+        nothing: dict[str, int | str] = {"field": "estimate", "rule": "it is never extended"}
+        return [refuse_call(state, command, envelope, RECONCILIATION_HOLDS_NOTHING, facts=nothing)]
     if envelope.actor.startswith(deployment.VISITOR):
         stopped = deployment.why_not_calling(
             state.deployments, envelope.actor, hold.session_id, hold.modality

@@ -88,6 +88,12 @@ CALL_IS_NO_SAMPLE: Final = Refusal(
     "A calibration call must be the sample that the round is for.",
     "Correct the field named in facts.field: facts.rule says how.",
 )
+RECONCILIATION_HOLDS_NOTHING: Final = Refusal(
+    "reconciliation_holds_nothing",
+    403,
+    "A reconciliation only lists and ends sessions, so there is nothing to hold for it.",
+    "Leave the field named in facts.field empty, or ask for a live call.",
+)
 SAMPLES_EXHAUSTED: Final = Refusal(
     "samples_exhausted",
     403,

@@ -60,6 +60,7 @@ RIGHTS: Final[dict[tuple[str, str], Right]] = {
     ("budget", "settle"): Right(scopes=_CALLS, visitor=True),
     ("budget", "extend"): Right(scopes=_CALLS, visitor=True),
     ("budget", "release"): Right(scopes=_CALLS, visitor=True),
+    ("budget", "find"): Right("viewer", _SEES, admin=True),
     ("budget", "top_up"): Right("owner"),
     ("budget", "show"): Right("viewer", _SEES, admin=True),
     ("rate", "show"): Right("viewer", _SEES, admin=True),

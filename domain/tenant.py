@@ -70,6 +70,11 @@ def why_no_sample(state: State) -> Refusal | None:
     return None if state.status == "provisioned" else why_not_active(state)
 
 
+def why_no_reconciliation(state: State) -> Refusal | None:
+    """Say why the twin's sessions may not be looked for: only when there is no twin any more."""
+    return why_not_active(state) if state.status in ("absent", "erased") else None
+
+
 def after_resume(state: State) -> Literal["active", "provisioned"]:
     """Return what a suspended twin goes back to."""
     return "active" if state.is_activated else "provisioned"

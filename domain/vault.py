@@ -3,8 +3,9 @@ The vault's decisions: what is kept, what ends, and whether a call may open a se
 
 A secret is opened for an authorised call, in this order, each with its own named refusal:
 
-    twin active? -> call open? -> there is such a secret -> it can be opened
-                 -> not opened for this call before -> not too many names for one call
+    twin active, or its sessions only looked for? -> call open? -> there is such a secret
+                 -> it can be opened -> not opened for this call before
+                 -> not too many names for one call
 
 Nobody who has no open hold of this twin gets a value, whatever their role.
 """
@@ -167,8 +168,11 @@ def reopen(
 
 
 def _hold_of(state: State, command: OpenSecret) -> budget.Hold | Refusal:
-    stopped = tenant.why_not_active(state.tenant)
-    return stopped or find_hold(state, command.reservation_id)
+    hold = find_hold(state, command.reservation_id)
+    if isinstance(hold, budget.Hold) and hold.purpose == "reconciliation":
+        # Ending what a sleeping twin left running takes its key as well.
+        return tenant.why_no_reconciliation(state.tenant) or hold
+    return tenant.why_not_active(state.tenant) or hold
 
 
 def _check_sealed(command: PutSecret | RotateSecret, envelope: Envelope) -> None:

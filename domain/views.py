@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from contracts.policy import Policy
-from contracts.questions import AnyAnswer, AnyQuestion, PreviewPrompt
+from contracts.questions import AnyAnswer, AnyQuestion, FindHold, PreviewPrompt
 from contracts.secret import SecretName, SecretsView, SecretVersion
 from contracts.views import (
     AccessView,
@@ -35,7 +35,7 @@ from contracts.views import (
     TwinView,
     View,
 )
-from domain import budget, policy, prompt, rate, secret, topics, twin
+from domain import budget, holds, policy, prompt, rate, secret, topics, twin
 from domain.bundle import bundle_view
 from domain.state import State, standing_now
 from domain.units import MODALITIES
@@ -69,6 +69,8 @@ def answer(question: AnyQuestion, state: State) -> AnyAnswer:
     """Answer a question with parameters."""
     if isinstance(question, PreviewPrompt):
         return prompt.preview(state, question)
+    if isinstance(question, FindHold):
+        return holds.answer(state, question)
     return topics.answer(state, question)
 
 

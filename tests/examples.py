@@ -737,8 +737,19 @@ QUESTIONS = [
         values={"user_name": "Ana", "goals": 3, "vip": True},
     ),
     questions.CheckTopics(text="¿En qué casa de apuestas?"),
+    questions.FindHold(reservation_id="cantor.40", usage=Usage(stream_ms=60_000)),
 ]
 ANSWERS = [
+    questions.HoldFound(
+        tenant="cantor",
+        position=17,
+        reservation_id="cantor.40",
+        state="open",
+        expires_at_us=1_795_336_800_000_000,
+        provider_id="tavus",
+        sku="cvi",
+        is_backed=True,
+    ),
     questions.PromptPreview(
         tenant="cantor",
         position=17,

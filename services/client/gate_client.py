@@ -28,6 +28,7 @@ from contracts.budget import (
     SettleCall,
 )
 from contracts.message import Modality
+from contracts.questions import FindHold, HoldFound
 from contracts.replies import Decision, OpenedSecret, Receipt
 from contracts.secret import OpenSecret
 from contracts.usage import Usage
@@ -249,6 +250,11 @@ class GateClient(Governance, Prompts, Shaping, Vault):
         )
         return (await self._command(command, Receipt, self.booking))[0]
 
+    async def find_hold(self, reservation_id: str, usage: Usage | None = None) -> HoldFound:
+        """Ask how the hold of a call stands, and whether it backs *usage*. Raises Refused."""
+        question = FindHold(reservation_id=reservation_id, usage=usage or Usage())
+        return await self._ask(question, HoldFound)
+
     async def _open_secret(self, reservation_id: str, name: str, command_id: str) -> OpenedSecret:
         # Not public: an opening belongs to a call, so it is asked for by the call's grant.
         command = OpenSecret(command_id=command_id, name=name, reservation_id=reservation_id)
@@ -261,4 +267,5 @@ class GateClient(Governance, Prompts, Shaping, Vault):
             asked_us=attempts.began_us,
             ttl_ms=command.ttl_ms,
             attempts=attempts.number,
+            purpose=command.purpose,
         )

@@ -20,12 +20,12 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, NoReturn, TypeAlias
+from typing import Any, Final, Literal, NoReturn, TypeAlias
 from weakref import WeakKeyDictionary
 
 import msgspec
 
-from contracts.budget import AuthorizeCall, CallOption
+from contracts.budget import AuthorizeCall, CallOption, CallPurpose
 from contracts.message import Modality
 from contracts.replies import Decision, OpenedSecret
 from contracts.usage import Usage
@@ -49,6 +49,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     What was granted. Times are microseconds of this process's monotonic clock.
 
     *limits* is the upper bound that was held for: the adapter must not ask the vendor for more.
+    With the *purpose* `reconciliation` nothing was held: sessions may be listed and ended.
     """
 
     tenant: str
@@ -60,6 +61,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     limits: Usage
     not_before_us: int
     expires_at_us: int
+    purpose: CallPurpose = "live"
 
 
 class Opened:
@@ -125,17 +127,23 @@ class Grant:
         """Whether an adapter has taken it."""
         return _entry(self).is_open
 
-    def open(self, provider_id: str) -> Meter:
+    def open(
+        self, provider_id: str, *, purpose: Literal["call", "reconciliation"] = "call"
+    ) -> Meter:
         """
         Take the grant for a call to *provider_id*; nobody can take it again.
 
+        A grant of reconciliation makes no calls, and one of a call reconciles nothing.
+
         Raises:
-            NoGrant: used before, too early, expired, or for another provider.
+            NoGrant: used before, too early, expired, or for another provider or purpose.
         """
         entry = _entry(self)
         terms = entry.terms
         if provider_id != terms.provider_id:
             raise NoGrant(f"granted for {terms.provider_id}, not for {provider_id}")
+        if (terms.purpose == "reconciliation") is not (purpose == "reconciliation"):
+            raise NoGrant(f"granted for {terms.purpose}, not for a {purpose}")
         if entry.is_open:
             raise NoGrant("used before: a grant is worth one call")
         now_us = entry.now_us()
@@ -189,6 +197,7 @@ class _Received(msgspec.Struct, frozen=True):
     decision: Decision
     limits: Usage
     expires_at_us: int
+    purpose: CallPurpose
 
 
 class GrantDesk:
@@ -208,7 +217,14 @@ class GrantDesk:
         self._exchanged: OrderedDict[str, None] = OrderedDict()
 
     def received(
-        self, decision: Decision, limits: Usage, *, asked_us: int, ttl_ms: int, attempts: int
+        self,
+        decision: Decision,
+        limits: Usage,
+        *,
+        asked_us: int,
+        ttl_ms: int,
+        attempts: int,
+        purpose: CallPurpose = "live",
     ) -> None:
         """Remember a decision that the gate sent for a question first asked at *asked_us*."""
         name = decision.decision_id
@@ -219,7 +235,7 @@ class GrantDesk:
         # The hold began after the question was asked, so this is never later than its true end,
         # however the clocks of this machine and of the gate differ.
         expires_at_us = asked_us + decision.delay_us + ttl_ms * 1_000
-        self._received[name] = _Received(decision, limits, expires_at_us)
+        self._received[name] = _Received(decision, limits, expires_at_us, purpose)
         _bound(self._received, UNUSED_MAX)
 
     def grant(self, decision: Decision, *, after: Grant | None = None) -> Grant:
@@ -260,6 +276,7 @@ class GrantDesk:
             # whole delay from now on is never too early.
             not_before_us=now_us() + decision.delay_us,
             expires_at_us=received.expires_at_us,
+            purpose=received.purpose,
         )
         return _Entry(terms, Meter(received.limits), now_us, Opened(self._opener))
 

@@ -43,6 +43,11 @@ class Meter:
         """What the vendor has reported so far."""
         return self._reported
 
+    @property
+    def is_final(self) -> bool:
+        """Whether the vendor has said, in full, what it bills."""
+        return self._final is not None
+
     def sending(self) -> None:
         """Note that bytes may leave from now on."""
         self.reached = True
@@ -69,6 +74,11 @@ class Meter:
         """The vendor answered that it failed; *usage* is what it bills for that."""
         self.reported(usage, vendor_ref)
         self._final = "failed"
+
+    def ended(self, usage: Usage, vendor_ref: str = "") -> None:
+        """A call whose answer was lost is known to have ended; *usage* is what it cost."""
+        self.reported(usage, vendor_ref)
+        self._final = "cut_off"
 
     def owed(self) -> Owed:
         """What to settle for a call that has ended in whatever way."""

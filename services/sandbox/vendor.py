@@ -112,6 +112,8 @@ class SandboxVendor(ABC):
     async def _answered(self, exchange: Exchange, handler: Handler) -> web.StreamResponse:
         if not self.accepts(exchange.request):
             return self.error(401)
+        # All of it arrives before anything is done with it, also when the caller then goes away.
+        await exchange.request.read()
         await exchange.begin()
         self.due()
         response = await handler(exchange)

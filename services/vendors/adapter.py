@@ -11,9 +11,11 @@ import msgspec
 
 from contracts.budget import CallOption
 from contracts.usage import Usage
+from services.client.errors import NoGrant
 from services.client.grant import Grant
 
 ENDS_SPENDING = "ends_spending"
+RECONCILES = "reconciles"
 PASSING = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
 Method = TypeVar("Method", bound=Callable[..., object])
 
@@ -72,6 +74,12 @@ def ends_spending(method: Method) -> Method:
     return method
 
 
+def reconciles(method: Method) -> Method:
+    """Mark a method that begins to ask the vendor for its sessions: it takes a grant for that."""
+    setattr(method, RECONCILES, True)
+    return method
+
+
 class VendorAdapter(ABC):
     """
     Speaks one vendor's protocol.
@@ -103,7 +111,18 @@ class VendorAdapter(ABC):
 
 
 class StreamAdapter(VendorAdapter):
-    """A vendor whose calls go on: begun once, driven slice by slice, ended."""
+    """
+    A vendor whose calls go on: begun once, driven slice by slice, ended.
+
+    Of one that *is_reconciled* nothing is booked before it is known to have ended: its hold runs
+    out, and `services.vendors.reconciliation` asks the vendor what became of it.
+    """
+
+    is_reconciled: ClassVar[bool] = False
+
+    async def call(self, grant: Grant, request: Mapping[str, Any]) -> Answer:  # noqa: ARG002
+        """Refuse: a stream is begun, not called; a vendor that has calls as well overrides it."""
+        raise NoGrant(f"{grant.terms.provider_id} has streams, and no calls in one piece")
 
     @abstractmethod
     async def begin(self, grant: Grant, request: Mapping[str, Any]) -> Answer:
@@ -117,6 +136,15 @@ class StreamAdapter(VendorAdapter):
     @ends_spending
     async def end(self, grant: Grant, stream: str) -> Answer:
         """End the stream begun with *grant*; the answer's usage is what the vendor bills."""
+
+    @ends_spending
+    async def end_lost(self, grant: Grant) -> None:
+        """
+        End what may have begun although `begin` got no answer; the meter is told what it cost.
+
+        Raises what `end` raises when that cannot be found out. This one has nothing to look for.
+        """
+        grant.opened(self.provider_id)
 
 
 class Way(msgspec.Struct, frozen=True):

@@ -6,7 +6,9 @@ A metered stream: a call that goes on, paid for in slices before each is generat
             await stream.more(Usage(stream_ms=10_000))
     stream.receipt
 
-However the block is left, the stream is ended at the vendor and settled once.
+However the block is left, the stream is ended at the vendor and settled once. If the vendor cannot
+be told, a stream of a vendor that is reconciled stays unsettled: its hold runs out, and what it
+really cost is booked late (`services.vendors.reconciliation`).
 """
 
 from __future__ import annotations
@@ -60,6 +62,7 @@ class MeteredStream:
         self._name: str | None = None
         self.answer: Answer | None = None
         self.receipt: Receipt | None = None
+        self.begun_us = 0
 
     async def __aenter__(self) -> Self:
         command = command_for(
@@ -75,6 +78,8 @@ class MeteredStream:
         self._grant = self._gate.grant(self.decision)
         try:
             await wait_for_slot(self._gate, self._grant)
+            # From before the vendor is asked, so that our count is never behind its bill.
+            self.begun_us = self._gate.timing.monotonic_us()
             self.answer = await self._adapter.begin(self._grant, self._way.request)
             self._name = self.answer.vendor_ref
         except BaseException as problem:
@@ -109,12 +114,26 @@ class MeteredStream:
             self.receipt = await asyncio.shield(closing)
 
     async def _end(self, grant: Grant) -> Receipt | None:
-        if self._name is not None:
-            try:
-                self.answer = await self._adapter.end(grant, self._name)
-            except (VendorCutOff, VendorFailed, VendorUnreachable) as problem:
-                # The vendor may still generate: booked are all slices that were paid for.
-                logs.get().error(
-                    "stream_not_ended", provider_id=self._adapter.provider_id, reason=str(problem)
-                )
+        try:
+            await self._end_at_vendor(grant)
+        except (VendorCutOff, VendorFailed, VendorUnreachable) as problem:
+            # The vendor may still generate. What that costs is found out later by who asks it
+            # again; of a vendor that cannot be asked, all slices that were paid for are booked.
+            is_left = self._adapter.is_reconciled
+            logs.get().error(
+                "stream_not_ended",
+                tenant=self._gate.tenant,
+                reservation_id=grant.terms.reservation_id,
+                provider_id=self._adapter.provider_id,
+                is_left_to_reconciliation=is_left,
+                reason=str(problem),
+            )
+            if is_left:
+                return None
         return await close_books(self._gate, grant)
+
+    async def _end_at_vendor(self, grant: Grant) -> None:
+        if self._name is not None:
+            self.answer = await self._adapter.end(grant, self._name)
+        elif grant.meter.reached and not grant.meter.is_final:
+            await self._adapter.end_lost(grant)

@@ -14,6 +14,7 @@ import nats
 from contracts.access import OPERATOR
 from contracts.budget import AuthorizeCall
 from contracts.commands import NOUN_AND_VERB
+from contracts.questions import QUESTIONS
 from contracts.replies import Problem
 from contracts.secret import PutSecret, RotateSecret, SecretOpened
 from contracts.subjects import push
@@ -21,10 +22,12 @@ from domain import gate, secret
 from domain.answer import answer, not_decided
 from domain.refusals import CANNOT_VERIFY, TWIN_UNKNOWN, Refusal
 from domain.state import Envelope, State
+from domain.views import answer as told
 from domain.views import view
 from services.gate.data_keys import DataKeys
 from services.gate.secret import fingerprint, prepared, revealed
 
+ASKED = {noun_verb: kind for kind, noun_verb in QUESTIONS.items()}
 COMMANDS = {noun_verb: kind for kind, noun_verb in NOUN_AND_VERB.items()}
 
 
@@ -62,6 +65,10 @@ class FakeGate:
         codec = msgspec.msgpack if packed else msgspec.json
         if kind == "qry":
             state = self.states.setdefault(tenant, State(name=tenant))
+            question = ASKED.get((noun, verb))
+            if question is not None:
+                self.apply(state, gate.due(state, self.now_us()))
+                return codec.encode(told(codec.decode(message.data, type=question), state)), None
             return codec.encode(view(noun, state, self.now_us())), None
         command_type = COMMANDS[noun, verb]
         kinds = list[AuthorizeCall] | command_type
@@ -102,8 +109,8 @@ class FakeGate:
         if isinstance(known, Refusal):
             return not_decided(command.command_id, known, retry_after_ms=None)
         if known is not None:
-            told = answer(tenant, known.event, known.position, replayed=True)
-            return self.with_value(state, known.event, told)
+            again = answer(tenant, known.event, known.position, replayed=True)
+            return self.with_value(state, known.event, again)
         self.apply(state, gate.due(state, envelope.now_us))
         if isinstance(command, PutSecret | RotateSecret):
             command, envelope = prepared(state, keys, command, envelope)

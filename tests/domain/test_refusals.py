@@ -134,6 +134,7 @@ REACHED = {
     "immediate_not_allowed": immediate_for_an_admin,
     "not_calibrating": lambda: dna.ask(dna.fresh()),
     "call_is_no_sample": lambda: calibrating().authorize(1, purpose="calibration"),
+    "reconciliation_holds_nothing": lambda: Twin().authorize(1, purpose="reconciliation"),
     "samples_exhausted": lambda: dna.ask(dna.calibrated()),
     "sample_invalid": lambda: dna.record(calibrating(), "cantor.1"),
     "dna_invalid": lambda: dna.draft(Twin(), tone=" "),

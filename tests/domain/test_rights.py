@@ -55,6 +55,7 @@ TWIN = {
     "budget settle": "cgw",
     "budget extend": "cgw",
     "budget release": "cgw",
+    "budget find": "veao cgr S",
     "budget top_up": "o",
     "budget show": "veao cgr S",
     "rate show": "veao cgr S",

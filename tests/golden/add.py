@@ -4,9 +4,15 @@ import sys
 
 from tests.domain.history import History
 from tests.domain.people_history import PlatformPeople, TwinPeople
+from tests.domain.reconciled_history import ReconciledHistory
 from tests.golden import logs
 
-HISTORIES = {"mixed": History, "people": TwinPeople, "platform": PlatformPeople}
+HISTORIES = {
+    "mixed": History,
+    "people": TwinPeople,
+    "platform": PlatformPeople,
+    "reconciled": ReconciledHistory,
+}
 
 
 def main() -> None:
