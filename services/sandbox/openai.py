@@ -30,9 +30,6 @@ from services.sandbox.exchange import ConnectionCut, Exchange
 from services.sandbox.tokens import count, tokens_of
 from services.sandbox.vendor import Frame, SandboxVendor, answer
 
-MODELS: Final = ("gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-4.1-mini", "gpt-5", "gpt-5-mini")
-# For those who have the sandbox stand in for another vendor that speaks like this one.
-MODELS_OF_OTHERS: Final = ("claude-sonnet-4-5", "claude-haiku-4-5", "llama-3.3-70b-versatile")
 CONTEXT_TOKENS_MAX: Final = 128_000
 OUTPUT_TOKENS_DEFAULT: Final = 1_024
 AROUND_MESSAGE, AROUND_ANSWER, AROUND_TOOL = 4, 3, 12
@@ -122,6 +119,10 @@ class OpenAI(SandboxVendor):
     """The vendor. See the module."""
 
     name: ClassVar[str] = "openai"
+    models: ClassVar[tuple[str, ...]] = (
+        *("gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-4.1-mini"),
+        *("gpt-5", "gpt-5-mini"),
+    )
 
     def __init__(self, frame: Frame) -> None:
         super().__init__(frame)
@@ -152,7 +153,7 @@ class OpenAI(SandboxVendor):
     async def _models(self, _exchange: Exchange) -> web.StreamResponse:
         listed = [
             {"id": model, "object": "model", "created": 0, "owned_by": "sandbox"}
-            for model in MODELS + MODELS_OF_OTHERS
+            for model in self.models
         ]
         return answer({"object": "list", "data": listed})
 
@@ -161,7 +162,7 @@ class OpenAI(SandboxVendor):
             wanted = msgspec.json.decode(await exchange.request.read(), type=Wanted)
         except msgspec.MsgspecError as problem:
             return self.error(HTTPStatus.BAD_REQUEST, str(problem))
-        if wanted.model not in MODELS + MODELS_OF_OTHERS:
+        if wanted.model not in self.models:
             return self.error(HTTPStatus.NOT_FOUND, wanted.model)
         if wrong := _wrong(wanted):
             return self.error(HTTPStatus.BAD_REQUEST, wrong)
@@ -220,6 +221,13 @@ class OpenAI(SandboxVendor):
             "model": wanted.model,
             "system_fingerprint": "fp_sandbox",
         }
+
+
+class Anthropic(OpenAI):
+    """Anthropic's endpoint that is compatible with OpenAI's, with its models and its own bill."""
+
+    name: ClassVar[str] = "anthropic"
+    models: ClassVar[tuple[str, ...]] = ("claude-sonnet-4-5", "claude-haiku-4-5")
 
 
 def _wrong(wanted: Wanted) -> str:

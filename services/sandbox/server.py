@@ -15,7 +15,7 @@ from services.sandbox.control import Control
 from services.sandbox.faults import Faults
 from services.sandbox.keys import Keys
 from services.sandbox.ledger import CALLS_KEPT, Ledger
-from services.sandbox.openai import OpenAI
+from services.sandbox.openai import Anthropic, OpenAI
 from services.sandbox.tavus import Tavus
 from services.sandbox.vendor import Frame, SandboxVendor
 
@@ -23,7 +23,7 @@ LOOPBACK: Final = "127.0.0.1"
 REQUEST_BYTES_MAX: Final = 4 << 20
 STOP_S: Final = 0.5
 
-VENDORS: Final[tuple[type[SandboxVendor], ...]] = (Tavus, OpenAI, Cartesia)
+VENDORS: Final[tuple[type[SandboxVendor], ...]] = (Tavus, OpenAI, Anthropic, Cartesia)
 
 
 class PortTaken(Failure):
