@@ -188,6 +188,7 @@ class Context:
 
 
 def _errs_now(exchange: Exchange) -> bool:
-    if not exchange.strikes("error_in_stream") or exchange.fault is None:
+    fault = exchange.fault
+    if fault is None or fault.kind != "error_in_stream":
         return False
-    return exchange.chunks == (exchange.fault.after_chunks or 0)
+    return exchange.chunks == (fault.after_chunks or 0)

@@ -9,8 +9,9 @@ event with the role, tokens, an event with the reason to stop; with `stream_opti
 one more with the usage and no choices, and every other event says `usage: null`; then `[DONE]`.
 A stream that breaks off has no usage, and its tokens are billed all the same.
 
-Faults of its own: `no_usage` leaves the usage out, as some compatible servers do; `error_in_stream`
-sends an error after *after_chunks* events; statuses 502 and 504 are a gateway's page, not OpenAI's
+Faults of its own: `no_usage` leaves the usage out, as some compatible servers do; after
+*after_chunks* events `error_in_stream` sends an error, and `ends_early` ends the stream politely,
+as proxies do whose upstream died; statuses 502 and 504 are a gateway's page, not OpenAI's
 own error. A status of 429 with the detail `insufficient_quota` is an empty account.
 """
 
@@ -29,9 +30,6 @@ from services.sandbox.exchange import ConnectionCut, Exchange
 from services.sandbox.tokens import count, tokens_of
 from services.sandbox.vendor import Frame, SandboxVendor, answer
 
-MODELS: Final = ("gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-4.1-mini", "gpt-5", "gpt-5-mini")
-# For those who have the sandbox stand in for another vendor that speaks like this one.
-MODELS_OF_OTHERS: Final = ("claude-sonnet-4-5", "claude-haiku-4-5", "llama-3.3-70b-versatile")
 CONTEXT_TOKENS_MAX: Final = 128_000
 OUTPUT_TOKENS_DEFAULT: Final = 1_024
 AROUND_MESSAGE, AROUND_ANSWER, AROUND_TOOL = 4, 3, 12
@@ -121,6 +119,10 @@ class OpenAI(SandboxVendor):
     """The vendor. See the module."""
 
     name: ClassVar[str] = "openai"
+    models: ClassVar[tuple[str, ...]] = (
+        *("gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-4.1-mini"),
+        *("gpt-5", "gpt-5-mini"),
+    )
 
     def __init__(self, frame: Frame) -> None:
         super().__init__(frame)
@@ -151,7 +153,7 @@ class OpenAI(SandboxVendor):
     async def _models(self, _exchange: Exchange) -> web.StreamResponse:
         listed = [
             {"id": model, "object": "model", "created": 0, "owned_by": "sandbox"}
-            for model in MODELS + MODELS_OF_OTHERS
+            for model in self.models
         ]
         return answer({"object": "list", "data": listed})
 
@@ -160,7 +162,7 @@ class OpenAI(SandboxVendor):
             wanted = msgspec.json.decode(await exchange.request.read(), type=Wanted)
         except msgspec.MsgspecError as problem:
             return self.error(HTTPStatus.BAD_REQUEST, str(problem))
-        if wanted.model not in MODELS + MODELS_OF_OTHERS:
+        if wanted.model not in self.models:
             return self.error(HTTPStatus.NOT_FOUND, wanted.model)
         if wrong := _wrong(wanted):
             return self.error(HTTPStatus.BAD_REQUEST, wrong)
@@ -190,7 +192,9 @@ class OpenAI(SandboxVendor):
         try:
             await response.prepare(exchange.request)
             for event in _events(wanted, made, has_usage=not exchange.strikes("no_usage")):
-                if _errs_now(exchange):
+                if _strikes_now(exchange, "ends_early"):
+                    return response
+                if _strikes_now(exchange, "error_in_stream"):
                     await _send(
                         response,
                         {"error": _error(500, exchange.fault.detail if exchange.fault else "")},
@@ -217,6 +221,13 @@ class OpenAI(SandboxVendor):
             "model": wanted.model,
             "system_fingerprint": "fp_sandbox",
         }
+
+
+class Anthropic(OpenAI):
+    """Anthropic's endpoint that is compatible with OpenAI's, with its models and its own bill."""
+
+    name: ClassVar[str] = "anthropic"
+    models: ClassVar[tuple[str, ...]] = ("claude-sonnet-4-5", "claude-haiku-4-5")
 
 
 def _wrong(wanted: Wanted) -> str:
@@ -311,10 +322,9 @@ async def _send(response: web.StreamResponse, event: dict[str, Any]) -> None:
     await response.write(b"data: " + msgspec.json.encode(event) + b"\n\n")
 
 
-def _errs_now(exchange: Exchange) -> bool:
-    if not exchange.strikes("error_in_stream") or exchange.fault is None:
-        return False
-    return exchange.chunks == (exchange.fault.after_chunks or 0)
+def _strikes_now(exchange: Exchange, kind: str) -> bool:
+    fault = exchange.fault
+    return fault is not None and fault.kind == kind and exchange.chunks == (fault.after_chunks or 0)
 
 
 def _error(status: int, detail: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from services.sandbox.keys import Keys
 from services.sandbox.ledger import CALLS_KEPT, Ledger
 from services.sandbox.livekit import LiveKit
 from services.sandbox.newsapi import NewsApi
-from services.sandbox.openai import OpenAI
+from services.sandbox.openai import Anthropic, OpenAI
 from services.sandbox.sportradar import SportRadar
 from services.sandbox.tavus import Tavus
 from services.sandbox.vendor import Frame, SandboxVendor
@@ -28,6 +28,7 @@ REQUEST_BYTES_MAX: Final = 4 << 20
 STOP_S: Final = 0.5
 
 VENDORS: Final[tuple[type[SandboxVendor], ...]] = (
+    Anthropic,
     ApiFootball,
     Cartesia,
     LiveKit,

@@ -3,7 +3,10 @@ Vendors: the only way out of the house.
 
     outbound   opens connections to vendors; wants a meter for every request
     adapter    what a vendor's adapter is; all of them are listed here by a test
-    metered    authorise, wait, call, settle, whatever happens in between
+    metered    authorise, wait, call, settle, whatever happens in between; `metered_stream` for what
+               goes on in slices, `metered_pieces` for answers that come in pieces
+    chat       language models, `openai_chat` those that speak like OpenAI
+    speech     voices, `cartesia` the one there is
     context    facts from outside: live_context asks for them, tools offers them to a model;
                sportradar, api_football and newsapi are where they come from (live_adapters)
     counting   the adapter of the counting vendor, `counting_vendor` the vendor itself

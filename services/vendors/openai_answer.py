@@ -4,6 +4,9 @@ One streamed answer of an OpenAI-compatible vendor: events in, pieces out, and t
 What one may count on: an event has at most one of text, parts of tool calls, a reason to stop, or
 the usage; the usage comes after the reason to stop, with no choices; `[DONE]` comes last. What one
 may not: servers leave out the usage, send empty deltas, or an error in the middle of a stream.
+
+Input that the vendor had cached is booked like any other, though some bill it at less: the price
+book has one price for input, and an estimate is rather too high.
 """
 
 from __future__ import annotations

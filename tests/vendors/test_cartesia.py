@@ -170,7 +170,8 @@ class TestWithTheSandboxsLedger:
         assert books.settled.usage.characters == len("Una primera frase. ")
         await spoken(speaker, voice, speech(TEXT))
         context = next(sandbox.ledger.calls("cartesia", "context"))
-        assert context.usage.characters == len("Una primera frase. ")
+        assert (context.status, context.usage.characters) == (200, len("Una primera frase. "))
+        assert sandbox.vendors["cartesia"].active == 0, "it was told to stop"
 
     async def test_a_changed_key_does_not_use_the_old_ones_socket(self, speaker, voice, sandbox):
         """A revoked key must not go on working because a socket is open."""

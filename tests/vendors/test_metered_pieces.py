@@ -6,7 +6,7 @@ import contextlib
 import pytest
 
 from contracts.usage import Usage
-from services.client import CannotVerify, NoGrant
+from services.client import CannotVerify, NoGrant, SecretRefused
 from services.client.meter import plus
 from services.client.patience import Patience
 from services.sandbox.faults import Fault
@@ -105,6 +105,18 @@ class TestEnds:
                 pass
 
         assert sandbox.ledger.count("openai") == 1
+
+    async def test_without_its_key_the_vendor_is_not_called(
+        self, speaker, speakers, way, sandbox, books
+    ):
+        """Revoked in the vault: the hold is given back, and the error says what to do."""
+        await speaker.revoke_secret("openai", reason="leaked")
+        with pytest.raises(SecretRefused):
+            async with metered_pieces(speaker, speakers, way) as talk:
+                await anext(talk)
+
+        assert type(books.told[0]).__name__ == "ReleaseCall"
+        assert list(sandbox.ledger.calls()) == []
 
     async def test_without_a_gate_nothing_is_called(
         self, speaker, speakers, way, sandbox, fake_gate

@@ -175,6 +175,7 @@ FAULTS = {
     "cut before the head": (fault("drop"), VendorCutOff, "cut_off"),
     "cut at once": (fault("drop", after_chunks=0), VendorCutOff, "cut_off"),
     "cut after some": (fault("drop", after_chunks=7), VendorCutOff, "cut_off"),
+    "ended politely": (fault("ends_early", after_chunks=7), VendorCutOff, "cut_off"),
     "error in the stream": (fault("error_in_stream", after_chunks=4), VendorFailed, "cut_off"),
 }
 
@@ -240,17 +241,27 @@ class TestFaults:
         assert (books.settled.outcome, books.settled.usage.turns) == ("completed", 1)
         assert covers(books.settled.usage, books.billed("openai"))
 
-    async def test_a_pause_that_is_too_long_is_the_end(self, speaker, sandbox, books):
+    @pytest.mark.parametrize("limit", ["idle_s", "total_s"])
+    async def test_an_answer_that_takes_too_long_is_cut(self, speaker, sandbox, books, limit):
         """A half-open connection must not hold a listener, or money, for ever."""
         sandbox.faults.add(fault("slow", after_chunks=5, delay_ms=60_000))
-        async with Outbound(f"{sandbox.base_url('openai')}/v1") as outbound:
-            model = OpenAIChat("openai", outbound, idle_s=0.05)
+        async with Outbound(f"{sandbox.base_url('openai')}/v1") as outbound, asyncio.timeout(5):
+            limits = {"idle_s": 60.0, "total_s": 60.0, limit: 0.05}
             with pytest.raises(VendorCutOff, match="Timeout"):
-                await talked(speaker, model, chat())
+                await talked(speaker, OpenAIChat("openai", outbound, **limits), chat())
         sandbox.clock.advance_ms(60_000)
 
         assert books.settled.outcome == "cut_off"
         assert covers(books.settled.usage, books.billed("openai"))
+
+    async def test_an_answer_without_an_end_is_cut(self, speaker, sandbox, books):
+        """The memory of a process is not the vendor's to fill."""
+        url = f"{sandbox.base_url('openai')}/v1"
+        async with Outbound(url, answer_bytes_max=1_000) as outbound:
+            with pytest.raises(VendorCutOff, match="more than 1000 bytes"):
+                await talked(speaker, OpenAIChat("openai", outbound), chat())
+
+        assert books.settled.outcome == "cut_off"
 
     async def test_an_unreachable_vendor_costs_nothing(self, speaker, books):
         """The hold is given back: not a byte was sent."""
