@@ -22,7 +22,13 @@ _COMMAND_OF = {
 }
 _ABOUT = {route.path: (route.about, route.verb) for route in ROUTES}
 _BODIES = {type(command): command for command in COMMANDS}
-_PATH = {"decision_id": "{tenant}.2", "version": "1", "deployment": "web", "source": "rules"}
+_PATH = {
+    "decision_id": "{tenant}.2",
+    "version": "1",
+    "deployment": "web",
+    "session": "s-1",
+    "source": "rules",
+}
 TENANT = "/v1/tenants/{tenant}"
 
 
