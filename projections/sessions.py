@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from contracts.budget import CallAuthorized, CallRefused, CallSettled
+from contracts.budget import CallAuthorized, CallRefused, CallSettled, HoldExtended
 from contracts.session import (
     DisclosureShown,
     SessionBegun,
@@ -228,6 +228,11 @@ def _granted(fold: Fold, commit: Commit, event: CallAuthorized) -> None:
         row.beat_at = moment(event.at_us)
 
 
+def _extended(fold: Fold, commit: Commit, event: HoldExtended) -> None:
+    if event.session_id:
+        fold.row(commit, event.session_id).beat_at = moment(event.at_us)
+
+
 def _refused(fold: Fold, commit: Commit, event: CallRefused) -> None:
     if event.session_id:
         fold.row(commit, event.session_id).denials += 1
@@ -305,6 +310,7 @@ def _many_ended(fold: Fold, commit: Commit, event: SessionsEnded) -> None:
 
 _APPLY: Mapping[type, Callable[[Fold, Commit, Any], None]] = {
     CallAuthorized: _granted,
+    HoldExtended: _extended,
     CallRefused: _refused,
     CallSettled: _settled,
     SessionBegun: _begun,

@@ -282,6 +282,39 @@ def test_there_are_words_for_every_kind_of_event(told):
             "careful",
         ),
         ("SourceRetired", "retired source rules (World Cup is over)", "careful"),
+        (
+            "SessionBegun",
+            (
+                "opened session 5f2a9c0d7be14c3f at web by voice, until 06:01:00 unless it goes"
+                " on; bundle 42, 1 approved sources; to disclose: version 2"
+            ),
+            "quiet",
+        ),
+        ("DisclosureShown", "session 5f2a9c0d7be14c3f was shown disclosure 2", "quiet"),
+        ("SessionRenewed", "session 5f2a9c0d7be14c3f goes on until 06:01:30", "quiet"),
+        (
+            "SessionStepped",
+            (
+                "session 5f2a9c0d7be14c3f goes on by text instead of voice (quota_exhausted); the"
+                " notice was spoken"
+            ),
+            "careful",
+        ),
+        (
+            "SessionEnded",
+            "session 5f2a9c0d7be14c3f ended: its visitor left (¡adiós!)",
+            "quiet",
+        ),
+        ("SessionKilled", "stopped session 5f2a9c0d7be14c3f (abusive)", "refused"),
+        ("SessionsKilled", "stopped every session: 2 of them (wrong prompt)", "refused"),
+        (
+            "SessionsEnded",
+            (
+                "sessions ended: 5f2a9c0d7be14c3f (its deployment was disabled), s-2 (nobody kept"
+                " it alive)"
+            ),
+            "careful",
+        ),
         ("CreditsAdded", "topped up $5.00 of credits, remaining $5.000038723", "good"),
         ("SecretPut", "put secret openai, version 3, by person_ana", "careful"),
         (

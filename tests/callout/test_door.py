@@ -156,7 +156,17 @@ async def test_only_agents_hear_what_is_pushed(bus, directory_of_people, scopes)
     """It contains prompts."""
     key = directory_of_people.issue(*scopes)
     async with callout(bus, directory_of_people), Caller.with_key(bus, key) as caller:
-        assert await caller.may_subscribe("push.cantor.>", "push.cantor.prompt") == set()
+        everything = "push.cantor.>", "push.cantor.bundle", "push.fernandez.session"
+        assert await caller.may_subscribe(*everything) == set()
+
+
+@pytest.mark.parametrize("scope", ["calls", "read", "mint"])
+async def test_who_makes_calls_hears_which_sessions_have_ended(bus, directory_of_people, scope):
+    """It has their media to stop; nobody else need know who talks to a twin."""
+    key = directory_of_people.issue(scope)
+    async with callout(bus, directory_of_people), Caller.with_key(bus, key) as caller:
+        heard = await caller.may_subscribe("push.cantor.session")
+        assert bool(heard) == (scope == "calls")
 
 
 async def test_an_answer_arrives_and_in_no_other_inbox(bus, directory_of_people):

@@ -103,6 +103,10 @@ async def test_a_visitor_makes_its_own_calls_until_the_page_is_closed_to_it(serv
             reply = await door.request(subject, body, timeout=ANSWERED_WITHIN_S)
             return msgspec.json.decode(reply.data, type=Decision)
 
+        early = await ask(ANA, session_id=ANA)
+        await gate.open_session(ANA, "text")
+        undisclosed = await ask(ANA, session_id=ANA)
+        await gate.show_disclosure(ANA, admitted.facts["disclosure_version"])
         granted = await ask(ANA, session_id=ANA)
         told = [
             await ask(ANA, session_id=ANA, modality="voice"),
@@ -115,6 +119,7 @@ async def test_a_visitor_makes_its_own_calls_until_the_page_is_closed_to_it(serv
         told.append(await ask(ANA, session_id=ANA))
 
     assert admitted.facts["disclosure_version"] == 1
+    assert (early.code, undisclosed.code) == ("session_not_open", "disclosure_due")
     assert (granted.status, granted.decision) == (200, "PASS")
     assert [(reply.status, reply.code) for reply in told] == [
         (403, "modality_above_ceiling"),

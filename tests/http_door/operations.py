@@ -21,7 +21,13 @@ _COMMAND_OF = {
     for command, (noun, verb) in NOUN_AND_VERB.items()
 }
 _ABOUT = {route.path: (route.about, route.verb) for route in ROUTES}
-_PATH = {"decision_id": "{tenant}.2", "version": "1", "deployment": "web", "source": "rules"}
+_PATH = {
+    "decision_id": "{tenant}.2",
+    "version": "1",
+    "deployment": "web",
+    "session": "s-1",
+    "source": "rules",
+}
 TENANT = "/v1/tenants/{tenant}"
 
 

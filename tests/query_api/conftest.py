@@ -157,6 +157,7 @@ async def _fill(dsn):
                 *cantor.refuse("rate_limited", 429),
                 *cantor.write_prompts(),
                 *cantor.show_and_know(),
+                *cantor.converse(),
             ],
         )
         for name in ("fernandez", *(f"twin-{number:02d}" for number in range(30))):

@@ -13,6 +13,7 @@ EXAMPLES = {
     "decision_id": "cantor.1",
     "version": "1",
     "deployment": "web",
+    "session": "s-1",
     "source": "rules",
 }
 LOCKED = [route.path.format(**EXAMPLES) for route in ROUTES] + [

@@ -16,6 +16,7 @@ EXAMPLES = {
     "decision_id": "cantor.2",
     "version": "1",
     "deployment": "web",
+    "session": "s-1",
     "source": "rules",
 }
 DOCUMENT = openapi.document()
