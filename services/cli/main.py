@@ -55,6 +55,7 @@ COMMANDS: dict[str, Command] = {
     "projector": Command("services.cli.projector:projector", "Fill the tables from the log."),
     "rebuild": Command("services.cli.rebuild:rebuild", "Make the tables of a projection again."),
     "api": Command("services.cli.api:api", "Answer questions about the twins over HTTP."),
+    "gateway": Command("services.cli.gateway:gateway", "Hold conversations over WebSockets."),
     "tokens": Command("services.cli.tokens:tokens", "Exchange the keys that sign tokens."),
     "backup": Command("services.cli.backup:backup", "Copy the log and its keys into a directory."),
     "restore": Command("services.cli.restore:restore", "Make the log again from a backup."),
