@@ -18,7 +18,7 @@ from services.identity.api_key import environment_of
 from services.identity.directory import Directory
 from services.identity.jwks import JwksFile
 from services.identity.tokens import TokenIssuer, TokenVerifier, issuer_of
-from services.query_api.keys import BearerKey, check_address
+from services.query_api.keys import check_address
 from services.query_api.problems import HttpProblem
 from services.settings import Settings
 
@@ -59,7 +59,8 @@ async def open_parts(
     return Parts(
         host=settings.gateway_host,
         port=settings.gateway_port,
-        authentication=Authentication(_operator(settings), identity),
+        # The deployment's own key opens everything: whoever faces the public is not told it.
+        authentication=Authentication(None, identity),
         directory=directory,
         gate=gate,
         tokens=VisitTokens(signer, clock=_now_us),
@@ -72,11 +73,6 @@ async def open_parts(
         clock_us=_now_us,
         proxies=settings.api_proxies,
     )
-
-
-def _operator(settings: Settings) -> BearerKey | None:
-    """Know the deployment's own key where it was given to us; where not, nobody has it."""
-    return None if settings.api_key is None else BearerKey(settings.api_key.reveal())
 
 
 def _now_us() -> int:

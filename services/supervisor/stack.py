@@ -74,7 +74,7 @@ SERVICES: tuple[Access, ...] = (
     Access(
         ServiceSpec("gateway", _vito("gateway")),
         ("gateway",),
-        ("VITO_POSTGRES_READER_DSN", "VITO_API_KEY", "VITO_GATEWAY_PORT"),
+        ("VITO_POSTGRES_READER_DSN", "VITO_GATEWAY_PORT"),
     ),
 )
 

@@ -52,6 +52,11 @@ def test_every_variable_is_read():
         "VITO_API_PORT": "8040",
         "VITO_API_PROXIES": "10.0.0.7",
         "VITO_API_ALLOW_REMOTE": "true",
+        "VITO_GATEWAY_HOST": "0.0.0.0",
+        "VITO_GATEWAY_PORT": "8041",
+        "VITO_GATEWAY_ALLOW_REMOTE": "true",
+        "VITO_GATEWAY_CONNECTIONS_MAX": "5000",
+        "VITO_GATEWAY_TENANT_CONNECTIONS_MAX": "1000",
         "VITO_LOG_LEVEL": "debug",
         **SECRETS,
     }
