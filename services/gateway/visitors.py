@@ -141,9 +141,9 @@ class Visitors:
         known = await self._deployments.find(tenant, deployment)
         if known is None or not is_open_to(known, origin):
             return _not_here()
-        problem = refused(msgspec.to_builtins(receipt))
-        problem.headers |= _readable_by(origin)
-        return problem
+        kind = refused(msgspec.to_builtins(receipt)).kind
+        # Neither facts nor money: this is read by anybody who opens the page.
+        return HttpProblem(kind, kind.title, headers=_readable_by(origin))
 
 
 def _not_here() -> HttpProblem:
