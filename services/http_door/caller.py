@@ -15,6 +15,7 @@ from aiohttp import web
 
 from contracts.access import OPERATOR, Role, Scope
 from contracts.account import PLATFORM
+from contracts.deployment import Ceiling
 from domain import rights
 from services.query_api.problems import CALLER_NOT_ALLOWED, HttpProblem
 
@@ -28,6 +29,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     *csrf_token* is set for a session's cookie, which a browser sends whoever made it ask.
     *by_token*: they showed a token, and not what it was made from. *is_narrowed*: one with fewer
     scopes than its key has; the gate knows the key only, so such a caller is held back here.
+    *deployment*, *origin* and *ceiling* are of a visitor, as its token has them.
     """
 
     kind: Kind
@@ -41,6 +43,9 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     csrf_token: str = ""
     by_token: bool = False
     is_narrowed: bool = False
+    deployment: str = ""
+    origin: str = ""
+    ceiling: Ceiling | None = None
 
     def reaches(self, tenant: str) -> bool:
         """Whether this twin is any business of theirs; asks nobody, so it tells nothing of it."""

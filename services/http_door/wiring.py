@@ -55,7 +55,7 @@ async def open_doors(settings: Settings, stack: AsyncExitStack) -> Doors:
             directory,
             Tokens(verifier),
             _now_us,
-            _noting(settings.postgres_reader(), stack),
+            noting(settings.postgres_reader(), stack),
             environment_of(settings.deployment),
             None if oidc is None else ExternalTokens(oidc.verifier),
         ),
@@ -85,7 +85,7 @@ async def _open_oidc(settings: Settings, stack: AsyncExitStack) -> Oidc | None:
     )
 
 
-def _noting(dsn: str, stack: AsyncExitStack) -> Callable[[str, str], None]:
+def noting(dsn: str, stack: AsyncExitStack) -> Callable[[str, str], None]:
     """Have the last use of each key written now and then, until *stack* ends."""
     used = LastUsed(dsn, _now_us)
     writing = asyncio.create_task(used.run(), name="last-used")
