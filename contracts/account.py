@@ -61,6 +61,17 @@ class SetPassword(Command, frozen=True, kw_only=True):
     keep_session: Hash | None = None
 
 
+class RehashPassword(Command, frozen=True, kw_only=True):
+    """
+    Keep another hash of the same password, which somebody has just shown, because hashes got
+    stronger. *replaces* is of the hash that it was compared with; sessions stay.
+    """
+
+    person: PersonId
+    password_hash: PasswordHash
+    replaces: Hash
+
+
 class IssueLink(Command, frozen=True, kw_only=True):
     """Let a person sign in once, with the secret of a link."""
 
@@ -131,6 +142,7 @@ AccountCommand: TypeAlias = (
     FoundPlatform
     | RegisterAccount
     | SetPassword
+    | RehashPassword
     | IssueLink
     | OpenSession
     | CloseSessions
@@ -171,6 +183,18 @@ class AccountRegistered(Event, frozen=True):
 
 class PasswordSet(Event, frozen=True):
     """The person's password is another from here on."""
+
+    decision: int
+    command_id: str
+    fingerprint: bytes
+    at_us: UnixUs
+    person: str
+    password_hash: str
+    actor: str
+
+
+class PasswordRehashed(Event, frozen=True):
+    """The person's password is the same, and its hash another one."""
 
     decision: int
     command_id: str
@@ -288,6 +312,7 @@ AccountEvent: TypeAlias = (
     PlatformFounded
     | AccountRegistered
     | PasswordSet
+    | PasswordRehashed
     | LinkIssued
     | SessionOpened
     | SessionsClosed

@@ -15,9 +15,11 @@ from contracts.account import (
     FoundPlatform,
     GrantAdmin,
     LockAccount,
+    PasswordRehashed,
     PasswordSet,
     PlatformFounded,
     RegisterAccount,
+    RehashPassword,
     SetPassword,
     UnlockAccount,
     WithdrawAdmin,
@@ -34,6 +36,7 @@ from domain.identity_refusals import (
     LAST_ADMIN,
     NOT_AN_ADMIN,
     NOT_LOCKED,
+    PASSWORD_CHANGED,
     PLATFORM_EXISTS,
     TOO_MANY_ACCOUNTS,
 )
@@ -83,6 +86,17 @@ def set_password(state: State, command: SetPassword, envelope: Envelope) -> list
         PasswordSet(*decided, command.person, command.password_hash, envelope.actor),
         *closed(decided, command.person, others, "the password was changed", envelope.actor),
     ]
+
+
+def rehash_password(state: State, command: RehashPassword, envelope: Envelope) -> list[AnyEvent]:
+    """Keep another hash, unless the password was changed since the old one was read."""
+    found = state.account.accounts.get(command.person)
+    if found is None:
+        return [refuse(state, command, envelope, ACCOUNT_UNKNOWN)]
+    if found.password != command.replaces.hex():
+        return [refuse(state, command, envelope, PASSWORD_CHANGED)]
+    decided = head(state, command, envelope)
+    return [PasswordRehashed(*decided, command.person, command.password_hash, envelope.actor)]
 
 
 def grant_admin(state: State, command: GrantAdmin, envelope: Envelope) -> list[AnyEvent]:
@@ -140,6 +154,7 @@ GRANTS: Final[Mapping[type[AnyCommand], type[AnyEvent]]] = {
     FoundPlatform: PlatformFounded,
     RegisterAccount: AccountRegistered,
     SetPassword: PasswordSet,
+    RehashPassword: PasswordRehashed,
     GrantAdmin: AdminGranted,
     WithdrawAdmin: AdminWithdrawn,
     LockAccount: AccountLocked,
@@ -149,6 +164,7 @@ DECIDE: Final[Mapping[type[AnyCommand], Callable[[State, Any, Envelope], list[An
     FoundPlatform: found,
     RegisterAccount: register,
     SetPassword: set_password,
+    RehashPassword: rehash_password,
     GrantAdmin: grant_admin,
     WithdrawAdmin: withdraw_admin,
     LockAccount: lock,

@@ -322,6 +322,7 @@ _DONE: dict[type[Decided], str] = {
     account.PlatformFounded: "founded",
     account.AccountRegistered: "registered",
     account.PasswordSet: "password_set",
+    account.PasswordRehashed: "password_rehashed",
     account.LinkIssued: "link_issued",
     account.SessionOpened: "session_opened",
     account.SessionsClosed: "sessions_closed",

@@ -78,6 +78,8 @@ RIGHTS: Final[dict[tuple[str, str], Right]] = {
     ("account", "found"): Right(),
     ("account", "register"): Right(admin=True, own=True),
     ("account", "set_password"): Right(own=True),
+    # The door's, which has just compared the password.
+    ("account", "rehash_password"): Right(),
     ("account", "issue_link"): Right(admin=True),
     ("account", "open_session"): Right(own=True),
     ("account", "close_sessions"): Right(admin=True, own=True),

@@ -80,6 +80,9 @@ DECIDED: Final[Mapping[type, Decided]] = {
     account.PlatformFounded: Decided("account", "found", "founded", ("person",)),
     account.AccountRegistered: Decided("account", "register", "registered", ("person",)),
     account.PasswordSet: Decided("account", "set_password", "password_set", ("person",)),
+    account.PasswordRehashed: Decided(
+        "account", "rehash_password", "password_rehashed", ("person",)
+    ),
     account.LinkIssued: Decided(
         "account", "issue_link", "link_issued", ("person", "expires_at_us")
     ),

@@ -66,12 +66,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     callout_keys_file: Path | None = None
     oidc_issuer: str | None = None
     oidc_audience: str | None = None
+    oidc_client_secret: Secret | None = None
     oidc_person_claim: Literal["email", "sub"] = "email"
     lease_ttl_ms: int = 1_500
     api_host: str = "127.0.0.1"
     api_port: int = 0
     api_key: Secret | None = None
     api_allow_remote: bool = False
+    api_public_url: str | None = None
     api_proxies: tuple[Network, ...] = ()
     gateway_host: str = "127.0.0.1"
     gateway_port: int = 0

@@ -102,6 +102,14 @@ def _issuer(text: str) -> str:
     return text
 
 
+def _site(text: str) -> str:
+    check_address(text)
+    found = re.fullmatch(r"(https?://[^/]+)/?", text)
+    if found is None:
+        raise ValueError
+    return found[1]
+
+
 def _dsn(text: str) -> Secret:
     if not re.match(r"postgres(ql)?://", text):
         raise ValueError
@@ -219,6 +227,13 @@ VARIABLES: tuple[Variable, ...] = (
         str,
     ),
     Variable(
+        "VITO_OIDC_CLIENT_SECRET",
+        "oidc_client_secret",
+        "What the API proves to the issuer with who it is, when somebody signs in in a browser",
+        "a text; unset for a public client",
+        Secret,
+    ),
+    Variable(
         "VITO_OIDC_PERSON_CLAIM",
         "oidc_person_claim",
         "Which claim of the issuer names a person: a verified e-mail address, or its own name",
@@ -254,6 +269,13 @@ VARIABLES: tuple[Variable, ...] = (
         "Whether the query API may listen where other machines can reach it",
         "`true` or `false`",
         _flag,
+    ),
+    Variable(
+        "VITO_API_PUBLIC_URL",
+        "api_public_url",
+        "Where browsers reach the API; the issuer sends people back there",
+        "an https:// address (http:// to this machine) without a path",
+        _site,
     ),
     Variable(
         "VITO_API_PROXIES",

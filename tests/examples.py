@@ -181,6 +181,7 @@ COMMANDS = [
         command_id="c-2", person=PERSON, email="ana@example.com", password_hash=ARGON2ID
     ),
     account.SetPassword(command_id="c-3", person=PERSON, password_hash=ARGON2ID, keep_session=HASH),
+    account.RehashPassword(command_id="c-12", person=PERSON, password_hash=ARGON2ID, replaces=HASH),
     account.IssueLink(command_id="c-4", person=PERSON, secret_hash=HASH, expires_at_us=AT_US),
     account.OpenSession(
         command_id="c-5",
@@ -384,6 +385,7 @@ EVENTS = [
     account.PlatformFounded(*HEAD, PERSON, "ana@example.com", "operator"),
     account.AccountRegistered(*HEAD, PERSON, "ana@example.com", ARGON2ID, "person_ana-1"),
     account.PasswordSet(*HEAD, PERSON, ARGON2ID, "person_ana-1"),
+    account.PasswordRehashed(*HEAD, PERSON, ARGON2ID, "operator"),
     account.LinkIssued(*HEAD, PERSON, HASH, AT_US, "operator"),
     account.SessionOpened(*HEAD, PERSON, HASH, AT_US, "Firefox 140", HASH, "person_ana-1"),
     account.SessionsClosed(*HEAD, PERSON, [HASH], "signed out", "person_ana-1"),

@@ -73,6 +73,10 @@ def _password(event: account.PasswordSet, _tell: Teller) -> str:
     return f"{event.person} has a new password"
 
 
+def _rehashed(event: account.PasswordRehashed, _tell: Teller) -> str:
+    return f"the password of {event.person} has a stronger hash now; it is the same password"
+
+
 def _link(event: account.LinkIssued, tell: Teller) -> str:
     return (
         f"{event.actor} issued a sign-in link for {event.person}, valid until {_until(event, tell)}"
@@ -133,6 +137,7 @@ WORDS: Final[Mapping[type[AnyEvent], Callable[[Any, Teller], str]]] = {
     account.PlatformFounded: _founded,
     account.AccountRegistered: _registered,
     account.PasswordSet: _password,
+    account.PasswordRehashed: _rehashed,
     account.LinkIssued: _link,
     account.SessionOpened: _session,
     account.SessionsClosed: _closed,

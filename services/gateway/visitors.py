@@ -31,9 +31,9 @@ from services.gateway.deployments import Deployments
 from services.gateway.handshake import is_open_to
 from services.gateway.limits import Limits
 from services.gateway.problems import PAGE_NOT_ALLOWED, VISITORS_TOO_FAST
+from services.http_door.address import address_of
 from services.http_door.commands import refused
 from services.http_door.gate_line import Gate
-from services.http_door.slowing import address_of
 from services.http_door.visitors import VisitorTicket
 from services.query_api.parameters import IS_ID, IS_TENANT
 from services.query_api.problems import (

@@ -11,6 +11,9 @@ idempotency     the same `Idempotency-Key` takes effect once, and is answered th
 live            the gate's own views, `GET /v1/tenants/{tenant}/live/<noun>`
 gate_line       the way to the gate, over NATS
 sign_in         e-mail and password, or a one-time link, for a session; and out again
-slowing         who guesses must wait
+oidc_sign_in    the issuer of the deployment, for a session
+opening         the session that each way of signing in ends in
+attempts        who guesses must wait
+token           a key or a session for a short-lived token
 wiring          all of it, made from the settings
 """

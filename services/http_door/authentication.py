@@ -2,7 +2,9 @@
 Authentication: an Authorization header or a session's cookie becomes a caller, or it is a 401.
 
     Authorization: Bearer vito_<environment>_<id>_<secret>   an API key, looked up and compared
-    Authorization: Bearer eyJ...                             a token, verified, then looked up
+    Authorization: Bearer eyJ...                             a token, verified, then looked up:
+                                                             one of ours, or of the issuer where
+                                                             people of the deployment sign in
     Authorization: Bearer <the key in .vito/run.json>        the deployment itself: the operator
     Cookie: __Host-vito-session=<secret>                     a person who has signed in
 
@@ -20,7 +22,7 @@ from typing import Final, Protocol
 import msgspec
 from aiohttp import web
 
-from contracts.access import Role, id_of, kind_of
+from contracts.access import Role, Scope, id_of, kind_of
 from contracts.deployment import Ceiling
 from services.http_door import session
 from services.http_door.caller import Caller
@@ -32,6 +34,8 @@ from services.identity.directory import (
     LinkRecord,
     SessionRecord,
 )
+from services.identity.oidc import External
+from services.identity.tokens import claims_to_be_ours
 from services.query_api.keys import BearerKey
 from services.query_api.problems import (
     IDENTITY_UNAVAILABLE,
@@ -62,7 +66,8 @@ class Claims(Protocol):
     What a token says whose signature, issuer, audience and times were checked.
 
     *tenant* is the only twin that it speaks to, empty for an admin's; *session* is the hash, in
-    hex, of the session that it was made from. *deployment*, *origin* and *ceiling* are a visitor's.
+    hex, of the session that it was made from; *scopes* are what is left of a key's. *deployment*,
+    *origin* and *ceiling* are a visitor's.
     """
 
     @property
@@ -71,6 +76,8 @@ class Claims(Protocol):
     def tenant(self) -> str: ...
     @property
     def session(self) -> str: ...
+    @property
+    def scopes(self) -> frozenset[Scope]: ...
     @property
     def expires_at_s(self) -> int: ...
     @property
@@ -87,6 +94,12 @@ class TokenVerifier(Protocol):
     def verify(self, text: str) -> Claims: ...
 
 
+class ExternalVerifier(Protocol):
+    """Checks tokens of an external issuer. Raises the same as TokenVerifier."""
+
+    async def verify(self, text: str) -> External: ...
+
+
 class CredentialRefused(Exception):
     """A key, token or session that is none of ours, or no longer. Its message may be shown."""
 
@@ -100,7 +113,7 @@ class Identity(msgspec.Struct, frozen=True):
     What callers are recognised with. *clock* counts microseconds since the epoch.
 
     *used* hears of each use of a key, by twin and id. Keys of another *environment* are refused
-    unseen; None: there is no such check.
+    unseen; None: there is no such check. *external*: None where nobody signs in elsewhere.
     """
 
     directory: Directory
@@ -108,6 +121,7 @@ class Identity(msgspec.Struct, frozen=True):
     clock: Callable[[], int]
     used: Callable[[str, str], None]
     environment: str | None = None
+    external: ExternalVerifier | None = None
 
 
 class Presented(msgspec.Struct, frozen=True):
@@ -182,12 +196,24 @@ class Authentication:
         return self._usable_key(record)
 
     async def _of_token(self, text: str) -> Caller:
+        external = self._known.external
+        if external is not None and not claims_to_be_ours(text):
+            return await self._vouched_for(await external.verify(text))
         claims = self._known.tokens.verify(text)
         if claims.session:
             await self._open_session(bytes.fromhex(claims.session))
         caller = await self._bearer(claims)
         expires_at_us = min(claims.expires_at_s * _US, caller.expires_at_us or _NEVER_US)
-        return msgspec.structs.replace(caller, expires_at_us=expires_at_us)
+        return msgspec.structs.replace(caller, expires_at_us=expires_at_us, by_token=True)
+
+    async def _vouched_for(self, found: External) -> Caller:
+        account = await account_of(self._known.directory, found)
+        if account is None:
+            raise CredentialRefused("Nobody of this name has an account here that can be used.")
+        caller = await self._person_of(account)
+        return msgspec.structs.replace(
+            caller, expires_at_us=found.expires_at_s * _US, by_token=True
+        )
 
     async def _bearer(self, claims: Claims) -> Caller:
         """A token is a cache of a decision; what may be taken back sooner is looked up."""
@@ -197,7 +223,11 @@ class Authentication:
                 record = await self._known.directory.find_key(name)
                 if record is None or record.tenant != tenant:
                     raise _refused()
-                return self._usable_key(record)
+                whole = self._usable_key(record)
+                scopes = whole.scopes & claims.scopes
+                return msgspec.structs.replace(
+                    whole, scopes=scopes, is_narrowed=scopes != whole.scopes
+                )
             case "person":
                 person = await self._person(name)
                 role = person.roles.get(tenant)
@@ -260,8 +290,26 @@ class Authentication:
         account = await self._known.directory.account(person)
         if account is None or account.locked:
             raise CredentialRefused("The account cannot be used.")
-        roles = await self._known.directory.roles_of(person)
-        return Caller(kind="person", id=person, roles=roles, is_admin=account.is_admin)
+        return await self._person_of(account)
+
+    async def _person_of(self, account: AccountRecord) -> Caller:
+        roles = await self._known.directory.roles_of(account.person)
+        return Caller(kind="person", id=account.person, roles=roles, is_admin=account.is_admin)
+
+
+async def account_of(directory: Directory, found: External) -> AccountRecord | None:
+    """
+    Return the account of somebody whom an issuer vouches for.
+
+    None for nobody of ours, and for one that is locked: an issuer says who somebody is, and gives
+    them nothing.
+    """
+    if not (found.person.isascii() and found.person.isprintable()):
+        return None
+    by_email = found.claim == "email"
+    look_up = directory.account_by_email if by_email else directory.account
+    account = await look_up(found.person)
+    return None if account is None or account.locked else account
 
 
 def _refused() -> HttpProblem:

@@ -53,7 +53,13 @@ REPLAYED_HEADER: Final = "Idempotency-Replayed"
 # What a command may be refused with; which of them, `code` says.
 REFUSALS: Final = (402, 403, 404, 409, 410, 422, 429, 503)
 # What the door itself asks when somebody signs in; asked by others it would be a way around that.
-OPERATORS_ONLY: Final = frozenset({("account", "open_session"), ("account", "sign_in_failed")})
+OPERATORS_ONLY: Final = frozenset(
+    {
+        ("account", "open_session"),
+        ("account", "sign_in_failed"),
+        ("account", "rehash_password"),
+    }
+)
 # Who is invited is no member yet; everything else about a twin is none of a stranger's business.
 ACCEPT: Final = ("access", "accept")
 _IS_KEY: Final = re.compile(ID_PATTERN)

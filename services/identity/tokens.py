@@ -227,6 +227,14 @@ def principal_in(text: str) -> str:
     return principal
 
 
+def claims_to_be_ours(text: str) -> bool:
+    """Whether a token is of the type that ours have; believes nothing else that it says."""
+    try:
+        return jwt.get_unverified_header(text).get("typ") == TYPE
+    except jwt.PyJWTError:
+        return False
+
+
 def _kid_in(text: str) -> str:
     if not text.isascii() or len(text) > CHARS_MAX:
         raise TokenRefused("malformed", "This is not a token of ours.")

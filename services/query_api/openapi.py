@@ -164,6 +164,7 @@ def _endpoint(endpoint: Endpoint) -> Json:
         "summary": endpoint.summary,
         "parameters": [
             *_path_parameters(endpoint.path),
+            *_texts_in_query(endpoint),
             *([_KEY_PARAMETER] if endpoint.needs_key else []),
         ],
         "responses": {**_done(endpoint), **_problem_responses(kinds, models)},
@@ -187,6 +188,8 @@ def _done(endpoint: Endpoint) -> Json:
     headers: Json = {"Vito-Request-Id": _REQUEST_HEADER}
     if endpoint.needs_key:
         headers |= {"Idempotency-Replayed": _REPLAYED_HEADER, "Vito-Position": _LOG_HEADER}
+    if endpoint.redirects:
+        return {"303": {"description": "go there", "headers": headers | {"Location": _ELSEWHERE}}}
     if endpoint.method == "POST" and endpoint.answer is None:
         return {"204": {"description": "done", "headers": headers}}
     kind = "string" if endpoint.content_type.startswith("text/") else "object"
@@ -257,6 +260,13 @@ _REQUEST_HEADER: Final[Json] = {
 }
 
 
+_ELSEWHERE: Final[Json] = {
+    "description": "where the browser goes on",
+    "required": True,
+    "schema": {"type": "string", "format": "uri-reference"},
+}
+
+
 def _problem_responses(
     kinds: list[Kind], models: Mapping[Kind, type[BaseModel]] | None = None
 ) -> Json:
@@ -291,6 +301,17 @@ def _waiting_helps(kinds: list[Kind]) -> bool:
 def _path_parameters(path: str) -> Iterator[Json]:
     for name in re.findall(r"{(\w+)}", path):
         yield {"name": name, "in": "path", "required": True, "schema": _PATH_PARAMETERS[name]}
+
+
+def _texts_in_query(endpoint: Endpoint) -> Iterator[Json]:
+    for name, meaning in endpoint.query.items():
+        yield {
+            "name": name,
+            "in": "query",
+            "description": meaning,
+            "required": False,
+            "schema": {"type": "string"},
+        }
 
 
 def _query_parameters(route: AnyRoute) -> Iterator[Json]:

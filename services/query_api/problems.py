@@ -119,6 +119,18 @@ SIGN_IN_REFUSED: Final = Kind(
     "Signing in was refused.",
     "Correct what you entered, or ask for a one-time link.",
 )
+EXTERNAL_REFUSED: Final = Kind(
+    "external_sign_in_refused",
+    HTTPStatus.UNAUTHORIZED,
+    "Signing in at the issuer did not lead to an account here.",
+    "Begin again. If it stays so, have somebody who runs the platform make you an account.",
+)
+SIGN_IN_NOT_BEGUN: Final = Kind(
+    "sign_in_not_begun",
+    HTTPStatus.BAD_REQUEST,
+    "This is not the end of a sign-in that this browser has begun.",
+    "Begin again on the page for signing in; take no more than ten minutes.",
+)
 # The words are the domain's, so that nobody can tell which of the two has refused.
 CALLER_UNKNOWN: Final = Kind(
     refusals.CALLER_UNKNOWN.code,
@@ -143,6 +155,13 @@ ROUTE_UNKNOWN: Final = Kind(
     HTTPStatus.NOT_FOUND,
     "There is nothing at this path.",
     "Look the path up in /openapi.json.",
+)
+OIDC_NOT_OFFERED: Final = Kind(
+    "oidc_not_offered",
+    HTTPStatus.NOT_FOUND,
+    "Nobody signs in at an issuer here.",
+    "Sign in with e-mail address and password. Who runs this sets VITO_OIDC_ISSUER,"
+    " VITO_OIDC_AUDIENCE and VITO_API_PUBLIC_URL.",
 )
 TENANT_UNKNOWN: Final = Kind(
     "tenant_unknown",

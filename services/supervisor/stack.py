@@ -10,7 +10,7 @@ import asyncio
 import importlib
 import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TypeAlias, cast
 
@@ -49,11 +49,16 @@ BUCKETS_GB = 16
 
 
 class Access(msgspec.Struct, frozen=True):
-    """What a service is told: the bus passwords of `roles`, and these other variables."""
+    """
+    What a service is told: the bus passwords of `roles`, and these other variables.
+
+    `handed_on` are those of our own environment that it has a use for.
+    """
 
     spec: ServiceSpec
     roles: tuple[Role, ...]
     variables: tuple[str, ...] = ()
+    handed_on: tuple[str, ...] = ()
 
 
 def _vito(command: str) -> tuple[str, ...]:
@@ -70,6 +75,14 @@ SERVICES: tuple[Access, ...] = (
         ServiceSpec("api", _vito("api")),
         ("api", "http"),
         ("VITO_POSTGRES_READER_DSN", "VITO_API_KEY", "VITO_API_PORT"),
+        (
+            "VITO_API_PROXIES",
+            "VITO_API_PUBLIC_URL",
+            "VITO_OIDC_ISSUER",
+            "VITO_OIDC_AUDIENCE",
+            "VITO_OIDC_CLIENT_SECRET",
+            "VITO_OIDC_PERSON_CLAIM",
+        ),
     ),
     Access(
         ServiceSpec("gateway", _vito("gateway")),
@@ -147,15 +160,16 @@ class Stack:
         """Where a child's output goes."""
         return self.data_dir / "logs" / f"{name}.log"
 
-    def environment(self, roles: Sequence[Role], variables: Sequence[str]) -> dict[str, str]:
+    def environment(self, access: Access) -> dict[str, str]:
         """What a child may know: our environment without our secrets, and what it is given."""
         known = self.run.environment()
-        given = {password_name(role) for role in roles} | set(variables)
+        given = {password_name(role) for role in access.roles} | set(access.variables)
         always = ("VITO_NATS_URLS", "VITO_SHARDS")
         kept = {name: value for name, value in self._env.items() if not name.startswith("VITO_")}
         return {
             **kept,
             **self._settings_variables(),
+            **{name: self._env[name] for name in access.handed_on if name in self._env},
             **{name: known[name] for name in (*always, *given)},
         }
 
@@ -225,7 +239,7 @@ class Stack:
 
     def _service(self, access: Access) -> Service:
         def environment() -> Mapping[str, str]:
-            return self.environment(access.roles, access.variables)
+            return self.environment(access)
 
         return Service(access.spec, log=self.log(access.spec.name), environment=environment)
 

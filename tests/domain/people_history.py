@@ -19,6 +19,7 @@ from contracts.account import (
     CountSignInFailure,
     GrantAdmin,
     LockAccount,
+    RehashPassword,
     SetPassword,
     UnlockAccount,
     WithdrawAdmin,
@@ -115,6 +116,7 @@ class PlatformPeople(_Played):
         return [
             lambda: twin.register(self.somebody()),
             lambda: self._about(SetPassword, password_hash=ARGON2ID),
+            lambda: self._about(RehashPassword, password_hash=ARGON2ID, replaces=digest(ARGON2ID)),
             lambda: twin.link(self.somebody(), by=self.anybody()),
             lambda: twin.sign_in(self.somebody(), self._new_secret()),
             lambda: twin.sign_in(self.somebody(), self._new_secret()),

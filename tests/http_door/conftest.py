@@ -13,6 +13,7 @@ from services.migrations import prepare_database
 from tests.http_door.doors import World
 from tests.query_api.conftest import Answer, as_reader, serving, tables, written  # noqa: F401 - fixtures
 from tests.query_api.twins import Tables, Twin
+from tests.rig.browser import browser, open_tab  # noqa: F401 - fixtures
 
 OWN, OTHER, NOBODY = "cantor", "fernandez", "nobody"
 # In everything that is known of the other twin; whoever does not belong to it must never see it.

@@ -17,6 +17,7 @@ SECRETS = {
     "VITO_POSTGRES_DSN": "postgresql://vito:hunter2@127.0.0.1:5432/vito",
     "VITO_POSTGRES_READER_DSN": "postgresql://vito:hunter2@127.0.0.1:5432/vito",
     "VITO_NATS_WORKER_PASSWORD": "hunter2",
+    "VITO_OIDC_CLIENT_SECRET": "hunter2",
 }
 
 
@@ -50,6 +51,7 @@ def test_every_variable_is_read():
         "VITO_LEASE_TTL_MS": "3000",
         "VITO_API_HOST": "0.0.0.0",
         "VITO_API_PORT": "8040",
+        "VITO_API_PUBLIC_URL": "https://twins.example/",
         "VITO_API_PROXIES": "10.0.0.7",
         "VITO_API_ALLOW_REMOTE": "true",
         "VITO_GATEWAY_HOST": "0.0.0.0",
@@ -86,6 +88,8 @@ def test_every_variable_is_read():
         ("VITO_LEASE_TTL_MS", "500"),
         ("VITO_API_HOST", "not a host"),
         ("VITO_API_PORT", "65536"),
+        ("VITO_API_PUBLIC_URL", "http://twins.example"),
+        ("VITO_API_PUBLIC_URL", "https://twins.example/console"),
         ("VITO_API_ALLOW_REMOTE", "yes"),
         ("VITO_LOG_LEVEL", "loud"),
     ],
