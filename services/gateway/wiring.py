@@ -51,8 +51,11 @@ async def open_parts(
         environment_of(settings.deployment),
     )
     signer = TokenIssuer(LateKeys(settings.token_keys()), issuer=issuer, clock=_now_us)
+    engine: Conversations
     if conversations is None:
-        conversations = await stack.enter_async_context(open_engine(settings))
+        engine = await stack.enter_async_context(open_engine(settings))
+    else:
+        engine = conversations
     return Parts(
         host=settings.gateway_host,
         port=settings.gateway_port,
@@ -61,7 +64,7 @@ async def open_parts(
         directory=directory,
         gate=gate,
         tokens=VisitTokens(signer, clock=_now_us),
-        conversations=conversations,
+        conversations=engine,
         limits=Limits(
             connections_max=settings.gateway_connections_max,
             tenant_connections_max=settings.gateway_tenant_connections_max,
