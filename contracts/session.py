@@ -57,6 +57,10 @@ LeaseMs: TypeAlias = Annotated[
         ge=LEASE_MS_MIN, le=LEASE_MS_MAX, description="how long the session lasts without a beat"
     ),
 ]
+# Whom a session is opened for: a visitor, or who holds a key.
+Beneficiary: TypeAlias = Annotated[
+    str, msgspec.Meta(pattern=whole(f"(visitor|key)_{ID_PATTERN}"), max_length=140)
+]
 # The rungs of the ladder, from the dearest to the cheapest. Data is on none.
 Rung: TypeAlias = Literal["video", "voice", "text"]
 Notice: TypeAlias = Literal["spoken", "written", "none"]
@@ -91,6 +95,8 @@ class BeginSession(Command, frozen=True, kw_only=True):
     Open a session of an active twin, on the rung *modality* of the ladder.
 
     *deployment* is where it takes place, if anywhere; of a visitor's session it is known already.
+    *on_behalf* is whom one of our doors opens it for, with the deployment's own credentials: what
+    they may do holds for every call of the session, whoever asks. Nobody else may say it.
     The answer names what must be disclosed, when the lease runs out and what is pinned.
     """
 
@@ -98,6 +104,7 @@ class BeginSession(Command, frozen=True, kw_only=True):
     modality: Rung
     deployment: DeploymentId | None = None
     lease_ms: LeaseMs = LEASE_MS
+    on_behalf: Beneficiary | None = None
 
 
 class ShowDisclosure(Command, frozen=True, kw_only=True):
@@ -112,10 +119,12 @@ class BeatSession(Command, frozen=True, kw_only=True):
     Say that the session goes on; its lease begins anew.
 
     In the log is only what moves the end of the lease by a quarter of it, at least: the answer of
-    any other beat has no position, and the lease stays as it is.
+    any other beat has no position, and the lease stays as it is. *bundle_revision* is that of the
+    bundle that the session goes by from here on; when it is another one, that is written down.
     """
 
     session_id: SessionId
+    bundle_revision: Annotated[int, msgspec.Meta(ge=0, le=(1 << 53) - 1)] | None = None
 
 
 class StepSession(Command, frozen=True, kw_only=True):
@@ -205,6 +214,7 @@ class SessionBegun(Event, frozen=True):
     knowledge_hash: str
     knowledge: list[PinnedSource]
     actor: str
+    on_behalf: str = ""
 
 
 class DisclosureShown(Event, frozen=True):
@@ -220,7 +230,11 @@ class DisclosureShown(Event, frozen=True):
 
 
 class SessionRenewed(Event, frozen=True):
-    """The lease lasts until *expires_at_us*. A granted call renews it as well, without this."""
+    """
+    The lease lasts until *expires_at_us*. A granted call renews it as well, without this.
+
+    *bundle_revision* is that of the bundle which the session goes by from here on; 0: no other one.
+    """
 
     decision: int
     command_id: str
@@ -230,6 +244,7 @@ class SessionRenewed(Event, frozen=True):
     expires_at_us: UnixUs
     modality: Rung
     actor: str
+    bundle_revision: int = 0
 
 
 class SessionStepped(Event, frozen=True):
@@ -335,6 +350,7 @@ class SessionShown(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     ends_at_us: int | None = None
     bundle_revision: int = 0
     bundle_hash: str = ""
+    on_behalf: str = ""
     identity_version: int = 0
     policy_version: int = 0
     price_version: int = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Final, NamedTuple, TypeAlias
 
+from contracts.access import OPERATOR
 from contracts.budget import CommandRefused
 from contracts.commands import AnyCommand
 from contracts.commit import AnyEvent
@@ -29,7 +30,7 @@ from contracts.session import (
     ShowDisclosure,
     StepSession,
 )
-from domain import bundle, deployment, policy, session, tenant
+from domain import bundle, deployment, policy, rights, session, tenant
 from domain.deployment import RUNGS, Stopped
 from domain.refusals import (
     ABOVE_CEILING,
@@ -39,6 +40,7 @@ from domain.refusals import (
     MODALITY_NOT_ALLOWED,
     NOT_THE_VISITORS,
     TWIN_UNKNOWN,
+    Refusal,
 )
 from domain.refusing import refuse
 from domain.session import Ended, Lease
@@ -57,6 +59,8 @@ from domain.session_refusals import (
 from domain.state import Envelope, State, head
 
 BEATEN: Final = "session_renewed"
+# What whom a session is held for must be allowed to do.
+_A_CALL: Final = ("budget", "authorize")
 _OfOne: TypeAlias = (
     BeginSession | ShowDisclosure | BeatSession | StepSession | EndSession | KillSession
 )
@@ -98,6 +102,9 @@ def why_no_call(
         return Stopped(SESSION_CLOSED, _how(found))
     if session.is_disclosure_due(found):
         return Stopped(DISCLOSURE_DUE, _due(found))
+    gone = None if is_visitor else _why_not_for(state, found, envelope.now_us)
+    if gone is not None:
+        return Stopped(gone, {})
     return _above(_ceiling_now(state, found), modality)
 
 
@@ -121,6 +128,14 @@ def _ceiling_now(state: State, lease: Lease) -> Ceiling | None:
     if began.session_id in state.deployments.visitors:
         return deployment.ceiling_of(state.deployments, began.session_id)
     return state.deployments.deployments[began.deployment].terms.ceiling
+
+
+def _why_not_for(state: State, lease: Lease, now_us: int) -> Refusal | None:
+    """Say why whom a session is held for may not have calls any more, whoever asks for them."""
+    session_id = lease.began.session_id
+    is_visit = session_id in state.deployments.visitors
+    whom = lease.began.on_behalf or (f"{deployment.VISITOR}{session_id}" if is_visit else "")
+    return rights.why_not_shown(state, whom, *_A_CALL, now_us) if whom else None
 
 
 def _above(ceiling: Ceiling | None, modality: Modality) -> Stopped | None:
@@ -171,7 +186,22 @@ def _why_no_such(state: State, command: BeginSession, envelope: Envelope) -> Sto
     found = session.lease_at(state.sessions, command.session_id, envelope.now_us)
     if isinstance(found, Ended):
         return Stopped(SESSION_CLOSED, _how(found))
-    return None if found is None else Stopped(SESSION_EXISTS, {})
+    if found is not None:
+        return Stopped(SESSION_EXISTS, {})
+    return _why_not_on_behalf(state, command, envelope)
+
+
+def _why_not_on_behalf(state: State, command: BeginSession, envelope: Envelope) -> Stopped | None:
+    """Say why nobody may open this for somebody else, or None."""
+    whom = command.on_behalf
+    if whom is None or whom == envelope.actor:
+        return None
+    if envelope.actor != OPERATOR:
+        return Stopped(SESSION_INVALID, {"field": "on_behalf", "rule": "your own name, or nothing"})
+    if not deployment.is_session_of(whom, command.session_id):
+        return Stopped(NOT_THE_VISITORS, {})
+    refusal = rights.why_not_shown(state, whom, *_A_CALL, envelope.now_us)
+    return None if refusal is None else Stopped(refusal, {})
 
 
 def _place(state: State, command: BeginSession, envelope: Envelope) -> _Place | Stopped:
@@ -237,6 +267,7 @@ def _begun(
         sha256(lines.encode()).hexdigest(),
         sources[:PINNED_SOURCES_MAX],
         envelope.actor,
+        command.on_behalf or "",
     )
 
 
@@ -271,17 +302,30 @@ def beat(state: State, command: BeatSession, envelope: Envelope) -> list[AnyEven
     lease = _open(state, command.session_id, envelope)
     if isinstance(lease, Stopped):
         return [_refused(state, command, envelope, lease)]
+    revision = _new_bundle(lease, command)
+    if revision > state.bundle_revision:
+        rule = f"that of a bundle there was: at most {state.bundle_revision}"
+        why = Stopped(SESSION_INVALID, {"field": "bundle_revision", "rule": rule})
+        return [_refused(state, command, envelope, why)]
     expires_at_us = session.renewal(lease, envelope.now_us)
-    assert expires_at_us is not None, "a beat that moves nothing is answered by `unmoved`"
+    assert expires_at_us is not None or revision, "what moves nothing is answered by `unmoved`"
     return [
         SessionRenewed(
             *head(state, command, envelope),
             command.session_id,
-            expires_at_us,
+            expires_at_us or lease.expires_at_us,
             lease.modality,
             envelope.actor,
+            revision,
         )
     ]
+
+
+def _new_bundle(lease: Lease, command: BeatSession) -> int:
+    """Return the revision that a beat tells of, 0 when it is that which is known."""
+    known = lease.bundle_revision or lease.began.bundle_revision
+    told = command.bundle_revision
+    return 0 if told is None or told == known else told
 
 
 def unmoved(state: State, command: AnyCommand, envelope: Envelope) -> Receipt | None:
@@ -289,7 +333,9 @@ def unmoved(state: State, command: AnyCommand, envelope: Envelope) -> Receipt | 
     if type(command) is not BeatSession:
         return None
     lease = _open(state, command.session_id, envelope)
-    if isinstance(lease, Stopped) or session.renewal(lease, envelope.now_us) is not None:
+    if isinstance(lease, Stopped) or _new_bundle(lease, command):
+        return None
+    if session.renewal(lease, envelope.now_us) is not None:
         return None
     facts: dict[str, int | str] = {
         "session_id": command.session_id,

@@ -55,7 +55,8 @@ class Lease(msgspec.Struct, array_like=True):
     One session that is open. Microseconds and nanos.
 
     *began* is the event that opened it, without what only its answer needs. *modality* is the rung
-    that it is on now. *disclosed_at_us* is 0 until the disclosure was shown.
+    that it is on now, *bundle_revision* the bundle that it goes by now. *disclosed_at_us* is 0
+    until the disclosure was shown.
     """
 
     began: SessionBegun
@@ -66,6 +67,7 @@ class Lease(msgspec.Struct, array_like=True):
     committed_nanos: int = 0
     held_nanos: int = 0
     open_holds: int = 0
+    bundle_revision: int = 0
 
 
 class Ended(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -260,7 +262,13 @@ def _renew(state: State, number: int, lease: Lease, expires_at_us: int | None) -
 def begun(state: State, event: SessionBegun) -> None:
     """A session is open."""
     kept = msgspec.structs.replace(event, disclosure="", language="", knowledge=[])
-    lease = Lease(kept, event.modality, event.expires_at_us, event.at_us)
+    lease = Lease(
+        kept,
+        event.modality,
+        event.expires_at_us,
+        event.at_us,
+        bundle_revision=event.bundle_revision,
+    )
     state.numbers[event.session_id] = event.decision
     state.leases[event.decision] = lease
     deadlines.add(state.deadlines, state.leases, event.expires_at_us, event.decision)
@@ -276,6 +284,7 @@ def renewed(state: State, event: SessionRenewed) -> None:
     number = state.numbers[event.session_id]
     lease = state.leases[number]
     lease.beat_at_us = event.at_us
+    lease.bundle_revision = event.bundle_revision or lease.bundle_revision
     _renew(state, number, lease, event.expires_at_us)
 
 

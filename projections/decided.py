@@ -171,12 +171,21 @@ DECIDED: Final[Mapping[type, Decided]] = {
         "session",
         "open",
         "session_begun",
-        ("deployment", "disclosure_version", "expires_at_us", "ends_at_us", "bundle_revision"),
+        (
+            "deployment",
+            "disclosure_version",
+            "expires_at_us",
+            "ends_at_us",
+            "bundle_revision",
+            "on_behalf",
+        ),
     ),
     session.DisclosureShown: Decided(
         "session", "show_disclosure", "disclosure_shown", ("version",)
     ),
-    session.SessionRenewed: Decided("session", "beat", "session_renewed", ("expires_at_us",)),
+    session.SessionRenewed: Decided(
+        "session", "beat", "session_renewed", ("expires_at_us", "bundle_revision")
+    ),
     session.SessionStepped: Decided(
         "session", "step", "session_stepped", ("previous", "why", "notice")
     ),

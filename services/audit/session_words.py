@@ -37,6 +37,7 @@ _WHY: Final[dict[EndReason, str]] = {
 
 def _begun(event: SessionBegun, tell: Teller) -> str:
     where = f" at {event.deployment}" if event.deployment else ""
+    where += f" for {event.on_behalf}" if event.on_behalf else ""
     disclosed = f"; to disclose: version {event.disclosure_version}"
     return (
         f"opened session {event.session_id}{where} by {event.modality}, until"
@@ -51,7 +52,8 @@ def _disclosed(event: DisclosureShown, _tell: Teller) -> str:
 
 
 def _renewed(event: SessionRenewed, tell: Teller) -> str:
-    return f"session {event.session_id} goes on until {tell.clock(event.expires_at_us)}"
+    bundle = f", by bundle {event.bundle_revision}" if event.bundle_revision else ""
+    return f"session {event.session_id} goes on until {tell.clock(event.expires_at_us)}{bundle}"
 
 
 def _stepped(event: SessionStepped, _tell: Teller) -> str:
