@@ -58,6 +58,7 @@ OPERATORS_ONLY: Final = frozenset(
     {
         ("account", "open_session"),
         ("account", "sign_in_failed"),
+        ("account", "set_password"),
         ("account", "rehash_password"),
     }
 )
@@ -65,6 +66,9 @@ OPERATORS_ONLY: Final = frozenset(
 NOT_OVER_HTTP: Final = frozenset({ReportDenial})
 # Who is invited is no member yet; everything else about a twin is none of a stranger's business.
 ACCEPT: Final = ("access", "accept")
+_OPERATORS_WORD: Final = (
+    "Sessions are begun by signing in, and passwords are chosen at /v1/me/password."
+)
 _IS_KEY: Final = re.compile(ID_PATTERN)
 _ANSWERS: Final[dict[type[AnyCommand], type[msgspec.Struct]]] = {
     AuthorizeCall: Decision,
@@ -162,7 +166,7 @@ class CommandDoor:
             tenant = request.match_info["tenant"]
             caller = request[CALLER]
             if (noun, verb) in OPERATORS_ONLY and caller.kind != "operator":
-                raise HttpProblem(CALLER_NOT_ALLOWED, "Sessions are begun by signing in.")
+                raise HttpProblem(CALLER_NOT_ALLOWED, _OPERATORS_WORD)
             command = await read_command(request, kind)
             principal = caller.principal(tenant, noun, verb)
             # Who may not ask is refused by the gate, which writes that down; and learns nothing of
