@@ -42,7 +42,8 @@ class Accounts(Protocol):
     """
     The accounts in the log. Each raises CannotVerify when the gate did not answer.
 
-    `open_session` raises SignInNotPossible. Nothing else happens twice if it is asked twice.
+    `open_session` and `set_password` raise SignInNotPossible. Nothing else happens twice if it is
+    asked twice.
     """
 
     async def open_session(
@@ -60,6 +61,8 @@ class Accounts(Protocol):
     async def count_failure(self, person: str) -> None: ...
 
     async def rehash_password(self, person: str, old_hash: str, new_hash: str) -> None: ...
+
+    async def set_password(self, person: str, new_hash: str, keep_session: bytes) -> None: ...
 
 
 class Opened(NamedTuple):
