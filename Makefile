@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fmt bench contracts lock clean
+.PHONY: help setup run test check fmt bench contracts lock clean browser
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,6 +9,8 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Each writes its own files, in contracts/ or deploy/.
 GENERATORS := contracts.schema services.query_api.openapi deploy.generate
+# The same names as in tests/rig/browser.py.
+BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
 # `make test ARGS="tests/domain -k budget"` runs a part.
 ARGS ?=
 
@@ -20,7 +22,7 @@ setup: $(STAMP)  ## Create the environment from the hashed lock file
 run: setup  ## Start everything on this machine, until Ctrl-C
 	@$(BIN)/vito up
 
-test: setup  ## Run the tests, on real servers
+test: setup browser  ## Run the tests, on real servers and in a real browser
 	$(BIN)/python -m pytest -q $(ARGS)
 
 check: setup  ## Check format, lint and types
@@ -47,6 +49,17 @@ lock: setup  ## Resolve the dependencies again into requirements.lock
 	  --no-header --no-annotate --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
 	  --output-file requirements.lock -
 	@! grep -n '://' requirements.lock
+
+# Without one the tests of pages fail, and say so; all others run.
+browser:
+	@for name in $(BROWSERS); do command -v $$name >/dev/null && exit 0; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing Chromium for the tests of pages; the first time this takes a minute."; \
+	  apt-get -qq update && apt-get -qq -y install --no-install-recommends chromium >/dev/null; \
+	else \
+	  echo "The tests of pages need Chromium. Install it, on Debian and Ubuntu with:" >&2; \
+	  echo "  sudo apt-get install chromium" >&2; \
+	fi
 
 clean:  ## Remove the environment and caches; the data in .vito stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,9 +1,10 @@
 """
-Write `asyncapi.json` and `schemas.json` from the structs: `python -m contracts.schema`.
+Write the documents of the contracts from the structs: `python -m contracts.schema`.
 
 `asyncapi.json` (AsyncAPI 3.0) describes the bus: channels, requests and their replies, the stream
-of commits. `schemas.json` (JSON Schema 2020-12) describes every message. Both are committed, so
-that a change of a contract is read as a diff; a test regenerates and compares them.
+of commits. `schemas.json` (JSON Schema 2020-12) describes every message of it, and
+`stream.asyncapi.json` the stream of a conversation. All are committed, so that a change of a
+contract is read as a diff; a test regenerates and compares them.
 """
 
 from __future__ import annotations
@@ -23,12 +24,14 @@ from contracts import (
     replies,
     secret,
     session,
+    stream_schema,
     subjects,
     views,
 )
 
 ASYNCAPI_PATH: Final = Path(__file__).with_name("asyncapi.json")
 SCHEMAS_PATH: Final = Path(__file__).with_name("schemas.json")
+STREAM_PATH: Final = Path(__file__).with_name("stream.asyncapi.json")
 _JSON: Final = "application/json"
 _MSGPACK: Final = "application/msgpack"
 
@@ -362,9 +365,10 @@ def to_text(document: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Write both documents."""
+    """Write all documents."""
     ASYNCAPI_PATH.write_text(to_text(asyncapi()))
     SCHEMAS_PATH.write_text(to_text(schemas()))
+    STREAM_PATH.write_text(to_text(stream_schema.asyncapi()))
 
 
 if __name__ == "__main__":

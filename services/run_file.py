@@ -47,6 +47,7 @@ class RunFile(msgspec.Struct, frozen=True, kw_only=True):
     nats_port: int = 0
     postgres_port: int = 0
     api_port: int = 0
+    gateway_port: int = 0
     shards: int
     nats_passwords: dict[str, str]
     postgres_passwords: dict[str, str]
@@ -68,6 +69,10 @@ class RunFile(msgspec.Struct, frozen=True, kw_only=True):
     def api_url(self) -> str:
         return f"http://127.0.0.1:{self.api_port}"
 
+    @property
+    def gateway_url(self) -> str:
+        return f"http://127.0.0.1:{self.gateway_port}"
+
     def dsn(self, user: str) -> str:
         """The database as seen by `OWNER`, `PROJECTOR` or `API`; it holds a password."""
         word = self.postgres_passwords[user]
@@ -84,6 +89,7 @@ class RunFile(msgspec.Struct, frozen=True, kw_only=True):
             "VITO_SHARDS": str(self.shards),
             "VITO_API_PORT": str(self.api_port),
             "VITO_API_KEY": self.api_key,
+            "VITO_GATEWAY_PORT": str(self.gateway_port),
             **passwords,
         }
 

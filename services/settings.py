@@ -76,6 +76,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     sandbox_port: int = 0
     sandbox_url: str | None = None
     livekit_url: str | None = None
+    gateway_host: str = "127.0.0.1"
+    gateway_port: int = 0
+    gateway_allow_remote: bool = False
+    gateway_connections_max: int = 2_000
+    gateway_tenant_connections_max: int = 500
     log_level: str = "info"
 
     @classmethod

@@ -59,6 +59,7 @@ COMMANDS: dict[str, Command] = {
     "sandbox": Command(
         "services.cli.sandbox:sandbox", "Answer like the vendors, for machines without accounts."
     ),
+    "gateway": Command("services.cli.gateway:gateway", "Hold conversations over WebSockets."),
     "tokens": Command("services.cli.tokens:tokens", "Exchange the keys that sign tokens."),
     "backup": Command("services.cli.backup:backup", "Copy the log and its keys into a directory."),
     "restore": Command("services.cli.restore:restore", "Make the log again from a backup."),

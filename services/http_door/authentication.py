@@ -21,6 +21,7 @@ import msgspec
 from aiohttp import web
 
 from contracts.access import Role, id_of, kind_of
+from contracts.deployment import Ceiling
 from services.http_door import session
 from services.http_door.caller import Caller
 from services.identity.api_key import KeyUnusable, is_same, parse
@@ -61,7 +62,7 @@ class Claims(Protocol):
     What a token says whose signature, issuer, audience and times were checked.
 
     *tenant* is the only twin that it speaks to, empty for an admin's; *session* is the hash, in
-    hex, of the session that it was made from.
+    hex, of the session that it was made from. *deployment*, *origin* and *ceiling* are a visitor's.
     """
 
     @property
@@ -72,6 +73,12 @@ class Claims(Protocol):
     def session(self) -> str: ...
     @property
     def expires_at_s(self) -> int: ...
+    @property
+    def deployment(self) -> str: ...
+    @property
+    def origin(self) -> str: ...
+    @property
+    def ceiling(self) -> Ceiling | None: ...
 
 
 class TokenVerifier(Protocol):
@@ -111,9 +118,9 @@ class Presented(msgspec.Struct, frozen=True):
 
 
 class Authentication:
-    """Recognises callers. Without *identity* it knows the operator's key and nobody else."""
+    """Recognises callers by *operator*, the deployment's own key, and *identity*, who else."""
 
-    def __init__(self, operator: BearerKey, identity: Identity | None) -> None:
+    def __init__(self, operator: BearerKey | None, identity: Identity | None) -> None:
         self._operator = operator
         self._identity = identity
 
@@ -135,8 +142,11 @@ class Authentication:
         scheme, _, text = header.partition(" ")
         if scheme.lower() != "bearer":
             raise HttpProblem(KEY_MISSING, "The Authorization header is not of the scheme Bearer.")
-        text = text.strip()
-        if self._operator.is_key(text):
+        return self.bearer(text.strip())
+
+    def bearer(self, text: str) -> Presented:
+        """Read a key or token, wherever it stood; raises HttpProblem (401)."""
+        if self._operator is not None and self._operator.is_key(text):
             return Presented(Authentication._of_operator, "")
         if self._identity is None or len(text) > CREDENTIAL_CHARS_MAX or not text.isascii():
             raise _refused()
@@ -197,7 +207,14 @@ class Authentication:
                 admin = await self._person(name)
                 return msgspec.structs.replace(admin, roles={})
             case "visitor" if tenant:
-                return Caller(kind="visitor", id=name, tenant=tenant)
+                return Caller(
+                    kind="visitor",
+                    id=name,
+                    tenant=tenant,
+                    deployment=claims.deployment,
+                    origin=claims.origin,
+                    ceiling=claims.ceiling,
+                )
             case _:
                 # The operator has a key and no tokens: what is signed can be passed on.
                 raise _refused()

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from contracts.access import OPERATOR, Role, Scope
 from contracts.account import PLATFORM
+from contracts.deployment import Ceiling
 from domain import rights
 
 Kind: TypeAlias = Literal["operator", "person", "key", "visitor"]
@@ -25,6 +26,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     Who asks. Keys and visitors have one *tenant*; people have a role in each of theirs.
 
     *csrf_token* is set for a session's cookie, which a browser sends whoever made it ask.
+    *deployment*, *origin* and *ceiling* are of a visitor, as its token has them.
     """
 
     kind: Kind
@@ -36,6 +38,9 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     expires_at_us: int | None = None
     session_hash: bytes = b""
     csrf_token: str = ""
+    deployment: str = ""
+    origin: str = ""
+    ceiling: Ceiling | None = None
 
     def reaches(self, tenant: str) -> bool:
         """Whether this twin is any business of theirs; asks nobody, so it tells nothing of it."""

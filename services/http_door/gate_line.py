@@ -46,9 +46,15 @@ class GateLine:
     """The gate behind a NATS server; connects on first use and heals by itself."""
 
     def __init__(
-        self, login: NatsLogin, *, patience: Patience = PATIENCE, timing: Timing | None = None
+        self,
+        login: NatsLogin,
+        *,
+        name: str = "vito-http",
+        patience: Patience = PATIENCE,
+        timing: Timing | None = None,
     ) -> None:
         self._login = login
+        self._name = name
         self._patience = patience
         self._timing = timing or Timing()
         self._wire = Wire("json")
@@ -89,7 +95,7 @@ class GateLine:
             if self._client is None or self._client.is_closed:
                 try:
                     self._client = await open_connection(
-                        **of_login(self._login), connect_s=CONNECT_S, name="vito-http"
+                        **of_login(self._login), connect_s=CONNECT_S, name=self._name
                     )
                 except NotConnected as problem:
                     raise CannotVerify(

@@ -47,7 +47,7 @@ async def open_doors(settings: Settings, stack: AsyncExitStack) -> Doors:
             directory,
             Tokens(verifier),
             _now_us,
-            _noting(settings.postgres_reader(), stack),
+            noting(settings.postgres_reader(), stack),
             environment_of(settings.deployment),
         ),
         gate=gate,
@@ -67,7 +67,7 @@ async def open_doors(settings: Settings, stack: AsyncExitStack) -> Doors:
     )
 
 
-def _noting(dsn: str, stack: AsyncExitStack) -> Callable[[str, str], None]:
+def noting(dsn: str, stack: AsyncExitStack) -> Callable[[str, str], None]:
     """Have the last use of each key written now and then, until *stack* ends."""
     used = LastUsed(dsn, _now_us)
     writing = asyncio.create_task(used.run(), name="last-used")

@@ -71,6 +71,11 @@ SERVICES: tuple[Access, ...] = (
         ("api", "http"),
         ("VITO_POSTGRES_READER_DSN", "VITO_API_KEY", "VITO_API_PORT"),
     ),
+    Access(
+        ServiceSpec("gateway", _vito("gateway")),
+        ("gateway",),
+        ("VITO_POSTGRES_READER_DSN", "VITO_GATEWAY_PORT"),
+    ),
 )
 
 
@@ -120,7 +125,10 @@ class Stack:
         )
         api_port = self.settings.api_port or ports.pick(self.run.api_port)
         link, _ = random_secret.generate()
-        self.run = msgspec.structs.replace(self.run, api_port=api_port, pid=0, admin_link=link)
+        gateway_port = self.settings.gateway_port or ports.pick(self.run.gateway_port)
+        self.run = msgspec.structs.replace(
+            self.run, api_port=api_port, gateway_port=gateway_port, pid=0, admin_link=link
+        )
         forgotten = self.first_start and postgres.initialised
         # Before the first use of a password, so that none is ever lost.
         run_file.write(self.data_dir, self.run)

@@ -6,16 +6,21 @@ import jsonschema
 import msgspec
 import pytest
 
-from contracts import schema, subjects
+from contracts import schema, stream_schema, subjects
 from contracts.commands import NOUN_AND_VERB
 from contracts.questions import QUESTIONS
-from contracts.schema import ASYNCAPI_PATH, MESSAGES, SCHEMAS_PATH
+from contracts.schema import ASYNCAPI_PATH, MESSAGES, SCHEMAS_PATH, STREAM_PATH
 from contracts.views import VIEWS
 from tests import examples
 
 
 @pytest.mark.parametrize(
-    ("path", "document"), [(ASYNCAPI_PATH, schema.asyncapi), (SCHEMAS_PATH, schema.schemas)]
+    ("path", "document"),
+    [
+        (ASYNCAPI_PATH, schema.asyncapi),
+        (SCHEMAS_PATH, schema.schemas),
+        (STREAM_PATH, stream_schema.asyncapi),
+    ],
 )
 def test_committed_document_is_current(path, document):
     """If this fails, run `python -m contracts.schema` and read the diff as a client would."""

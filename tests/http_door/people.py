@@ -32,6 +32,9 @@ class Claims(msgspec.Struct, frozen=True):
     tenant: str = ""
     session: str = ""
     expires_at_s: int = (NOW_US + HOUR_US) // 1_000_000
+    deployment: str = ""
+    origin: str = ""
+    ceiling: str | None = None
 
 
 class FakeTokens:
@@ -43,7 +46,14 @@ class FakeTokens:
     def issue(self, visit=None, **claims):
         """Make a token; *visit*: as minting asks for one."""
         if visit is not None:
-            claims = {"principal": visit.principal, "tenant": visit.tenant}
+            claims = {
+                "principal": visit.principal,
+                "tenant": visit.tenant,
+                "deployment": visit.deployment,
+                "origin": visit.origin,
+                "ceiling": visit.ceiling,
+                "expires_at_s": visit.expires_at_us // 1_000_000,
+            }
         text = f"eyJ{len(self.known):04d}.e30.AAAA"
         self.known[text] = Claims(**claims)
         return text

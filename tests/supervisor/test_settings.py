@@ -55,6 +55,11 @@ def test_every_variable_is_read():
         "VITO_SANDBOX_PORT": "4810",
         "VITO_SANDBOX_URL": "http://127.0.0.1:4810",
         "VITO_LIVEKIT_URL": "wss://media.tvazteca.example",
+        "VITO_GATEWAY_HOST": "0.0.0.0",
+        "VITO_GATEWAY_PORT": "8041",
+        "VITO_GATEWAY_ALLOW_REMOTE": "true",
+        "VITO_GATEWAY_CONNECTIONS_MAX": "5000",
+        "VITO_GATEWAY_TENANT_CONNECTIONS_MAX": "1000",
         "VITO_LOG_LEVEL": "debug",
         **SECRETS,
     }
