@@ -41,7 +41,12 @@ class Ladder:
     """
 
     def __init__(
-        self, stage: Stage, lease: Lease, *, wanted: Rung, over: Callable[[CloseReason | None], None]
+        self,
+        stage: Stage,
+        lease: Lease,
+        *,
+        wanted: Rung,
+        over: Callable[[CloseReason | None], None],
     ) -> None:
         self.rung: Rung = "text" if wanted == "text" else "voice"
         self.cost_nanos = 0
@@ -83,7 +88,7 @@ class Ladder:
 
     def booked(self, receipt: Receipt | None) -> None:
         """See Watcher."""
-        if receipt is not None and receipt.cost_nanos is not None:
+        if receipt is not None:
             self.cost_nanos += receipt.cost_nanos
 
     def model_refused(self, decision: Decision) -> str:

@@ -53,7 +53,7 @@ CALL_FAILED: Final = (
 )
 
 
-class MeteredLLM(llm.LLM):
+class MeteredLLM(llm.LLM[Any]):
     """The model of *talk*'s twin."""
 
     def __init__(self, talk: Talk) -> None:

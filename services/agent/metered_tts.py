@@ -8,7 +8,7 @@ as an error: when nothing was spoken at all it says "closed by the client" (499)
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from livekit.agents import APIStatusError, tts, utils
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
@@ -25,7 +25,7 @@ SAMPLE_RATE: Final = 24_000
 CLIENT_CLOSED: Final = 499
 
 
-class MeteredTTS(tts.TTS):
+class MeteredTTS(tts.TTS[Any]):
     """The voice of *talk*'s twin; there must be one among its products."""
 
     def __init__(self, talk: Talk) -> None:

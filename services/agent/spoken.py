@@ -1,8 +1,8 @@
 """
 What was said so far, as the library keeps it, put to a model as this platform asks models.
 
-Bounded by `most_tokens`, the same upper bound that the hold of a call is made of: the latest of what
-was said that fits, and never the answer of a tool without its question.
+Bounded by `most_tokens`, the same upper bound that the hold of a call is made of: the latest of
+what was said that fits, and never the answer of a tool without its question.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ class TwinAgent(Agent):
 
 
 def _tool(talk: Talk, tools: LiveTools, described: Tool) -> llm.Tool:
-    async def run(raw_arguments: dict[str, object], context: RunContext) -> str:
+    async def run(raw_arguments: dict[str, object], context: RunContext[None]) -> str:
         call = ToolCall(context.function_call.call_id, described.name, arguments_of(raw_arguments))
         found = await tools.run(
             call,
