@@ -5,16 +5,11 @@ import asyncio
 import pytest
 from livekit.agents import Agent
 
-from contracts.deployment import (
-    CreateDeployment,
-    DeploymentTerms,
-    Disclosure,
-    EnableDeployment,
-)
 from contracts.topics import Topic
 from services.agent.twin_session import NotHeld
 from services.live.words import say
 from services.sandbox.faults import Fault
+from tests.agent.places import deployed
 from tests.agent.talking import BOOK, PaperStage, rules, said, talking, until
 
 
@@ -185,19 +180,3 @@ async def test_a_twin_without_a_prompt_holds_no_conversation(served):
         with pytest.raises(NotHeld, match="not_briefed"):
             await twin.open()
         assert (await twin.session()).status == "unknown"
-
-
-async def deployed(twin):
-    """A place that has to say what one talks with."""
-    for command in (
-        CreateDeployment(
-            command_id="create",
-            deployment="web",
-            terms=DeploymentTerms(
-                surface="web_widget", origins=["https://tv.example"], ceiling="video"
-            ),
-            disclosure=Disclosure(language="es-AR", text="Hablas con una IA."),
-        ),
-        EnableDeployment(command_id="enable", deployment="web"),
-    ):
-        assert (await twin.gate.tell(command)).status == 200
