@@ -56,6 +56,9 @@ COMMANDS: dict[str, Command] = {
     "projector": Command("services.cli.projector:projector", "Fill the tables from the log."),
     "rebuild": Command("services.cli.rebuild:rebuild", "Make the tables of a projection again."),
     "api": Command("services.cli.api:api", "Answer questions about the twins over HTTP."),
+    "reconcile": Command(
+        "services.cli.reconcile:reconcile", "End sessions at vendors that nobody pays for."
+    ),
     "sandbox": Command(
         "services.cli.sandbox:sandbox", "Answer like the vendors, for machines without accounts."
     ),

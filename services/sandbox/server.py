@@ -16,6 +16,7 @@ from services.sandbox.control import Control
 from services.sandbox.faults import Faults
 from services.sandbox.keys import Keys
 from services.sandbox.ledger import CALLS_KEPT, Ledger
+from services.sandbox.livekit import LiveKit
 from services.sandbox.newsapi import NewsApi
 from services.sandbox.openai import OpenAI
 from services.sandbox.sportradar import SportRadar
@@ -29,6 +30,7 @@ STOP_S: Final = 0.5
 VENDORS: Final[tuple[type[SandboxVendor], ...]] = (
     ApiFootball,
     Cartesia,
+    LiveKit,
     NewsApi,
     OpenAI,
     SportRadar,
