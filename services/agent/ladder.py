@@ -129,6 +129,10 @@ class Ladder:
     def face_lost(self, why: str) -> None:
         """Go on by voice: the avatar's next slice was refused, or its vendor has ended it."""
         if self.rung == "video" and not self._is_ending:
+            # What it was saying ends with it, and nobody is left to say when it was said.
+            speech = self._of_session().current_speech
+            if speech is not None:
+                speech.interrupt(force=True)
             self._start(self._step("voice", why, "by_voice"))
 
     def room_made(self) -> None:

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from contracts.agent_job import AgentJob
 from contracts.policy import BudgetPolicy, Policy, SessionLimits
 from contracts.price_book import PriceBook
+from contracts.topics import Topic
 from contracts.views import BudgetView
 from services.agent.twin_session import TwinSession
 from services.agent.wiring import open_parts
@@ -21,6 +22,7 @@ BOOK = PriceBook(
     [prices.TAVUS_VIDEO, prices.CARTESIA_VOICE, prices.GPT_4O_MINI, prices.SPORTRADAR_SOCCER]
 )
 PRICED = {
+    "tavus": prices.TAVUS_VIDEO,
     "openai": prices.GPT_4O_MINI,
     "cartesia": prices.CARTESIA_VOICE,
     "sportradar": prices.SPORTRADAR_SOCCER,
@@ -51,7 +53,9 @@ async def provision(gate, **fields):
     assert receipt.status == 200, receipt
     assert (await gate.save_prompt(PROMPT, expected_version=0)).status == 200
     assert (await gate.activate_prompt(1)).status == 200
-    for vendor in (*PRICED, "tavus"):
+    short = Topic(name="Precios", phrases=["precio"])
+    assert (await gate.set_topics([short], expected_version=0)).status == 200
+    for vendor in PRICED:
         assert (await gate.put_secret(vendor, Secret(f"sandbox-{vendor}"))).status == 200
 
 
@@ -121,10 +125,10 @@ class Talking:
 
 
 @asynccontextmanager
-async def talking(deployment, tenant, **policy):
+async def talking(deployment, tenant, *, clock=None, **policy):
     """A twin of its own on *deployment*, with a sandbox of its own."""
     async with AsyncExitStack() as stack:
-        sandbox = await stack.enter_async_context(Sandbox(clock=HandClock()))
+        sandbox = await stack.enter_async_context(Sandbox(clock=clock or HandClock()))
         parts = await open_parts(sandbox.url, "development", stack)
         gate = await stack.enter_async_context(deployment.client(tenant))
         await provision(gate, **policy)

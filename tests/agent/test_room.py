@@ -3,12 +3,20 @@
 import asyncio
 import time
 
+from livekit import rtc
+
+from services.agent import face
+from services.agent.face import IDENTITY
 from services.live.words import say
+from services.sandbox.clock import MachineClock
+from tests.agent.avatar_worker import avatar_worker
 from tests.agent.places import deployed
 from tests.agent.talking import rules, talking, until
 from tests.agent.visiting import visit
 
 SOON_S = 15.0
+# The twin has a short answer of its own to this: what is heard takes as long as it lasts.
+SHORT = "precio"
 # What the promise is, and how much slower than this a loaded machine may be.
 KILLED_WITHIN_S, SLOW = 1.0, 3
 
@@ -34,7 +42,7 @@ async def test_the_voice_goes_with_one_notice_and_comes_back_after_room_was_made
     async with talking(served, "rm-ladder") as twin, visit(twin) as visit_:
         visitor = visit_.visitor
         await twin.gate.set_policy(rules(modalities=["text", "data"], ladder=["text"]))
-        await visitor.write("hola")
+        await visitor.write(SHORT)
         await until(lambda: visitor.has_read(say("by_text", "es")))
         await visitor.write("¿y ahora?")
         await until(lambda: visitor.has_read("y ahora"))
@@ -44,7 +52,7 @@ async def test_the_voice_goes_with_one_notice_and_comes_back_after_room_was_made
 
         await twin.gate.set_policy(rules())
         await until(lambda: visit_.held.session.output.audio_enabled)
-        await visitor.write("¿y otra vez?")
+        await visitor.write(SHORT)
         await until(lambda: visitor.has_read(say("restored", "es")))
         assert (await twin.session()).modality == "voice"
 
@@ -64,3 +72,28 @@ async def test_a_kill_puts_everybody_out_within_a_second(served):
         await visit_.held.wait()
         assert visit_.server.rooms == {}
         assert await twin.settled() >= twin.billed_nanos()
+
+
+async def test_a_face_joins_speaks_and_is_always_ended(served, monkeypatch):
+    """The avatar of our own adapter; when its quota ends the twin goes on by voice and says so."""
+    monkeypatch.setattr(face, "SLICE_MS", 2_000)
+    async with (
+        talking(served, "rm-face", clock=MachineClock()) as twin,
+        avatar_worker(twin.sandbox.vendors["tavus"]) as worker,
+        visit(twin, modality="video", face="r1", persona="p1") as visit_,
+    ):
+        visitor = visit_.visitor
+        assert visit_.held.ladder.rung == "video"
+        await visitor.write(SHORT)
+        async with asyncio.timeout(SOON_S):
+            await visitor.heard.wait()
+        await until(lambda: (IDENTITY, rtc.TrackKind.KIND_VIDEO) in visitor.seen)
+        assert (await twin.session()).modality == "video"
+
+        await twin.gate.set_policy(rules(modalities=["voice", "text"], ladder=["voice", "text"]))
+        await until(lambda: visitor.has_read(say("by_voice", "es")))
+        await until(lambda: worker.left)
+        assert (await twin.session()).modality == "voice"
+        await visit_.held.aclose("user_exit")
+        assert await twin.settled() >= twin.billed_nanos() > 0
+    assert not twin.sandbox.vendors["tavus"].active

@@ -81,7 +81,7 @@ async def test_a_prohibited_question_reaches_no_vendor(served, question):
     """It is answered by the twin itself, politely."""
     async with talking(served, "tx-topic") as twin:
         topic = Topic(name="Apuestas", phrases=["casa de apuestas"])
-        assert (await twin.gate.set_topics([topic], expected_version=0)).status == 200
+        assert (await twin.gate.set_topics([topic], expected_version=1)).status == 200
         held = await twin.open()
         assert said(await held.session.run(user_input=question)) == [say("prohibited", "es")]
         assert twin.calls() == 0
@@ -92,8 +92,8 @@ async def test_a_prohibited_answer_is_never_said_also_with_a_topic_set_meanwhile
     async with talking(served, "tx-output") as twin:
         held = await twin.open()
         topic = Topic(name="Small talk", phrases=["like to talk about"])
-        assert (await twin.gate.set_topics([topic], expected_version=0)).status == 200
-        await until(lambda: held._talk.topics)
+        assert (await twin.gate.set_topics([topic], expected_version=1)).status == 200
+        await until(lambda: [one.name for one in held._talk.topics] == ["Small talk"])
         (answer,) = said(await held.session.run(user_input="hola"))
         assert answer.endswith(say("prohibited", "es"))
         assert "talk about" not in answer

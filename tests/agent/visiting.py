@@ -50,10 +50,10 @@ class Visitor:
         await self.room.local_participant.send_text(text, topic="lk.chat")
 
     async def leave(self):
-        await self.room.disconnect()
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.room.disconnect()
 
     def has_read(self, words):
         return any(words in text for text in self.read)
@@ -65,7 +65,10 @@ class Visitor:
 
     def _reading(self, into):
         async def read(reader):
-            into.append(await reader.read_all())
+            at = len(into)
+            into.append("")
+            async for piece in reader:
+                into[at] += piece
 
         return lambda reader, _identity: self._start(read(reader))
 
@@ -75,11 +78,15 @@ class Visitor:
             self._start(self._listen(track))
 
     async def _listen(self, track):
-        async for event in rtc.AudioStream(track):
-            samples = array.array("h", bytes(event.frame.data))
-            self.peak = max(self.peak, *map(abs, samples), 0)
-            if self.peak > LOUD:
-                self.heard.set()
+        stream = rtc.AudioStream(track)
+        try:
+            async for event in stream:
+                samples = array.array("h", bytes(event.frame.data))
+                self.peak = max(self.peak, *map(abs, samples), 0)
+                if self.peak > LOUD:
+                    self.heard.set()
+        finally:
+            await stream.aclose()
 
     def _put_out(self, _reason):
         self.out_at_s = time.monotonic()
