@@ -18,6 +18,7 @@ from contracts.prompt import VARIABLES_MAX, VariableName, VariableValue
 from contracts.session import Rung, SessionId
 
 JOB_BYTES_MAX: Final = 16_384
+_AGENT: Final = "vito-"
 # The agent calls it on the visitor's page, which shows the text and answers SHOWN.
 DISCLOSE: Final = "vito.disclose"
 SHOWN: Final = "shown"
@@ -60,6 +61,11 @@ class RoomState(msgspec.Struct, frozen=True, kw_only=True):
 
     modality: Rung
     code: str
+
+
+def agent_name(deployment: str) -> str:
+    """Under which name the agents of a deployment wait for jobs: no others are given them."""
+    return f"{_AGENT}{deployment}"
 
 
 def job_of(metadata: str) -> AgentJob:

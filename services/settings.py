@@ -76,6 +76,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     sandbox_port: int = 0
     sandbox_url: str | None = None
     livekit_url: str | None = None
+    livekit_key: str | None = None
+    livekit_secret: Secret | None = None
+    agent_key: Secret | None = None
+    agent_sessions_max: int = 10
     gateway_host: str = "127.0.0.1"
     gateway_port: int = 0
     gateway_allow_remote: bool = False

@@ -10,6 +10,7 @@ import msgspec
 from livekit import rtc
 
 from contracts.agent_job import DISCLOSE, SHOWN, STATE_TOPIC, Disclosure, RoomState
+from contracts.session import CloseReason
 from services import logs
 
 # Somebody has to come, and to have read what they talk with.
@@ -28,6 +29,9 @@ class Stage(Protocol):
 
     async def show(self, state: RoomState) -> None:
         """Show on which rung the conversation goes on."""
+
+    def watch(self, over: Callable[[CloseReason], None]) -> None:
+        """Call *over* when the visitor has left, or the twin was put out."""
 
     async def hang_up(self) -> None:
         """Stop all media at once. Any number of times."""
@@ -64,6 +68,7 @@ class RoomStage:
                     await came.wait()
         finally:
             room.off("participant_connected", on_connected)
+        self._visitor = found
         return found
 
     def _there(self) -> str | None:
@@ -86,6 +91,20 @@ class RoomStage:
             logs.get().warning("disclosure_not_shown", reason=f"{problem!r}"[:200])
             return False
         return answer == SHOWN
+
+    def watch(self, over: Callable[[CloseReason], None]) -> None:
+        """
+        See Stage. However the visitor left: LiveKit waits for who reconnects before it says so.
+
+        The library only ends a session for some of the reasons; the others would be paid for.
+        """
+
+        def on_left(participant: rtc.RemoteParticipant) -> None:
+            if participant.identity == self._visitor:
+                over("user_exit")
+
+        self._room.on("participant_disconnected", on_left)
+        self._room.on("disconnected", lambda _reason: over("error"))
 
     async def show(self, state: RoomState) -> None:
         """See Stage. A page that does not hear of it misses nothing that the twin says."""

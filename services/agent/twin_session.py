@@ -176,6 +176,7 @@ class TwinSession:
         else:
             options = _room_options(self._job.visitor, speaks=wanted != "text")
             await session.start(self.agent, room=self._room, room_options=options, record=False)
+        self._stage.watch(self.over)
         await self._stage.show(RoomState(modality=ladder.rung, code="begun"))
         await ladder.begin()
 

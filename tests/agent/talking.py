@@ -28,6 +28,8 @@ PRICED = {
     "sportradar": prices.SPORTRADAR_SOCCER,
 }
 WITHIN_S = 10.0
+# The twin has a short answer of its own to this: what is heard takes as long as it lasts.
+SHORT = "precio"
 
 
 def rules(*, limit_nanos=1_000 * CENT, **fields):
@@ -74,6 +76,9 @@ class PaperStage:
 
     async def show(self, state):
         self.states.append(state)
+
+    def watch(self, over):
+        self.leave = over
 
     async def hang_up(self):
         self.hung_up += 1

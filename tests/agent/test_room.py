@@ -11,12 +11,10 @@ from services.live.words import say
 from services.sandbox.clock import MachineClock
 from tests.agent.avatar_worker import avatar_worker
 from tests.agent.places import deployed
-from tests.agent.talking import rules, talking, until
+from tests.agent.talking import SHORT, rules, talking, until
 from tests.agent.visiting import visit
 
 SOON_S = 15.0
-# The twin has a short answer of its own to this: what is heard takes as long as it lasts.
-SHORT = "precio"
 # What the promise is, and how much slower than this a loaded machine may be.
 KILLED_WITHIN_S, SLOW = 1.0, 3
 

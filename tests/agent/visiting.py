@@ -118,6 +118,7 @@ async def visit(twin, **fields):
             await visitor.join(server)
             await room.connect(server.url, server.token("twin", ROOM, kind="agent"))
             stage = RoomStage(room, delete_room)
+            await stage.visitor()
             media = MediaKey(server.url, server.key, Secret(server.secret))
             wanted = {"modality": "voice", "voice": "v-1"} | fields
             held = TwinSession(

@@ -35,6 +35,8 @@ from livekit import api
 from livekit.protocol import models, rtc
 from livekit.protocol import room as room_service
 
+from tests.rig.job_desk import JobDesk
+
 VERSION = "1.9.0"
 NEGOTIATION_S = 10.0
 REMEMBERED_REQUESTS = 4_096
@@ -122,6 +124,7 @@ class MediaServer:
         self.requests: deque[str] = deque(maxlen=REMEMBERED_REQUESTS)
         self.failures: list[str] = []
         self.port = 0
+        self.jobs = JobDesk(self)
         self._relay = MediaRelay()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -146,6 +149,7 @@ class MediaServer:
         app = web.Application()
         app.router.add_get("/rtc", self._signals)
         app.router.add_get("/rtc/validate", self._validate)
+        app.router.add_get("/agent", self.jobs.handle)
         app.router.add_post("/twirp/livekit.RoomService/{method}", self._twirp)
         # Among others /rtc/v1: a 404 makes the SDK fall back to the protocol that we speak.
         app.router.add_route("*", "/{path:.*}", self._unknown)

@@ -55,6 +55,8 @@ def test_every_variable_is_read():
         "VITO_SANDBOX_PORT": "4810",
         "VITO_SANDBOX_URL": "http://127.0.0.1:4810",
         "VITO_LIVEKIT_URL": "wss://media.tvazteca.example",
+        "VITO_LIVEKIT_KEY": "APItv",
+        "VITO_AGENT_SESSIONS_MAX": "4",
         "VITO_GATEWAY_HOST": "0.0.0.0",
         "VITO_GATEWAY_PORT": "8041",
         "VITO_GATEWAY_ALLOW_REMOTE": "true",
