@@ -44,7 +44,8 @@ contracts: setup  ## Regenerate contracts/*.json and deploy/nats; read the diff
 # No annotations and no addresses: the lock says what, not from where.
 lock: setup  ## Resolve the dependencies again into requirements.lock
 	$(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb")); \
-	  print(*p["project"]["dependencies"], *p["dependency-groups"]["dev"], sep="\n")' \
+	  print(*p["project"]["dependencies"], *p["dependency-groups"]["dev"], \
+	  *p["project"]["optional-dependencies"]["livekit"], sep="\n")' \
 	| $(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras \
 	  --no-header --no-annotate --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
 	  --output-file requirements.lock -

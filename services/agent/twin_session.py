@@ -172,10 +172,12 @@ class TwinSession:
         # While the face is on its way nothing is said that would be said twice.
         self._follow(self._follow_bundles(), self._follow_changes())
         if self._room is None:
-            await session.start(self.agent, record=False)
+            await session.start(self.agent, record=False, session_host=False)
         else:
             options = _room_options(self._job.visitor, speaks=wanted != "text")
-            await session.start(self.agent, room=self._room, room_options=options, record=False)
+            await session.start(
+                self.agent, room=self._room, room_options=options, record=False, session_host=False
+            )
         self._stage.watch(self.over)
         await self._stage.show(RoomState(modality=ladder.rung, code="begun"))
         await ladder.begin()

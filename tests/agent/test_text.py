@@ -45,7 +45,8 @@ async def test_at_the_hard_limit_the_twin_sleeps_and_the_session_ends(served):
         errors = []
         held.session.on("error", errors.append)
         assert said(await held.session.run(user_input="hola")) == [say("asleep", "es")]
-        await held.wait()
+        async with asyncio.timeout(10):
+            await held.wait()
         session = await twin.session()
         assert (session.status, session.reason) == ("ended", "twin_asleep")
         assert twin.calls() == 0

@@ -17,6 +17,8 @@ SECRETS = {
     "VITO_POSTGRES_DSN": "postgresql://vito:hunter2@127.0.0.1:5432/vito",
     "VITO_POSTGRES_READER_DSN": "postgresql://vito:hunter2@127.0.0.1:5432/vito",
     "VITO_NATS_WORKER_PASSWORD": "hunter2",
+    "VITO_LIVEKIT_SECRET": "hunter2",
+    "VITO_AGENT_KEY": "vito_hunter2",
 }
 
 
