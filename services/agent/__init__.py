@@ -1,6 +1,7 @@
 """
 A twin in a LiveKit room: the LiveKit agents library does the orchestration, the gate says what may.
 
+    invitation    lets a visitor into a room, and calls the agent
     worker        waits for jobs at the configured LiveKit server, `vito agent`
     job           what a job says: which twin, which session
     twin_session  one conversation: lease, disclosure, bundle, turns, end

@@ -17,6 +17,8 @@ from services.vendors.chat import ChatMessage, ChatRequest, Role, Tool, ToolCall
 from services.vendors.tokens import most_tokens
 
 TOKENS_MAX: Final = 12_000
+# What the library notes besides is said by nobody.
+_SAID: Final = ("message", "function_call", "function_call_output")
 _ROLES: Final[dict[str, Role]] = {
     "system": "system",
     "developer": "system",
@@ -35,11 +37,10 @@ def request_of(said: llm.ChatContext, tools: Sequence[llm.Tool]) -> ChatRequest:
 
 def question_of(said: llm.ChatContext) -> str:
     """Return what the visitor said last, if nothing was said since; empty otherwise."""
-    items = [item for item in said.items if item.type == "message" and item.role in _ROLES]
-    last = said.items[-1] if said.items else None
-    if not items or items[-1] is not last or items[-1].role != "user":
+    last = next((item for item in reversed(said.items) if item.type in _SAID), None)
+    if last is None or last.type != "message" or last.role != "user":
         return ""
-    return items[-1].text_content or ""
+    return last.text_content or ""
 
 
 def _messages(items: Iterable[Any]) -> Iterator[ChatMessage]:

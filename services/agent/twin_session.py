@@ -28,7 +28,7 @@ from contracts.session import CloseReason, Rung
 from contracts.stream import TEXT_CHARS_MAX
 from contracts.views import PriceBookView
 from services import logs
-from services.agent.face import Face, MediaKey, face_product
+from services.agent.face import Face, FaceProduct, MediaKey, face_product
 from services.agent.ladder import Ladder
 from services.agent.metered_llm import ONE_ATTEMPT, MeteredLLM
 from services.agent.metered_tts import MeteredTTS
@@ -42,7 +42,7 @@ from services.live.lease import Lease, LeaseRefused
 from services.live.products import NoProduct, of_price_book
 from services.live.words import language_of
 from services.vendors.avatar import AvatarConfig
-from services.vendors.live_adapters import offered
+from services.vendors.live_adapters import Adapters, offered
 from services.vendors.live_context import LiveContext
 from services.vendors.tools import LiveTools
 
@@ -85,6 +85,7 @@ class TwinSession:
         self._ended = asyncio.Event()
         self._is_open = False
         self._face: Face | None = None
+        self._live: Adapters = ()
         self._talk: Talk | None = None
         self.ladder: Ladder | None = None
         self.session: AgentSession[None] | None = None
@@ -102,14 +103,16 @@ class TwinSession:
                 raise NotHeld("not_briefed", problem.why) from None
             book = (await self._gate.show(PriceBookView)).price_book
             talk = self._talk = self._talk_of(bundle, book)
-            wanted = self._wanted(talk)
+            product = face_product(book, self._parts.vendors)
+            wanted = self._wanted(talk, has_face=product is not None)
             await self._begin_lease(wanted)
             talk.watcher = self.ladder = Ladder(
                 self._stage, self._lease, wanted=wanted, over=self.over
             )
-            await self._start(talk, instructions, book, wanted)
+            self._live = offered(self._parts.live, book)
+            await self._start(talk, instructions, wanted, product)
         except BaseException:
-            await self._end("error")
+            await self.aclose("error")
             raise
 
     async def _first_bundle(self) -> BundleContent:
@@ -138,10 +141,13 @@ class TwinSession:
             voice=getattr(identity, "voice", "") or self._job.voice,
         )
 
-    def _wanted(self, talk: Talk) -> Rung:
-        """What is asked for, as far as the twin has a voice of its own."""
-        has_voice = talk.products.voice is not None and talk.voice != ""
-        return self._job.modality if has_voice else "text"
+    def _wanted(self, talk: Talk, *, has_face: bool) -> Rung:
+        """What is asked for, as far as the twin has a voice and a face of its own."""
+        wanted = self._job.modality
+        if talk.products.voice is None or not talk.voice:
+            return "text"
+        is_shown = has_face and self._room is not None and self._media is not None
+        return "voice" if wanted == "video" and not is_shown else wanted
 
     async def _begin_lease(self, wanted: Rung) -> None:
         try:
@@ -159,14 +165,14 @@ class TwinSession:
             raise NotHeld(refused.receipt.code, refused.receipt.remedy or "") from None
 
     async def _start(
-        self, talk: Talk, instructions: str, book: PriceBook | None, wanted: Rung
+        self, talk: Talk, instructions: str, wanted: Rung, product: FaceProduct | None
     ) -> None:
         ladder = self.ladder
         assert ladder is not None, "made before it is used"
         session = self.session = _library_session(talk, speaks=wanted != "text")
         session.on("close", self._closed)
-        self._face = self._face_of(book, session) if wanted == "video" else None
-        contexts = [LiveContext(self._gate, one) for one in offered(self._parts.live, book)]
+        self._face = self._face_of(product, session) if wanted == "video" else None
+        contexts = [LiveContext(self._gate, one) for one in self._live]
         self.agent = TwinAgent(talk, instructions, LiveTools(*contexts) if contexts else None)
         ladder.attach(session, talk, self._face)
         # While the face is on its way nothing is said that would be said twice.
@@ -182,8 +188,7 @@ class TwinSession:
         await self._stage.show(RoomState(modality=ladder.rung, code="begun"))
         await ladder.begin()
 
-    def _face_of(self, book: PriceBook | None, session: AgentSession[None]) -> Face | None:
-        product = face_product(book, self._parts.vendors)
+    def _face_of(self, product: FaceProduct | None, session: AgentSession[None]) -> Face | None:
         if product is None or self._room is None or self._media is None:
             return None
         looks = AvatarConfig(
@@ -345,6 +350,11 @@ def _room_options(visitor: str, *, speaks: bool) -> room_io.RoomOptions:
 async def _asked(session: AgentSession[None], event: room_io.TextInputEvent) -> None:
     """Answer what somebody wrote; what was being said is broken off."""
     text = event.text.strip()[:TEXT_CHARS_MAX]
-    if text:
+    if not text:
+        return
+    try:
         await session.interrupt()
         session.generate_reply(user_input=text)
+    except RuntimeError as problem:
+        # The library says so of a session that is closing.
+        logs.get().info("asked_too_late", reason=str(problem)[:200])

@@ -72,8 +72,8 @@ async def test_a_kill_puts_everybody_out_within_a_second(served):
         assert await twin.settled() >= twin.billed_nanos()
 
 
-async def test_a_face_joins_speaks_and_is_always_ended(served, monkeypatch):
-    """The avatar of our own adapter; when its quota ends the twin goes on by voice and says so."""
+async def test_a_face_joins_speaks_goes_comes_back_and_is_always_ended(served, monkeypatch):
+    """When its next slice is refused the twin goes on by voice; with room it comes back."""
     monkeypatch.setattr(face, "SLICE_MS", 2_000)
     async with (
         talking(served, "rm-face", clock=MachineClock()) as twin,
@@ -92,6 +92,10 @@ async def test_a_face_joins_speaks_and_is_always_ended(served, monkeypatch):
         await until(lambda: visitor.has_read(say("by_voice", "es")))
         await until(lambda: worker.left)
         assert (await twin.session()).modality == "voice"
+
+        await twin.gate.set_policy(rules())
+        await until(lambda: visitor.has_read(say("restored", "es")))
+        assert (await twin.session()).modality == "video"
         await visit_.held.aclose("user_exit")
         assert await twin.settled() >= twin.billed_nanos() > 0
     assert not twin.sandbox.vendors["tavus"].active

@@ -158,7 +158,8 @@ async def test_a_killed_session_ends_in_the_middle_of_an_answer(served):
         running = held.session.run(user_input="hola")
         await until(lambda: twin.sandbox.clock._sleepers)
         assert (await twin.gate.kill_session("s-1")).status == 200
-        async with asyncio.timeout(10):
+        # By the push: the heart beats each ten seconds.
+        async with asyncio.timeout(3):
             await held.wait()
         await asyncio.gather(running, return_exceptions=True)
         assert stage.hung_up

@@ -2,11 +2,13 @@
 
 import asyncio
 
-import msgspec
 import pytest
 
 from contracts.agent_job import AgentJob, agent_name
+from services.agent.face import MediaKey
+from services.agent.invitation import invitation
 from services.cli import agent
+from services.secret import Secret
 from tests.agent.talking import SHORT, talking, until
 from tests.agent.visiting import ROOM, Visitor
 from tests.rig.media_server import MediaServer
@@ -25,13 +27,13 @@ async def test_a_worker_holds_the_conversation_of_a_job(served):
         name = agent_name("development")
         assert not await server.jobs.dispatch(ROOM, agent_name=name, metadata="{}")
         visitor = Visitor()
-        await visitor.join(server)
         job = AgentJob(
             tenant="wk-job", session_id="s-1", modality="voice", language="es", voice="v-1"
         )
+        media = MediaKey(server.url, server.key, Secret(server.secret))
+        token = invitation(media, job, room=ROOM, identity="ana", deployment="development")
         try:
-            metadata = msgspec.json.encode(job).decode()
-            assert await server.jobs.dispatch(ROOM, agent_name=name, metadata=metadata)
+            await visitor.join(server, token=token.reveal())
             await until(lambda: visitor.states)
             await visitor.write(SHORT)
             async with asyncio.timeout(20):

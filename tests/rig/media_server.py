@@ -245,6 +245,9 @@ class MediaServer:
         return socket
 
     async def _join(self, room: MediaRoom, participant: Participant) -> None:
+        if not room.participants:
+            # Who makes the room may have said which agents come with it.
+            self._call_agents(room, participant)
         room.participants[participant.sid] = participant
         others = room.others(participant)
         join = rtc.JoinResponse(
@@ -268,6 +271,14 @@ class MediaServer:
         for other in others:
             for sid, track in other.media.items():
                 self._start(self._forward(other, sid, track, participant))
+
+    def _call_agents(self, room: MediaRoom, participant: Participant) -> None:
+        wanted = participant.claims.room_config
+        for one in wanted.agents if wanted is not None else ():
+            called = self.jobs.dispatch(
+                room.info.name, agent_name=one.agent_name, metadata=one.metadata
+            )
+            self._start(called)
 
     async def _listen(self, room: MediaRoom, participant: Participant) -> None:
         async for message in participant.socket:
