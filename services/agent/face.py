@@ -119,9 +119,9 @@ class Face:
 
     async def show(self) -> str:
         """
-        Have the avatar join and speak from here on; returns why not, as a code, or nothing.
+        Have the avatar join; returns why it did not, as a code, or nothing.
 
-        It is waited for, because a twin that speaks to nobody is paid for as well.
+        It is waited for, because an avatar that nobody sees is paid for as well.
         """
         estimate = Usage(stream_ms=SLICE_MS)
         option = CallOption("video", self._product.adapter.provider_id, self._product.sku, estimate)
@@ -150,21 +150,36 @@ class Face:
             return FAILED
         self._avatar = avatar
         if await self._joined():
-            self._speak_through_it()
             return ""
         await self.hide("USER_EXIT")
         return ABSENT
 
     async def hide(self, reason: TerminateReason) -> None:
-        """End the avatar's conversation; the twin speaks by itself. Any number of times."""
+        """End the avatar's conversation. Any number of times."""
         avatar, self._avatar = self._avatar, None
-        self._speak_by_itself()
         if avatar is not None:
             await avatar.terminate(reason)
 
+    def speak_through_it(self) -> None:
+        """Let the avatar say what the twin says. Only while nothing is being said."""
+        assert self._session is not None, "attached before it is shown"
+        self._by_itself = _tail(self._session.output.audio)
+        through = DataStreamAudioOutput(
+            self._room,
+            destination_identity=IDENTITY,
+            sample_rate=SAMPLE_RATE,
+            wait_remote_track=rtc.TrackKind.KIND_VIDEO,
+        )
+        self._session.output.replace_audio_tail(through)
+
+    def speak_by_itself(self) -> None:
+        """Let the twin be heard without it. Only while nothing is being said."""
+        tail, self._by_itself = self._by_itself, None
+        if tail is not None and self._session is not None:
+            self._session.output.replace_audio_tail(tail)
+
     def _ended(self, why: str) -> None:
         self._avatar = None
-        self._speak_by_itself()
         self._lost(why)
 
     async def _joined(self) -> bool:
@@ -178,22 +193,6 @@ class Face:
             logs.get().warning("avatar_absent", reason=f"{problem!r}"[:200])
             return False
         return self._avatar is not None
-
-    def _speak_through_it(self) -> None:
-        assert self._session is not None, "attached before it is shown"
-        self._by_itself = _tail(self._session.output.audio)
-        through = DataStreamAudioOutput(
-            self._room,
-            destination_identity=IDENTITY,
-            sample_rate=SAMPLE_RATE,
-            wait_remote_track=rtc.TrackKind.KIND_VIDEO,
-        )
-        self._session.output.replace_audio_tail(through)
-
-    def _speak_by_itself(self) -> None:
-        tail, self._by_itself = self._by_itself, None
-        if tail is not None and self._session is not None:
-            self._session.output.replace_audio_tail(tail)
 
     def _place(self) -> MediaRoom:
         """The room, and a token that lets the avatar in to publish, on our behalf, and no more."""

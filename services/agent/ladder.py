@@ -129,11 +129,7 @@ class Ladder:
     def face_lost(self, why: str) -> None:
         """Go on by voice: the avatar's next slice was refused, or its vendor has ended it."""
         if self.rung == "video" and not self._is_ending:
-            # What it was saying ends with it, and nobody is left to say when it was said.
-            speech = self._of_session().current_speech
-            if speech is not None:
-                speech.interrupt(force=True)
-            self._start(self._step("voice", why, "by_voice"))
+            self._start(self._lose_face(why))
 
     def room_made(self) -> None:
         """Try the rungs above: credits, a policy or a new month may have made room."""
@@ -161,6 +157,17 @@ class Ladder:
             await self._lease.step(rung, why, notice)
             await self._stage.show(RoomState(modality=rung, code=why))
 
+    async def _lose_face(self, why: str) -> None:
+        async with self._stepping:
+            # What it was saying ended with it, and nobody is left to say when it was said.
+            speech = self._of_session().current_speech
+            if speech is not None:
+                speech.interrupt(force=True)
+            await self.finished_speaking()
+            assert self._face is not None, "it was lost"
+            self._face.speak_by_itself()
+        await self._step("voice", why, "by_voice")
+
     async def _mute(self) -> None:
         await self.finished_speaking()
         self._of_session().output.set_audio_enabled(False)
@@ -174,6 +181,8 @@ class Ladder:
                 return
             why = await face.show()
             if why == "":
+                await self.finished_speaking()
+                face.speak_through_it()
                 self.rung = "video"
             if self.rung != "video" and not is_first:
                 return
@@ -194,15 +203,15 @@ class Ladder:
         self._over(reason)
 
     async def finished_speaking(self) -> None:
-        """Wait until what is being said has been said, or for `FINISHING_S`."""
-        speech = self._of_session().current_speech
-        if speech is None:
-            return
+        """Wait until nothing is being said; after `FINISHING_S` it is broken off."""
+        session = self._of_session()
         try:
             async with asyncio.timeout(FINISHING_S):
-                await speech.wait_for_playout()
+                while (speech := session.current_speech) is not None:
+                    await speech.wait_for_playout()
         except TimeoutError:
-            speech.interrupt(force=True)
+            if speech is not None:
+                speech.interrupt(force=True)
 
     # -- tasks ------------------------------------------------------------------------
 

@@ -1,11 +1,11 @@
 """What an avatar's vendor runs: it joins our room, hears the twin and shows a face saying it."""
 
 import asyncio
+import contextlib
 from contextlib import asynccontextmanager
 
 from livekit import rtc
 from livekit.agents.voice.avatar import (
-    AudioSegmentEnd,
     AvatarOptions,
     AvatarRunner,
     DataStreamAudioReceiver,
@@ -37,10 +37,9 @@ class Plain(VideoGenerator):
         square = rtc.VideoFrame(SIZE, SIZE, rtc.VideoBufferType.RGBA, bytes(SIZE * SIZE * 4))
         while True:
             yield square
-            try:
+            # The end of what is said is among what is heard: a pause is none.
+            with contextlib.suppress(TimeoutError):
                 yield await asyncio.wait_for(self._heard.get(), SILENCE_S)
-            except TimeoutError:
-                yield AudioSegmentEnd()
 
 
 class AvatarWorker:

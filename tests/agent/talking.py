@@ -27,7 +27,7 @@ PRICED = {
     "cartesia": prices.CARTESIA_VOICE,
     "sportradar": prices.SPORTRADAR_SOCCER,
 }
-WITHIN_S = 10.0
+WITHIN_S = 20.0
 # The twin has a short answer of its own to this: what is heard takes as long as it lasts.
 SHORT = "precio"
 
