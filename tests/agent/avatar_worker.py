@@ -15,6 +15,7 @@ from livekit.agents.voice.avatar import (
 SIZE, FPS, RATE = 64, 5, 24_000
 SILENCE_S = 0.2
 LOOK_S = 0.02
+LEAVES_WITHIN_S = 5.0
 
 
 class Plain(VideoGenerator):
@@ -78,7 +79,9 @@ class AvatarWorker:
         self.left.append(name)
         if found is not None:
             room, runner = found
-            await runner.aclose()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LEAVES_WITHIN_S):
+                    await runner.aclose()
             await room.disconnect()
 
     async def leave_all(self):

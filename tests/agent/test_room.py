@@ -74,7 +74,7 @@ async def test_a_kill_puts_everybody_out_within_a_second(served):
 
 async def test_a_face_joins_speaks_goes_comes_back_and_is_always_ended(served, monkeypatch):
     """When its next slice is refused the twin goes on by voice; with room it comes back."""
-    monkeypatch.setattr(face, "SLICE_MS", 2_000)
+    monkeypatch.setattr(face, "SLICE_MS", 4_000)
     async with (
         talking(served, "rm-face", clock=MachineClock()) as twin,
         avatar_worker(twin.sandbox.vendors["tavus"]) as worker,

@@ -39,6 +39,8 @@ from tests.rig.job_desk import JobDesk
 
 VERSION = "1.9.0"
 NEGOTIATION_S = 10.0
+# Whoever is still connected when it stops is not waited for.
+STOP_S = 1.0
 REMEMBERED_REQUESTS = 4_096
 # Loopback only: no server is asked for our own address.
 NO_ICE_SERVERS = RTCConfiguration(iceServers=[])
@@ -153,7 +155,7 @@ class MediaServer:
         app.router.add_post("/twirp/livekit.RoomService/{method}", self._twirp)
         # Among others /rtc/v1: a 404 makes the SDK fall back to the protocol that we speak.
         app.router.add_route("*", "/{path:.*}", self._unknown)
-        self._runner = web.AppRunner(app)
+        self._runner = web.AppRunner(app, shutdown_timeout=STOP_S)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
