@@ -19,7 +19,7 @@ from services.supervisor.supervisor import Died, Event, Ready, Starting, Stopped
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Shown when they exist, in the order a newcomer would try them.
-NEXT = ("demo", "status", "tail", "evidence")
+NEXT = ("demo", "chat", "status", "tail", "evidence")
 
 
 def up(
@@ -96,6 +96,7 @@ class _Screen:
         table.add_row("database", f"postgresql://127.0.0.1:{run.postgres_port}/vito")
         table.add_row("HTTP API", run.api_url)
         table.add_row("gateway", run.gateway_url)
+        table.add_row("vendors", f"{run.sandbox_url} (a sandbox: no account, no real bill)")
         table.add_row("credentials", f"{data_dir / 'run.json'} (only you can read it)")
         table.add_row("logs", str(data_dir / "logs"))
         self._console.print()
