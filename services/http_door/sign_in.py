@@ -241,6 +241,7 @@ class SignIn:
             raise refused() from None
         except CannotVerify as unknown:
             raise HttpProblem(CANNOT_VERIFY, str(unknown)) from None
+        await self.opening.counts(person, new_hash)
 
     @contextmanager
     def _a_place(self) -> Iterator[None]:

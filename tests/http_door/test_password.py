@@ -108,6 +108,34 @@ async def test_a_link_is_enough_to_choose_one(site, ana):
     told(await site.get("/v1/me", ana), 401, "key_refused")
 
 
+async def test_the_new_password_opens_as_soon_as_it_is_answered(site, ana):
+    """The tables follow the log; who has just chosen need not know that."""
+    directory, accounts = site.world.directory, site.world.accounts
+    before = directory.accounts["ana"]
+    write, seen = accounts.set_password, []
+
+    async def later(*told_log):
+        await write(*told_log)
+        after, directory.accounts["ana"] = directory.accounts["ana"], before
+        read = directory.account
+
+        async def account(person):
+            seen.append(person)
+            if len(seen) == SHOWN_LATE:
+                directory.accounts["ana"] = after
+            return await read(person)
+
+        directory.account = account
+
+    accounts.set_password = later
+    assert (await choose(site, ana, current=OLD)).status == 204
+
+    assert (len(seen), kept(site)) == (SHOWN_LATE, f"hash:{NEW}")
+
+
+SHOWN_LATE = 3
+
+
 @pytest.mark.parametrize(
     ("fault", "status", "code"),
     [
