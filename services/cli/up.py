@@ -16,6 +16,7 @@ from services.http_door.sign_in_page import link
 from services.supervisor.lock import DataDirLock
 from services.supervisor.stack import Stack
 from services.supervisor.supervisor import Died, Event, Ready, Starting, Stopped, Supervisor
+from services.twins import TWINS
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Shown when they exist, in the order a newcomer would try them.
@@ -103,6 +104,9 @@ class _Screen:
         self._console.print(table)
         self._console.print()
         # Not in the table, which would cut it.
+        for twin in TWINS:
+            page = f"http://localhost:{run.gateway_port}/talk/{twin.tenant}"
+            self._print(f"Talk with {twin.display_name}: {page}")
         self._print(f"Sign in as {run.admin_email}, once: {link(run.api_url, run.admin_link)}")
         hints = [f"vito {name}" for name in NEXT if name in COMMANDS]
         if hints:
