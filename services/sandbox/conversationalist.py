@@ -71,6 +71,7 @@ _ENGLISH = {"you", "are", "the", "of", "and", "english", "with", "always", "answ
 _tag = re.compile(r"\b(es|en)[-_][A-Z]{2}\b")
 _NAME = r"(?:[A-ZÁÉÍÓÚÑ][\wáéíóúñ]+)(?: [A-ZÁÉÍÓÚÑ][\wáéíóúñ]+){0,3}"
 _name = re.compile(rf"(?:\b[Yy]ou are|\b[Ee]res|\b[Ss]os|\b[Nn]ame:|\b[Nn]ombre:) ({_NAME})")
+_named = re.compile(rf"(?<=[a-záéíóúñ] )({_NAME})")
 _exclaimed = re.compile(r"¡[^!]{1,40}!")
 _quoted = re.compile(r"[«“\"]([^»”\"]{3,60})[»”\"]")
 
@@ -111,11 +112,18 @@ def _wish(words: set[str], question: str, offers: Iterable[Offer]) -> Wish | Non
 
 
 def _arguments(schema: Mapping[str, Any], question: str) -> dict[str, Any]:
-    """Fill what the schema requires; texts are the question, the rest the least that is allowed."""
+    """
+    Fill what the schema requires; texts are the question, the rest the least that is allowed.
+
+    Where nothing is required, the first field is whom the question names, if it names anybody.
+    """
     properties = schema.get("properties") or {}
     least: dict[str, Any] = {"integer": 1, "number": 1, "boolean": False, "array": [], "object": {}}
     filled: dict[str, Any] = {}
-    for name in schema.get("required") or list(properties)[:1]:
+    if not schema.get("required"):
+        named = _named.search(question)
+        return {next(iter(properties)): named[1]} if named and properties else {}
+    for name in schema["required"]:
         wanted = properties.get(name) or {}
         if wanted.get("enum"):
             filled[name] = wanted["enum"][0]

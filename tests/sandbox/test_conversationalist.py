@@ -78,6 +78,17 @@ def test_its_arguments_fit_the_schema():
     }
 
 
+def test_where_nothing_is_required_it_asks_about_whom_the_question_names():
+    """A question about nobody is about all of them."""
+    offer = Offer(
+        SCORE.name, SCORE.description, {"properties": {"team": {"type": "string"}}, "required": []}
+    )
+
+    assert said(CANTOR, user("¿Cómo va el partido?"), offers=(offer,)).arguments == {}
+    wish = said(CANTOR, user("¿Cómo va el partido de Boca?"), offers=(offer,))
+    assert wish.arguments == {"team": "Boca"}
+
+
 def test_without_a_tool_it_asks_for_none():
     """Nothing was offered that fits."""
     assert isinstance(said(CANTOR, user("¿Cuál es el marcador?"), offers=(NEWS,)), str)
