@@ -12,6 +12,7 @@ from services.failure import Failure
 from services.sandbox.cartesia import Cartesia
 from services.sandbox.clock import Clock, MachineClock
 from services.sandbox.control import Control
+from services.sandbox.deepgram import Deepgram
 from services.sandbox.faults import Faults
 from services.sandbox.keys import Keys
 from services.sandbox.ledger import CALLS_KEPT, Ledger
@@ -23,7 +24,13 @@ LOOPBACK: Final = "127.0.0.1"
 REQUEST_BYTES_MAX: Final = 4 << 20
 STOP_S: Final = 0.5
 
-VENDORS: Final[tuple[type[SandboxVendor], ...]] = (Tavus, OpenAI, Anthropic, Cartesia)
+VENDORS: Final[tuple[type[SandboxVendor], ...]] = (
+    Tavus,
+    OpenAI,
+    Anthropic,
+    Cartesia,
+    Deepgram,
+)
 
 
 class PortTaken(Failure):

@@ -36,6 +36,7 @@ FERNANDEZ = Twin(
         [
             prices.TAVUS_VIDEO,
             prices.CARTESIA_VOICE,
+            prices.DEEPGRAM_HEARING,
             prices.CLAUDE_SONNET,
             prices.GPT_4O_MINI,
             prices.NEWSAPI_EVERYTHING,

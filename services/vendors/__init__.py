@@ -8,6 +8,7 @@ Vendors: the only way out of the house.
     failed     how vendors say no, in kinds that a caller can act on
     chat       language models, `openai_chat` those that speak like OpenAI
     speech     voices, `cartesia` the one there is
+    hearing    ears, `deepgram` the one there is
     counting   the adapter of the counting vendor, `counting_vendor` the vendor itself
 
 A meter comes from a grant, a grant comes from an authorisation (`services.client.grant`), so
