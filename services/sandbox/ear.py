@@ -33,8 +33,8 @@ _WINDOW: Final = tuple(
 STANDS_OUT: Final = 1.4
 # And when both together are this part of all the power, of which a loud hum has most.
 POWER_LEAST: Final = 0.05
-# Letters are about equally loud; what is much softer than the loudest is the edge of one.
-EDGE, SILENCE = 0.35, 0.12
+# What is so much softer than the loudest letter is a pause.
+SILENCE: Final = 0.12
 FRAMES_PER_SYMBOL, FRAMES_PER_SPACE = 2, 3
 # The voice's two notes are about equally loud; of a whistle one is all.
 UNEQUAL_MOST: Final = 4.0
@@ -53,12 +53,11 @@ class HeardWord(msgspec.Struct, frozen=True):
     clarity: float
 
 
-class _Frame(msgspec.Struct):
-    """One moment. *place* is the symbol's, -1 for none; *strength* that of its weaker note."""
+class _Frame(msgspec.Struct, frozen=True):
+    """One moment. *place* is the symbol's, -1 for none."""
 
     loudness: float
     place: int
-    strength: float
 
 
 def hear(pcm: bytes, sample_rate: int) -> list[HeardWord]:
@@ -68,10 +67,6 @@ def hear(pcm: bytes, sample_rate: int) -> list[HeardWord]:
     if not clear:
         return []
     loudest = max(frame.loudness for frame in clear)
-    edge = EDGE * max(frame.strength for frame in clear)
-    for frame in frames:
-        if frame.strength < edge:
-            frame.place = -1
     words = _Words(max(FLOOR, SILENCE * loudest), _frames_per_s(sample_rate))
     for frame in frames:
         words.add(frame)
@@ -165,7 +160,7 @@ def _frames(samples: list[float], sample_rate: int) -> Iterator[_Frame]:
         until = at + BLOCKS_PER_FRAME
         square = sum(map(mul, _WINDOW, power[at:until])) / scale
         if square < 1.0:
-            yield _Frame(0.0, -1, 0.0)
+            yield _Frame(0.0, -1)
             continue
         lows = [abs(sum(map(mul, _WINDOW, note[at:until]))) / scale for note in lower]
         highs = [abs(sum(map(mul, _WINDOW, note[at:until]))) / scale for note in upper]
@@ -182,7 +177,7 @@ def _frame(square: float, lows: list[float], highs: list[float]) -> _Frame:
         and (low**2 + high**2) / 2 > POWER_LEAST * square
     )
     place = lows.index(low) * len(highs) + highs.index(high) if is_clear else -1
-    return _Frame(math.sqrt(square), place, weaker)
+    return _Frame(math.sqrt(square), place)
 
 
 def _turned(blocks: list[list[float]], hertz: float, sample_rate: int) -> list[complex]:

@@ -151,6 +151,15 @@ def test_no_words_are_made_up(kind):
     assert hear(sound.tobytes(), RATE) == []
 
 
+def test_what_chance_spells_in_noise_is_no_word():
+    """Seldom two notes stand out in it for a moment; most of what sounds must be letters."""
+    chance = random.Random(2)
+    noise = array("h", (chance.randint(-9_000, 9_000) for _ in range(3 * RATE)))
+    uf = array("h", say("uf", "v-1", RATE))
+
+    assert hear(uf.tobytes(), RATE) != hear((noise + uf).tobytes(), RATE) == []
+
+
 def test_an_empty_or_half_recording_is_nothing():
     """Nothing to divide by."""
     assert hear(b"", RATE) == hear(b"\x01", RATE) == hear(bytes(3), RATE) == []
