@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fmt bench contracts lock clean
+.PHONY: help setup run test check fmt bench contracts lock clean browser
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,9 +8,13 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Each writes its own files, in contracts/ or deploy/.
-GENERATORS := contracts.schema services.query_api.openapi deploy.generate
+GENERATORS := contracts.schema services.http_api.openapi deploy.generate
+# The same names as in tests/rig/browser.py.
+BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
 # `make test ARGS="tests/domain -k budget"` runs a part.
 ARGS ?=
+# Most tests wait for a server; each process has servers of its own, and a file stays in one.
+AT_ONCE := --numprocesses logical --maxprocesses 4 --dist loadfile
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -20,8 +24,8 @@ setup: $(STAMP)  ## Create the environment from the hashed lock file
 run: setup  ## Start everything on this machine, until Ctrl-C
 	@$(BIN)/vito up
 
-test: setup  ## Run the tests, on real servers
-	$(BIN)/python -m pytest -q $(ARGS)
+test: setup browser  ## Run the tests, on real servers and in a real browser
+	$(BIN)/python -m pytest -q $(AT_ONCE) $(ARGS)
 
 check: setup  ## Check format, lint and types
 	$(BIN)/ruff format --check .
@@ -42,11 +46,24 @@ contracts: setup  ## Regenerate contracts/*.json and deploy/nats; read the diff
 # No annotations and no addresses: the lock says what, not from where.
 lock: setup  ## Resolve the dependencies again into requirements.lock
 	$(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb")); \
-	  print(*p["project"]["dependencies"], *p["dependency-groups"]["dev"], sep="\n")' \
+	  d = p["project"]; \
+	  print(*d["dependencies"], *sum(d["optional-dependencies"].values(), []), \
+	    *p["dependency-groups"]["dev"], sep="\n")' \
 	| $(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras \
 	  --no-header --no-annotate --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
 	  --output-file requirements.lock -
 	@! grep -n '://' requirements.lock
+
+# Without one the tests of pages fail, and say so; all others run.
+browser:
+	@for name in $(BROWSERS); do command -v $$name >/dev/null && exit 0; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing Chromium for the tests of pages; the first time this takes a minute."; \
+	  apt-get -qq update && apt-get -qq -y install --no-install-recommends chromium >/dev/null; \
+	else \
+	  echo "The tests of pages need Chromium. Install it, on Debian and Ubuntu with:" >&2; \
+	  echo "  sudo apt-get install chromium" >&2; \
+	fi
 
 clean:  ## Remove the environment and caches; the data in .vito stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -17,10 +17,22 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
 
-from contracts.message import ID_PATTERN, NAME_PATTERN, Command, Event, Text, UnixUs, whole
+from contracts.message import (
+    ID_PATTERN,
+    NAME_PATTERN,
+    Command,
+    Event,
+    Note,
+    TenantId,
+    UnixUs,
+    check_prose,
+    prose,
+    whole,
+)
 
 Role: TypeAlias = Literal["viewer", "editor", "approver", "owner"]
 Scope: TypeAlias = Literal["calls", "agent", "read", "mint", "ingest"]
+Door: TypeAlias = Literal["http", "bus"]
 PrincipalKind: TypeAlias = Literal["operator", "admin", "person", "key", "visitor"]
 
 ROLES: Final[tuple[Role, ...]] = ("viewer", "editor", "approver", "owner")
@@ -57,6 +69,7 @@ SecretText: TypeAlias = Annotated[
 Label: TypeAlias = Annotated[
     str, msgspec.Meta(pattern=whole(NAME_PATTERN), description="what the key is for")
 ]
+DeniedWord: TypeAlias = Annotated[str, msgspec.Meta(pattern=whole("[a-z][a-z_]{0,39}"))]
 Scopes: TypeAlias = Annotated[list[Scope], msgspec.Meta(min_length=1, max_length=5)]
 
 DAY_US: Final = 86_400_000_000
@@ -112,7 +125,11 @@ class RemoveMember(Command, frozen=True, kw_only=True):
     """End a membership. The last Owner stays."""
 
     person: PersonId
-    reason: Text = ""
+    reason: Note = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_prose(reason=self.reason)
 
 
 class IssueKey(Command, frozen=True, kw_only=True):
@@ -147,7 +164,11 @@ class RevokeKey(Command, frozen=True, kw_only=True):
     """End an API key at once."""
 
     key_id: KeyId
-    reason: Text = ""
+    reason: Note = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_prose(reason=self.reason)
 
 
 class BreakGlass(Command, frozen=True, kw_only=True):
@@ -157,8 +178,32 @@ class BreakGlass(Command, frozen=True, kw_only=True):
     It opens questions only: it lets nobody change anything.
     """
 
-    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+    reason: Annotated[str, prose(500, min_length=1)]
     ttl_s: Annotated[int, msgspec.Meta(ge=60, le=GLASS_LASTS_MAX_S)] = 900
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_prose(reason=self.reason)
+
+
+class ReportDenial(Command, frozen=True, kw_only=True):
+    """
+    Have it written down that a door of ours has turned somebody away.
+
+    For our own doors, which know who it was: *principal*. It is sent to the twin that they asked
+    about if that is any business of theirs. Else it is sent to the log that is theirs, a key's twin
+    or for people the platform, and *about* is the name that they asked about. *noun* and *verb* are
+    what they wanted, null for many different wishes; *times*, how often.
+    """
+
+    principal: PrincipalId
+    door: Door
+    code: DeniedWord
+    status: Annotated[int, msgspec.Meta(ge=400, le=599)]
+    noun: DeniedWord | None = None
+    verb: DeniedWord | None = None
+    about: TenantId | None = None
+    times: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
 
 
 AccessCommand: TypeAlias = (
@@ -171,6 +216,7 @@ AccessCommand: TypeAlias = (
     | RotateKey
     | RevokeKey
     | BreakGlass
+    | ReportDenial
 )
 
 # -- Events ------------------------------------------------------------------
@@ -192,6 +238,29 @@ class CallerRefused(Event, frozen=True):
     verb: str
     code: str
     status: int
+
+
+class DenialReported(Event, frozen=True):
+    """
+    A door has turned *principal* away, *times* times, before the gate heard of it.
+
+    *about* is the name of another twin that they asked about, whether there is one or not; empty
+    where it was this one. *noun* and *verb* are empty for many different wishes.
+    """
+
+    decision: int
+    command_id: str
+    fingerprint: bytes
+    at_us: UnixUs
+    principal: str
+    door: Door
+    noun: str
+    verb: str
+    code: str
+    status: int
+    about: str
+    times: int
+    actor: str
 
 
 class MemberInvited(Event, frozen=True):
@@ -331,7 +400,7 @@ AccessDecision: TypeAlias = (
     | KeyRevoked
     | GlassBroken
 )
-AccessEvent: TypeAlias = AccessDecision | CallerRefused
+AccessEvent: TypeAlias = AccessDecision | CallerRefused | DenialReported
 
 # -- Principals ----------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from typing import Annotated, Final, TypeAlias
 import msgspec
 
 from contracts.access import DAY_US, Email, Hash, PersonId, SecretText
-from contracts.message import Command, Event, Text, UnixUs, whole
+from contracts.message import Command, Event, Note, UnixUs, check_prose, whole
 
 PLATFORM: Final = "platform"
 SESSION_LASTS_MAX_US: Final = 30 * DAY_US
@@ -59,6 +59,17 @@ class SetPassword(Command, frozen=True, kw_only=True):
     person: PersonId
     password_hash: PasswordHash
     keep_session: Hash | None = None
+
+
+class RehashPassword(Command, frozen=True, kw_only=True):
+    """
+    Keep another hash of the same password, which somebody has just shown, because hashes got
+    stronger. *replaces* is of the hash that it was compared with; sessions stay.
+    """
+
+    person: PersonId
+    password_hash: PasswordHash
+    replaces: Hash
 
 
 class IssueLink(Command, frozen=True, kw_only=True):
@@ -118,7 +129,11 @@ class LockAccount(Command, frozen=True, kw_only=True):
     """Keep somebody out of everything: no sign-in, and every session ends."""
 
     person: PersonId
-    reason: Text = ""
+    reason: Note = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_prose(reason=self.reason)
 
 
 class UnlockAccount(Command, frozen=True, kw_only=True):
@@ -131,6 +146,7 @@ AccountCommand: TypeAlias = (
     FoundPlatform
     | RegisterAccount
     | SetPassword
+    | RehashPassword
     | IssueLink
     | OpenSession
     | CloseSessions
@@ -171,6 +187,18 @@ class AccountRegistered(Event, frozen=True):
 
 class PasswordSet(Event, frozen=True):
     """The person's password is another from here on."""
+
+    decision: int
+    command_id: str
+    fingerprint: bytes
+    at_us: UnixUs
+    person: str
+    password_hash: str
+    actor: str
+
+
+class PasswordRehashed(Event, frozen=True):
+    """The person's password is the same, and its hash another one."""
 
     decision: int
     command_id: str
@@ -288,6 +316,7 @@ AccountEvent: TypeAlias = (
     PlatformFounded
     | AccountRegistered
     | PasswordSet
+    | PasswordRehashed
     | LinkIssued
     | SessionOpened
     | SessionsClosed

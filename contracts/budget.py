@@ -22,10 +22,13 @@ from contracts.message import (
     Modality,
     Name,
     Nanos,
+    Note,
     Part,
     ReservationId,
-    Text,
     UnixUs,
+    check_lines,
+    check_prose,
+    line,
     refuse_spelling,
 )
 from contracts.usage import Units, Usage
@@ -36,6 +39,7 @@ TtlMs: TypeAlias = Annotated[
 CallOutcome: TypeAlias = Literal["completed", "cut_off", "failed"]
 CallPurpose: TypeAlias = Literal["live", "calibration", "reconciliation"]
 AUTHORIZATIONS_PER_MESSAGE_MAX = 256
+VENDOR_REF_CHARS_MAX = 128
 
 # All names of a message in one match; a space is in none of them. See `contracts.message`.
 _is_call = re.compile(f"{ID_PATTERN} {NAME_PATTERN} {NAME_PATTERN} {ID_PATTERN}").fullmatch
@@ -100,7 +104,14 @@ class SettleCall(HoldCommand, frozen=True, kw_only=True):
 
     usage: Usage
     outcome: CallOutcome = "completed"
-    vendor_ref: Annotated[str, msgspec.Meta(max_length=128)] = ""
+    vendor_ref: Annotated[str, line(VENDOR_REF_CHARS_MAX, min_length=0)] = ""
+
+    def __post_init__(self) -> None:
+        # On the hot path: super() and check_lines() would cost as much as the rest.
+        if _is_about_hold(f"{self.command_id} {self.reservation_id}") is None:
+            refuse_spelling(self)
+        if not self.vendor_ref.isprintable():
+            check_lines(vendor_ref=self.vendor_ref)
 
 
 class ExtendCall(HoldCommand, frozen=True, kw_only=True):
@@ -113,14 +124,24 @@ class ExtendCall(HoldCommand, frozen=True, kw_only=True):
 class ReleaseCall(HoldCommand, frozen=True, kw_only=True):
     """The vendor was never called: give the hold back."""
 
-    reason: Text = ""
+    reason: Note = ""
+
+    def __post_init__(self) -> None:
+        if _is_about_hold(f"{self.command_id} {self.reservation_id}") is None:
+            refuse_spelling(self)
+        if not self.reason.isprintable():
+            check_prose(reason=self.reason)
 
 
 class TopUpCredits(Command, frozen=True, kw_only=True):
     """Add prepaid credits. They last until spent and are used after the month's limit."""
 
     amount_nanos: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000_000_000)]
-    reason: Text = ""
+    reason: Note = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_prose(reason=self.reason)
 
 
 BudgetCommand: TypeAlias = AuthorizeCall | SettleCall | ExtendCall | ReleaseCall | TopUpCredits
@@ -209,7 +230,11 @@ class CallAuthorized(Event, frozen=True):
 
 
 class CallRefused(Event, frozen=True):
-    """A call may not be made (or a hold not be extended): *code* says why, *facts* by how much."""
+    """
+    A call may not be made (or a hold not be extended): *code* says why, *facts* by how much.
+
+    Empty *session_id*: the call is of none, or the log is older than this field.
+    """
 
     decision: int
     command_id: str
@@ -227,6 +252,7 @@ class CallRefused(Event, frozen=True):
     price_version: int
     facts: dict[str, int | str]
     standing: Standing
+    session_id: str = ""
 
 
 class RefusalsCounted(Event, frozen=True):

@@ -12,6 +12,7 @@ from contracts.access import (
     InviteMember,
     IssueKey,
     RemoveMember,
+    ReportDenial,
     RevokeKey,
     RotateKey,
     WithdrawInvitation,
@@ -26,6 +27,7 @@ from contracts.account import (
     LockAccount,
     OpenSession,
     RegisterAccount,
+    RehashPassword,
     SetPassword,
     UnlockAccount,
     WithdrawAdmin,
@@ -63,6 +65,16 @@ from contracts.policy import PolicyCommand, SetPolicy
 from contracts.price_book import PriceBookCommand, SetPriceBook
 from contracts.prompt import ActivatePrompt, PromptCommand, RollBackPrompt, SavePrompt
 from contracts.secret import OpenSecret, PutSecret, RevokeSecret, RotateSecret, SecretsCommand
+from contracts.session import (
+    BeatSession,
+    BeginSession,
+    EndSession,
+    KillAllSessions,
+    KillSession,
+    SessionCommand,
+    ShowDisclosure,
+    StepSession,
+)
 from contracts.tenant import (
     EraseTenant,
     ProvisionTenant,
@@ -96,6 +108,7 @@ AnyCommand: TypeAlias = (
     | KnowledgeCommand
     | SecretsCommand
     | DataKeyCommand
+    | SessionCommand
 )
 
 NOUN_AND_VERB: dict[type[AnyCommand], tuple[str, str]] = {
@@ -119,9 +132,11 @@ NOUN_AND_VERB: dict[type[AnyCommand], tuple[str, str]] = {
     RotateKey: ("access", "rotate_key"),
     RevokeKey: ("access", "revoke_key"),
     BreakGlass: ("access", "break_glass"),
+    ReportDenial: ("access", "report_denial"),
     FoundPlatform: ("account", "found"),
     RegisterAccount: ("account", "register"),
     SetPassword: ("account", "set_password"),
+    RehashPassword: ("account", "rehash_password"),
     IssueLink: ("account", "issue_link"),
     OpenSession: ("account", "open_session"),
     CloseSessions: ("account", "close_sessions"),
@@ -162,4 +177,11 @@ NOUN_AND_VERB: dict[type[AnyCommand], tuple[str, str]] = {
     OpenSecret: ("secret", "open"),
     RotateDataKey: ("data_key", "rotate"),
     RewrapDataKey: ("data_key", "rewrap"),
+    BeginSession: ("session", "open"),
+    ShowDisclosure: ("session", "show_disclosure"),
+    BeatSession: ("session", "beat"),
+    StepSession: ("session", "step"),
+    EndSession: ("session", "close"),
+    KillSession: ("session", "kill"),
+    KillAllSessions: ("session", "kill_all"),
 }

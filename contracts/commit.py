@@ -27,6 +27,7 @@ from contracts.policy import PolicyEvent
 from contracts.price_book import PriceBookEvent
 from contracts.prompt import PromptEvent
 from contracts.secret import SecretEvent
+from contracts.session import SessionEvent
 from contracts.tenant import TenantEvent
 from contracts.topics import TopicsEvent
 from contracts.twin import TwinEvent
@@ -45,6 +46,7 @@ AnyEvent: TypeAlias = (
     | KnowledgeEvent
     | SecretEvent
     | DataKeyEvent
+    | SessionEvent
 )
 
 TOPIC = "vito-commit/1"

@@ -21,7 +21,9 @@ from contracts.message import (
     Prose,
     UnixUs,
     Version,
+    check_lines,
     check_prose,
+    line,
     whole,
 )
 
@@ -42,7 +44,13 @@ VisitorId: TypeAlias = Annotated[
     ),
 ]
 Origin: TypeAlias = Annotated[
-    str, msgspec.Meta(min_length=1, max_length=300, description="https://host[:port], nothing else")
+    str, line(300), msgspec.Meta(description="https://host[:port], nothing else")
+]
+# A browser's header as it came, which may be none of ours; empty when there was none.
+SentOrigin: TypeAlias = Annotated[
+    str,
+    line(300, min_length=0),
+    msgspec.Meta(description="the browser's Origin header; empty: an app"),
 ]
 Language: TypeAlias = Annotated[
     str,
@@ -81,6 +89,13 @@ class Disclosure(Part, frozen=True):
         check_prose(text=self.text)
 
 
+def check_terms(terms: DeploymentTerms) -> None:
+    """Raise ValueError that names the text in a command's terms that is not fit to be read."""
+    # By the command: terms that are stored must be readable under any later rule.
+    for index, origin in enumerate(terms.origins):
+        check_lines(**{f"terms.origins[{index}]": origin})
+
+
 # -- Commands ----------------------------------------------------------------
 
 
@@ -91,6 +106,10 @@ class CreateDeployment(NotedCommand, frozen=True, kw_only=True):
     terms: DeploymentTerms
     disclosure: Disclosure
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_terms(self.terms)
+
 
 class ChangeDeployment(NotedCommand, frozen=True, kw_only=True):
     """Replace all terms of a deployment. *expected_version* guards against a lost update."""
@@ -98,6 +117,10 @@ class ChangeDeployment(NotedCommand, frozen=True, kw_only=True):
     deployment: DeploymentId
     terms: DeploymentTerms
     expected_version: Version | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_terms(self.terms)
 
 
 class SetDisclosure(NotedCommand, frozen=True, kw_only=True):
@@ -130,8 +153,12 @@ class MintVisitor(Command, frozen=True, kw_only=True):
 
     deployment: DeploymentId
     visitor_id: VisitorId
-    origin: Annotated[str, msgspec.Meta(max_length=300)] = ""
+    origin: SentOrigin = ""
     ttl_s: Annotated[int, msgspec.Meta(ge=60, le=VISIT_S_MAX)] = VISIT_S_MAX
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_lines(origin=self.origin)
 
 
 DeploymentCommand: TypeAlias = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Final, Literal, NoReturn, TypeAlias
 
 import msgspec
@@ -47,7 +48,6 @@ Name: TypeAlias = Annotated[
 ReservationId: TypeAlias = Annotated[
     str, _spelled(RESERVATION_PATTERN, 82, "<tenant>.<decision number>, as the grant gave it")
 ]
-Text: TypeAlias = Annotated[str, msgspec.Meta(max_length=500)]
 # 2^53 nanos are 9.007 million dollars: below it a JSON number is exact in every language.
 Nanos: TypeAlias = Annotated[
     int,
@@ -93,8 +93,18 @@ def refuse_spelling(message: msgspec.Struct) -> NoReturn:
 _CONTROLS: Final = r"\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069"
 _LINE_BREAKS: Final = r"\u0009\u000a\u2028\u2029"
 _SURROGATES: Final = r"\ud800-\udfff"
-_not_prose = re.compile(f"[{_CONTROLS}{_SURROGATES}]").search
-_not_line = re.compile(f"[{_CONTROLS}{_LINE_BREAKS}{_SURROGATES}]").search
+# Letters that no screen shows and every language model reads.
+_TAGS: Final = r"\U000e0000-\U000e007f"
+_OFF_PROSE: Final = f"{_CONTROLS}{_SURROGATES}{_TAGS}"
+_OFF_LINE: Final = f"{_OFF_PROSE}{_LINE_BREAKS}"
+_not_prose = re.compile(f"[{_OFF_PROSE}]").search
+_not_line = re.compile(f"[{_OFF_LINE}]").search
+_is_tag = re.compile(f"[{_TAGS}]").match
+# England, Scotland and Wales: the flags that are spelled with tags, and all that are in use.
+_FLAGS: Final = tuple(
+    f"\U0001f3f4{''.join(chr(0xE0000 + ord(letter)) for letter in land)}\U000e007f"
+    for land in ("gbeng", "gbsct", "gbwls")
+)
 
 
 def prose(max_length: int, *, min_length: int = 0) -> msgspec.Meta:
@@ -109,7 +119,7 @@ def line(max_length: int, *, min_length: int = 1) -> msgspec.Meta:
 
 def _written(max_length: int, min_length: int, refused: str) -> msgspec.Meta:
     # The schema lets a client find out before it sends. It says nothing of lone surrogates, which
-    # JSON cannot carry, and which validators that count in UTF-16 find in every emoji.
+    # JSON cannot carry, nor of tags: validators that count in UTF-16 find those in every emoji.
     schema = {"not": {"pattern": f"[{refused}]"}}
     return msgspec.Meta(min_length=min_length, max_length=max_length, extra_json_schema=schema)
 
@@ -120,21 +130,34 @@ Prose: TypeAlias = Annotated[str, prose(2_000)]
 
 def fault_in_prose(text: str) -> str | None:
     """Say which character a text of several lines may not have, and where; None when it is fine."""
-    found = _not_prose(text)
+    found = _odd(_not_prose, text)
     return found and _told(
         found,
-        "control characters other than line feed and tab, bidi overrides and lone surrogates are"
-        " refused",
+        "control characters other than line feed and tab, bidi overrides, tags and lone surrogates"
+        " are refused",
     )
 
 
 def fault_in_line(text: str) -> str | None:
     """Say which character a text of one line may not have, and where; None when it is fine."""
-    found = _not_line(text)
+    found = _odd(_not_line, text)
     return found and _told(
         found,
-        "line breaks, tabs, control characters, bidi overrides and lone surrogates are refused",
+        "line breaks, tabs, control characters, bidi overrides, tags and lone surrogates are"
+        " refused",
     )
+
+
+def _odd(search: Callable[[str], re.Match[str] | None], text: str) -> re.Match[str] | None:
+    # Ten times as fast, and true of most texts; of none that has anything to be refused.
+    if text.isprintable():
+        return None
+    found = search(text)
+    if found is None or _is_tag(found[0]) is None:
+        return found
+    for flag in _FLAGS:
+        text = text.replace(flag, "-" * len(flag))
+    return search(text)
 
 
 def _told(found: re.Match[str], rule: str) -> str:

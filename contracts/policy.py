@@ -10,7 +10,20 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
-from contracts.message import Command, Event, Modality, Nanos, Part, Text, UnixUs, Version, whole
+from contracts.message import (
+    Command,
+    Event,
+    Modality,
+    Nanos,
+    Note,
+    Part,
+    UnixUs,
+    Version,
+    check_lines,
+    check_prose,
+    line,
+    whole,
+)
 
 Permille: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=1_000)]
 WeightMilli: TypeAlias = Annotated[
@@ -60,10 +73,15 @@ class Quotas(Part, frozen=True):
 
 
 class SessionLimits(Part, frozen=True):
-    """What one session may consume; absent means no limit."""
+    """
+    What one session may consume; absent means no limit.
+
+    *max_seconds* is how long one that was opened may last, by the clock.
+    """
 
     max_minute_units: UnitLimit | None = None
     max_token_units: UnitLimit | None = None
+    max_seconds: Annotated[int, msgspec.Meta(ge=60, le=86_400)] | None = None
 
 
 class UnitWeights(Part, frozen=True):
@@ -89,8 +107,14 @@ class Policy(Part, frozen=True):
     quotas: Quotas = Quotas()
     session: SessionLimits = SessionLimits()
     unit_weights: UnitWeights = UnitWeights()
-    time_zone: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] = "UTC"
+    time_zone: Annotated[str, line(64)] = "UTC"
     currency: Annotated[str, msgspec.Meta(pattern=whole("[A-Z]{3}"))] = "USD"
+
+
+def check_policy(policy: Policy) -> None:
+    """Raise ValueError that names the text in a command's policy that is not fit to be read."""
+    # By the command: a policy that is stored must be readable under any later rule.
+    check_lines(**{"policy.time_zone": policy.time_zone})
 
 
 # -- Commands ----------------------------------------------------------------
@@ -101,7 +125,12 @@ class SetPolicy(Command, frozen=True, kw_only=True):
 
     policy: Policy
     expected_version: Version | None = None
-    note: Text = ""
+    note: Note = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_policy(self.policy)
+        check_prose(note=self.note)
 
 
 PolicyCommand: TypeAlias = SetPolicy

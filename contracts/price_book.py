@@ -14,10 +14,13 @@ from contracts.message import (
     Modality,
     Name,
     Nanos,
+    Note,
     Part,
-    Text,
     UnixUs,
     Version,
+    check_lines,
+    check_prose,
+    line,
     refuse_spelling,
     whole,
 )
@@ -39,9 +42,9 @@ class Price(Part, frozen=True):
 class Provenance(Part, frozen=True):
     """Where a price was read and when, so that an auditor can look it up."""
 
-    source: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+    source: Annotated[str, line(500)]
     retrieved_on: Annotated[str, msgspec.Meta(pattern=whole("[0-9]{4}-[0-9]{2}-[0-9]{2}"))]
-    note: Text = ""
+    note: Note = ""
 
 
 class PriceEntry(Part, frozen=True):
@@ -65,6 +68,15 @@ class PriceBook(Part, frozen=True):
     currency: Annotated[str, msgspec.Meta(pattern=whole("[A-Z]{3}"))] = "USD"
 
 
+def check_price_book(book: PriceBook) -> None:
+    """Raise ValueError that names the text in a command's prices that is not fit to be read."""
+    # By the command: a price book that is stored must be readable under any later rule.
+    for index, entry in enumerate(book.entries):
+        where = f"price_book.entries[{index}].provenance"
+        check_lines(**{f"{where}.source": entry.provenance.source})
+        check_prose(**{f"{where}.note": entry.provenance.note})
+
+
 # -- Commands ----------------------------------------------------------------
 
 
@@ -73,7 +85,12 @@ class SetPriceBook(Command, frozen=True, kw_only=True):
 
     price_book: PriceBook
     expected_version: Version | None = None
-    note: Text = ""
+    note: Note = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_price_book(self.price_book)
+        check_prose(note=self.note)
 
 
 PriceBookCommand: TypeAlias = SetPriceBook

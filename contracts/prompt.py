@@ -59,14 +59,19 @@ class Variable(Part, frozen=True, kw_only=True):
     max_length: Annotated[int, msgspec.Meta(ge=1, le=VALUE_CHARS_MAX)] = 200
     choices: Annotated[list[Annotated[str, line(200)]], msgspec.Meta(max_length=50)] = []
 
-    def __post_init__(self) -> None:
-        for choice in self.choices:
-            check_lines(choices=choice)
-        if isinstance(self.default, str):
-            check_lines(default=self.default)
-
 
 Variables: TypeAlias = Annotated[list[Variable], msgspec.Meta(max_length=VARIABLES_MAX)]
+
+
+def check_variables(variables: list[Variable]) -> None:
+    """Raise ValueError that names the text in a message's variables that is not fit to be read."""
+    # By the message: what is stored must be readable under any later rule.
+    for index, variable in enumerate(variables):
+        where = f"variables[{index}]"
+        for number, choice in enumerate(variable.choices):
+            check_lines(**{f"{where}.choices[{number}]": choice})
+        if isinstance(variable.default, str):
+            check_lines(**{f"{where}.default": variable.default})
 
 
 # -- Commands ----------------------------------------------------------------
@@ -90,6 +95,7 @@ class SavePrompt(Command, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_prose(text=self.text, note=self.note)
+        check_variables(self.variables)
 
 
 class ActivatePrompt(Command, frozen=True, kw_only=True):

@@ -11,7 +11,16 @@ from typing import Annotated, Final, Literal, TypeAlias
 import msgspec
 
 from contracts.message import Reply, ReservationId, Version, check_prose
-from contracts.prompt import VARIABLES_MAX, PromptText, VariableName, Variables, VariableValue
+from contracts.prompt import (
+    VARIABLES_MAX,
+    PromptText,
+    VariableName,
+    Variables,
+    VariableValue,
+    check_variables,
+)
+from contracts.secret import PutSecret, RotateSecret
+from contracts.session import ASKED_SESSIONS_MAX, SessionId, SessionsFound
 from contracts.usage import Usage
 
 CHECKED_CHARS_MAX: Final = 4_000
@@ -30,6 +39,11 @@ Values: TypeAlias = Annotated[
 ]
 
 
+Fingerprint: TypeAlias = Annotated[
+    bytes, msgspec.Meta(min_length=1, max_length=32, description="as the log has it")
+]
+
+
 class PreviewPrompt(Question, frozen=True, kw_only=True):
     """
     Render a prompt with values, as an agent would.
@@ -45,6 +59,7 @@ class PreviewPrompt(Question, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.text is not None:
             check_prose(text=self.text)
+            check_variables(self.variables)
             if self.version is not None:
                 raise ValueError("`version` or `text`, not both")
         elif self.variables:
@@ -57,6 +72,38 @@ class CheckTopics(Question, frozen=True, kw_only=True):
     text: Annotated[str, msgspec.Meta(max_length=CHECKED_CHARS_MAX)]
 
 
+class CompareSecret(Question, frozen=True, kw_only=True):
+    """
+    Say whether a command that brings a secret is the one that was decided with *fingerprint*.
+
+    For a door that keeps answers longer than the gate remembers commands: the fingerprint is made
+    with the twin's own key, so that nobody who has it can try values against it.
+    """
+
+    fingerprint: Fingerprint
+    put: PutSecret | None = None
+    rotate: RotateSecret | None = None
+
+    def __post_init__(self) -> None:
+        if (self.put is None) is (self.rotate is None):
+            raise ValueError("either `put` or `rotate`")
+
+    @property
+    def command(self) -> PutSecret | RotateSecret:
+        """The command that is asked about."""
+        found = self.put or self.rotate
+        assert found is not None, "one of them is there"
+        return found
+
+
+class FindSessions(Question, frozen=True, kw_only=True):
+    """How up to 200 sessions stand: whoever runs them asks for them, and anybody for one."""
+
+    session_ids: Annotated[
+        list[SessionId], msgspec.Meta(min_length=1, max_length=ASKED_SESSIONS_MAX)
+    ]
+
+
 class FindHold(Question, frozen=True, kw_only=True):
     """How the hold of a call stands, and whether it backs *usage*."""
 
@@ -64,7 +111,7 @@ class FindHold(Question, frozen=True, kw_only=True):
     usage: Usage = Usage()
 
 
-AnyQuestion: TypeAlias = PreviewPrompt | CheckTopics | FindHold
+AnyQuestion: TypeAlias = PreviewPrompt | CheckTopics | CompareSecret | FindSessions | FindHold
 
 # -- Answers -----------------------------------------------------------------
 
@@ -104,6 +151,14 @@ class TopicsCheck(Reply, frozen=True, kw_only=True):
     findings: list[Finding]
 
 
+class SecretComparison(Reply, frozen=True, kw_only=True):
+    """Whether it is the same command, value and all."""
+
+    tenant: str
+    position: int
+    is_same: bool
+
+
 class HoldFound(Reply, frozen=True, kw_only=True):
     """
     How a hold stands as of *position*. Microseconds.
@@ -123,15 +178,19 @@ class HoldFound(Reply, frozen=True, kw_only=True):
     is_backed: bool = False
 
 
-AnyAnswer: TypeAlias = PromptPreview | TopicsCheck | HoldFound
+AnyAnswer: TypeAlias = PromptPreview | TopicsCheck | SecretComparison | SessionsFound | HoldFound
 
 QUESTIONS: dict[type[AnyQuestion], tuple[str, str]] = {
     PreviewPrompt: ("prompt", "preview"),
     CheckTopics: ("topics", "check"),
+    CompareSecret: ("secret", "compare"),
+    FindSessions: ("session", "find"),
     FindHold: ("budget", "find"),
 }
 ANSWERS: dict[type[AnyQuestion], type[AnyAnswer]] = {
     PreviewPrompt: PromptPreview,
     CheckTopics: TopicsCheck,
+    CompareSecret: SecretComparison,
+    FindSessions: SessionsFound,
     FindHold: HoldFound,
 }

@@ -1,9 +1,10 @@
 """
-Write `asyncapi.json` and `schemas.json` from the structs: `python -m contracts.schema`.
+Write the documents of the contracts from the structs: `python -m contracts.schema`.
 
 `asyncapi.json` (AsyncAPI 3.0) describes the bus: channels, requests and their replies, the stream
-of commits. `schemas.json` (JSON Schema 2020-12) describes every message. Both are committed, so
-that a change of a contract is read as a diff; a test regenerates and compares them.
+of commits. `schemas.json` (JSON Schema 2020-12) describes every message of it, and
+`stream.asyncapi.json` the stream of a conversation. All are committed, so that a change of a
+contract is read as a diff; a test regenerates and compares them.
 """
 
 from __future__ import annotations
@@ -14,10 +15,24 @@ from typing import Any, Final, get_args
 
 import msgspec
 
-from contracts import budget, bundle, commands, commit, questions, replies, secret, subjects, views
+from contracts import (
+    budget,
+    bundle,
+    commands,
+    commit,
+    examples,
+    questions,
+    replies,
+    secret,
+    session,
+    stream_schema,
+    subjects,
+    views,
+)
 
 ASYNCAPI_PATH: Final = Path(__file__).with_name("asyncapi.json")
 SCHEMAS_PATH: Final = Path(__file__).with_name("schemas.json")
+STREAM_PATH: Final = Path(__file__).with_name("stream.asyncapi.json")
 _JSON: Final = "application/json"
 _MSGPACK: Final = "application/msgpack"
 
@@ -39,6 +54,7 @@ MESSAGES: Final[list[type[msgspec.Struct]]] = [
     *_VIEWS,
     *_QUESTIONS,
     *_ANSWERS,
+    session.SessionNotice,
 ]
 _DECIDED_AS_DECISION: Final = (budget.AuthorizeCall, budget.ExtendCall)
 
@@ -72,6 +88,7 @@ def asyncapi() -> dict[str, Any]:
     components["Decisions"] = _list_of("Decision", "one decision for each authorisation, in order")
     names = [message.__name__ for message in MESSAGES]
     described = {message.__name__: message.__doc__ for message in MESSAGES}
+    shown = {command.__name__: examples.shown(command) for command in commands.NOUN_AND_VERB}
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -99,7 +116,7 @@ def asyncapi() -> dict[str, Any]:
         },
         "components": {
             "messages": {
-                **{name: _message(name, described[name]) for name in names},
+                **{name: _message(name, described[name], shown.get(name)) for name in names},
                 "AuthorizeCalls": _message("AuthorizeCalls", many),
                 "Decisions": _message("Decisions", "One decision for each authorisation."),
                 "Commit": _commit_message(),
@@ -123,9 +140,10 @@ def _list_of(name: str, description: str) -> dict[str, Any]:
     }
 
 
-def _message(name: str, doc: str | None) -> dict[str, Any]:
+def _message(name: str, doc: str | None, example: dict[str, Any] | None = None) -> dict[str, Any]:
     text = " ".join((doc or "").split())
     return {
+        **({} if example is None else {"examples": [{"payload": example}]}),
         "name": name,
         "summary": text.split(". ")[0].rstrip("."),
         "description": text,
@@ -316,7 +334,16 @@ def _push_channels() -> dict[str, Any]:
                 "kept": "nowhere: subscribe, then ask for the bundle, then go by `revision`",
                 "content-types": [_JSON],
             },
-        }
+        },
+        "push.session": {
+            "address": subjects.push_session("{tenant}"),
+            "parameters": {"tenant": _TENANT},
+            "messages": _refs(session.SessionNotice.__name__),
+            "x-nats": {
+                "kept": "nowhere: subscribe, then ask for your sessions, and again now and then",
+                "content-types": [_JSON],
+            },
+        },
     }
 
 
@@ -326,7 +353,12 @@ def _push_operations() -> dict[str, Any]:
             "action": "send",
             "summary": "The bundle of a twin has changed, or a worker has taken the twin over.",
             "channel": {"$ref": "#/channels/push.bundle"},
-        }
+        },
+        "session.push": {
+            "action": "send",
+            "summary": "Sessions of a twin have ended, or there may be room for a higher rung.",
+            "channel": {"$ref": "#/channels/push.session"},
+        },
     }
 
 
@@ -336,9 +368,10 @@ def to_text(document: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Write both documents."""
+    """Write all documents."""
     ASYNCAPI_PATH.write_text(to_text(asyncapi()))
     SCHEMAS_PATH.write_text(to_text(schemas()))
+    STREAM_PATH.write_text(to_text(stream_schema.asyncapi()))
 
 
 if __name__ == "__main__":

@@ -25,11 +25,12 @@ from contracts.message import (
     Command,
     Event,
     Name,
+    Note,
     Reply,
     ReservationId,
-    Text,
     UnixUs,
     Version,
+    check_prose,
     refuse_spelling,
 )
 
@@ -91,7 +92,11 @@ class RevokeSecret(SecretCommand, frozen=True, kw_only=True):
     """End a version, or without one all versions of a name, for ever."""
 
     version: Version | None = None
-    reason: Text = ""
+    reason: Note = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_prose(reason=self.reason)
 
 
 class OpenSecret(SecretCommand, frozen=True, kw_only=True):

@@ -7,13 +7,15 @@ The only place that spells a NATS subject.
                                         where the server maps it to; the shard's owner listens
     evt.<k>.<tenant>.<noun>             one commit of a tenant's log, in stream EVT_<k>
     push.<tenant>.bundle                what the gate tells running agents when it has changed
+    push.<tenant>.session               which sessions have ended, and when there is room again
 
 The shard stands in the subject of a commit because the streams of one server may not overlap, and
 a stream per shard is what lets shards be written in parallel and placed apart.
 
 The server lets a connection publish with its own principal only, so the last token says who asks
 without a signature in every message. Without that token the principal is `operator`, which only
-the deployment's own credentials may be.
+the deployment's own credentials may be. A service of ours that has recognised somebody elsewhere
+speaks for them as `<its role>~<principal>`, which no principal is spelled like.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from contracts.access import OPERATOR
 from contracts.commands import NOUN_AND_VERB
 
 _COMMANDS = frozenset(NOUN_AND_VERB.values())
+_SPEAKS_FOR = "~"
 
 FNV_OFFSET = 2_166_136_261
 FNV_PRIME = 16_777_619
@@ -45,9 +48,25 @@ def query(tenant: str, noun: str, principal: str = OPERATOR, *, verb: str = "sho
     return f"qry.{tenant}.{noun}.{verb}{_as(principal)}"
 
 
+def on_behalf(role: str, principal: str) -> str:
+    """Return what a role of ours puts in the place of the principal that it speaks for."""
+    return principal if principal == OPERATOR else f"{role}{_SPEAKS_FOR}{principal}"
+
+
+def speaker(token: str) -> tuple[str, str]:
+    """Read the last token of a subject: the role that speaks for somebody, or '', and who it is."""
+    role, _, principal = token.rpartition(_SPEAKS_FOR)
+    return role, principal
+
+
 def push(tenant: str) -> str:
     """Where running agents hear that their bundle has changed. Nothing is kept there."""
     return f"push.{tenant}.bundle"
+
+
+def push_session(tenant: str) -> str:
+    """Where whoever runs sessions hears that some have ended. Nothing is kept there."""
+    return f"push.{tenant}.session"
 
 
 def pushes(tenant: str) -> str:

@@ -12,11 +12,9 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal, TypeAlias
 
-import msgspec
-
-from contracts.message import Command, Event, TenantId, Text, UnixUs
-from contracts.policy import Policy
-from contracts.price_book import PriceBook
+from contracts.message import Command, Event, Note, TenantId, UnixUs, check_lines, check_prose, line
+from contracts.policy import Policy, check_policy
+from contracts.price_book import PriceBook, check_price_book
 
 # Names that can be no twin's, beside that of the platform.
 RESERVED_NAMES: Final = frozenset(("operator", "system", "vito"))
@@ -26,7 +24,7 @@ TenantStatus: TypeAlias = Literal[
     "absent", "active", "suspended", "asleep", "provisioned", "retired", "erased"
 ]
 Activation: TypeAlias = Literal["after_sign_off", "immediate"]
-DisplayName: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+DisplayName: TypeAlias = Annotated[str, line(200)]
 
 # -- Commands ----------------------------------------------------------------
 
@@ -45,6 +43,12 @@ class ProvisionTenant(Command, frozen=True, kw_only=True):
     price_book: PriceBook
     activation: Activation = "after_sign_off"
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_lines(display_name=self.display_name, organisation=self.organisation)
+        check_policy(self.policy)
+        check_price_book(self.price_book)
+
 
 class SuspendTenant(Command, frozen=True, kw_only=True):
     """
@@ -54,13 +58,21 @@ class SuspendTenant(Command, frozen=True, kw_only=True):
     """
 
     mode: Literal["suspended", "asleep"] = "suspended"
-    reason: Text = ""
+    reason: Note = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_prose(reason=self.reason)
 
 
 class ResumeTenant(Command, frozen=True, kw_only=True):
     """Let calls through again."""
 
-    reason: Text = ""
+    reason: Note = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_prose(reason=self.reason)
 
 
 class EraseTenant(Command, frozen=True, kw_only=True):
@@ -71,7 +83,11 @@ class EraseTenant(Command, frozen=True, kw_only=True):
     """
 
     confirm: TenantId
-    reason: Text = ""
+    reason: Note = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_prose(reason=self.reason)
 
 
 TenantCommand: TypeAlias = ProvisionTenant | SuspendTenant | ResumeTenant | EraseTenant

@@ -36,13 +36,18 @@ class Topic(Part, frozen=True, kw_only=True):
     name: Annotated[str, line(100)]
     phrases: Annotated[list[Phrase], msgspec.Meta(min_length=1, max_length=PHRASES_MAX)]
 
-    def __post_init__(self) -> None:
-        check_lines(name=self.name)
-        for phrase in self.phrases:
-            check_lines(phrases=phrase)
-
 
 Topics: TypeAlias = Annotated[list[Topic], msgspec.Meta(max_length=TOPICS_MAX)]
+
+
+def check_topics(topics: list[Topic]) -> None:
+    """Raise ValueError that names the text in a command's topics that is not fit to be read."""
+    # By the command: what is stored must be readable under any later rule.
+    for index, topic in enumerate(topics):
+        check_lines(**{f"topics[{index}].name": topic.name})
+        for number, phrase in enumerate(topic.phrases):
+            check_lines(**{f"topics[{index}].phrases[{number}]": phrase})
+
 
 # -- Commands ----------------------------------------------------------------
 
@@ -61,6 +66,7 @@ class SetTopics(Command, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_topics(self.topics)
         check_prose(note=self.note)
 
 

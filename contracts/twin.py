@@ -61,19 +61,32 @@ LanguageTag: TypeAlias = Annotated[
 Permille: TypeAlias = Annotated[
     int, msgspec.Meta(ge=500, le=2_000, description="1000 is as the provider speaks by itself")
 ]
+VendorName: TypeAlias = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=whole("[A-Za-z0-9][A-Za-z0-9._:-]{0,127}"),
+        description="as the vendor names it; it is sent to no other",
+    ),
+]
 Phrase: TypeAlias = Annotated[str, prose(200, min_length=1)]
 
 _is_product = re.compile(f"{ID_PATTERN} {NAME_PATTERN} {NAME_PATTERN}").fullmatch
 
 
 class Identity(Part, frozen=True):
-    """The texture of the interaction. *signature_phrases* are said to the letter."""
+    """
+    The texture of the interaction. *signature_phrases* are said to the letter.
+
+    *voice* and *face* are the names that the vendors have for them; empty: the deployment's own.
+    """
 
     tone: Annotated[str, prose(200, min_length=1)]
     pacing: Annotated[str, prose(200, min_length=1)]
     language: LanguageTag
     accent: Annotated[str, prose(200, min_length=0)] = ""
     signature_phrases: Annotated[list[Phrase], msgspec.Meta(max_length=PHRASES_MAX)] = []
+    voice: VendorName | Literal[""] = ""
+    face: VendorName | Literal[""] = ""
 
 
 class Refinement(Part, frozen=True):

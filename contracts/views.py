@@ -20,6 +20,7 @@ from contracts.policy import Policy
 from contracts.price_book import PriceBook
 from contracts.prompt import Variable
 from contracts.secret import SecretsView
+from contracts.session import SessionsView
 from contracts.tenant import TenantStatus
 from contracts.topics import Topic
 from contracts.twin import Identity, Purpose, Refinement
@@ -369,6 +370,7 @@ View: TypeAlias = (
     | DeploymentView
     | KnowledgeView
     | SecretsView
+    | SessionsView
 )
 ViewNoun: TypeAlias = Literal[
     "tenant",
@@ -385,6 +387,7 @@ ViewNoun: TypeAlias = Literal[
     "deployment",
     "knowledge",
     "secret",
+    "session",
 ]
 
 VIEWS: dict[ViewNoun, type[View]] = {
@@ -402,4 +405,5 @@ VIEWS: dict[ViewNoun, type[View]] = {
     "deployment": DeploymentView,
     "knowledge": KnowledgeView,
     "secret": SecretsView,
+    "session": SessionsView,
 }

@@ -22,6 +22,7 @@ from contracts.account import (
     AdminGranted,
     AdminWithdrawn,
     LinkIssued,
+    PasswordRehashed,
     PasswordSet,
     PlatformFounded,
     SessionOpened,
@@ -43,6 +44,7 @@ class Account(msgspec.Struct, array_like=True):
     A person. *sessions* and *links* by their hash in hex, and until when, oldest first.
 
     *failures* in a row, the last at *failed_at_us*; no password is tried before *blocked_until_us*.
+    *password* is the SHA-256 of the kept hash, in hex; empty for somebody without one.
     """
 
     email: str
@@ -53,6 +55,7 @@ class Account(msgspec.Struct, array_like=True):
     failures: int = 0
     failed_at_us: int = 0
     blocked_until_us: int = 0
+    password: str = ""
 
 
 class State(msgspec.Struct, array_like=True):
@@ -84,6 +87,11 @@ def link_of(account: Account, secret: str, now_us: int) -> bytes | None:
     return digest if account.links.get(digest.hex(), 0) > now_us else None
 
 
+def digest_of(password_hash: str) -> str:
+    """Name a kept hash, so that one that is no longer kept can be told; empty for none."""
+    return sha256(password_hash.encode()).hexdigest() if password_hash else ""
+
+
 def after_failure(account: Account, now_us: int) -> tuple[int, int]:
     """Return the number of failures in a row with one more now, and until when to wait; 0: not."""
     failures = 1 if now_us - account.failed_at_us > DAY_US else account.failures + 1
@@ -101,11 +109,10 @@ def evolve(state: State, event: AccountEvent) -> None:  # noqa: C901 - one case 
         account = state.accounts[event.person] = Account("")
     match event:
         case PlatformFounded() | AccountRegistered():
-            account.email = event.email
-            account.is_admin = isinstance(event, PlatformFounded)
+            _begin(account, event)
             state.people[event.email] = event.person
-        case PasswordSet():
-            _forgive(account)
+        case PasswordSet() | PasswordRehashed():
+            _keep_password(account, event)
         case LinkIssued():
             _expire(account.links, event.at_us)
             account.links[event.secret_hash.hex()] = event.expires_at_us
@@ -130,6 +137,20 @@ def evolve(state: State, event: AccountEvent) -> None:  # noqa: C901 - one case 
         case AccountUnlocked():
             account.locked = False
             _forgive(account)
+
+
+def _begin(account: Account, event: PlatformFounded | AccountRegistered) -> None:
+    account.email = event.email
+    account.is_admin = isinstance(event, PlatformFounded)
+    if isinstance(event, AccountRegistered):
+        account.password = digest_of(event.password_hash)
+
+
+def _keep_password(account: Account, event: PasswordSet | PasswordRehashed) -> None:
+    account.password = digest_of(event.password_hash)
+    # As before: a new password begins a new count; the same one does not.
+    if isinstance(event, PasswordSet):
+        _forgive(account)
 
 
 def _forgive(account: Account) -> None:

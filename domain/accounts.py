@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from contracts.access import normal_email
 from contracts.account import (
@@ -15,14 +14,15 @@ from contracts.account import (
     FoundPlatform,
     GrantAdmin,
     LockAccount,
+    PasswordRehashed,
     PasswordSet,
     PlatformFounded,
     RegisterAccount,
+    RehashPassword,
     SetPassword,
     UnlockAccount,
     WithdrawAdmin,
 )
-from contracts.commands import AnyCommand
 from contracts.commit import AnyEvent
 from domain import account
 from domain.identity_refusals import (
@@ -34,12 +34,13 @@ from domain.identity_refusals import (
     LAST_ADMIN,
     NOT_AN_ADMIN,
     NOT_LOCKED,
+    PASSWORD_CHANGED,
     PLATFORM_EXISTS,
     TOO_MANY_ACCOUNTS,
 )
 from domain.refusing import refuse
 from domain.sign_in import closed
-from domain.state import Envelope, State, head
+from domain.state import Decisions, Envelope, State, head
 
 
 def found(state: State, command: FoundPlatform, envelope: Envelope) -> list[AnyEvent]:
@@ -83,6 +84,17 @@ def set_password(state: State, command: SetPassword, envelope: Envelope) -> list
         PasswordSet(*decided, command.person, command.password_hash, envelope.actor),
         *closed(decided, command.person, others, "the password was changed", envelope.actor),
     ]
+
+
+def rehash_password(state: State, command: RehashPassword, envelope: Envelope) -> list[AnyEvent]:
+    """Keep another hash, unless the password was changed since the old one was read."""
+    found = state.account.accounts.get(command.person)
+    if found is None:
+        return [refuse(state, command, envelope, ACCOUNT_UNKNOWN)]
+    if found.password != command.replaces.hex():
+        return [refuse(state, command, envelope, PASSWORD_CHANGED)]
+    decided = head(state, command, envelope)
+    return [PasswordRehashed(*decided, command.person, command.password_hash, envelope.actor)]
 
 
 def grant_admin(state: State, command: GrantAdmin, envelope: Envelope) -> list[AnyEvent]:
@@ -136,21 +148,13 @@ def _is_last_admin(state: State, person: str) -> bool:
     return account.is_admin(state.account, person) and account.active_admins(state.account) == 1
 
 
-GRANTS: Final[Mapping[type[AnyCommand], type[AnyEvent]]] = {
-    FoundPlatform: PlatformFounded,
-    RegisterAccount: AccountRegistered,
-    SetPassword: PasswordSet,
-    GrantAdmin: AdminGranted,
-    WithdrawAdmin: AdminWithdrawn,
-    LockAccount: AccountLocked,
-    UnlockAccount: AccountUnlocked,
-}
-DECIDE: Final[Mapping[type[AnyCommand], Callable[[State, Any, Envelope], list[AnyEvent]]]] = {
-    FoundPlatform: found,
-    RegisterAccount: register,
-    SetPassword: set_password,
-    GrantAdmin: grant_admin,
-    WithdrawAdmin: withdraw_admin,
-    LockAccount: lock,
-    UnlockAccount: unlock,
+COMMANDS: Final[Decisions] = {
+    FoundPlatform: (found, PlatformFounded),
+    RegisterAccount: (register, AccountRegistered),
+    SetPassword: (set_password, PasswordSet),
+    RehashPassword: (rehash_password, PasswordRehashed),
+    GrantAdmin: (grant_admin, AdminGranted),
+    WithdrawAdmin: (withdraw_admin, AdminWithdrawn),
+    LockAccount: (lock, AccountLocked),
+    UnlockAccount: (unlock, AccountUnlocked),
 }

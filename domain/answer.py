@@ -44,6 +44,15 @@ from contracts.price_book import PriceBookSet
 from contracts.prompt import PromptActivated, PromptRolledBack, PromptSaved
 from contracts.replies import Decision, OpenedSecret, Receipt, Verdict
 from contracts.secret import SecretOpened, SecretPut, SecretRevoked, SecretRotated
+from contracts.session import (
+    DisclosureShown,
+    SessionBegun,
+    SessionEnded,
+    SessionKilled,
+    SessionRenewed,
+    SessionsKilled,
+    SessionStepped,
+)
 from contracts.tenant import TenantErased, TenantProvisioned, TenantResumed, TenantSuspended
 from contracts.topics import TopicsRolledBack, TopicsSet
 from contracts.twin import (
@@ -55,6 +64,7 @@ from contracts.twin import (
     TwinRetired,
     TwinSignedOff,
 )
+from domain import conversation
 from domain.memory import Decided
 from domain.refusals import BY_CODE, Refusal
 
@@ -301,6 +311,29 @@ _TOLD: dict[type[Decided], tuple[str, ...]] = {
     SourceRejected: ("source", "content_hash"),
     SecretOpened: ("name",),
     SecretRotated: ("replaced", "replaced_until_us"),
+    SessionBegun: (
+        "session_id",
+        "modality",
+        "deployment",
+        "disclosure_version",
+        "disclosure",
+        "language",
+        "expires_at_us",
+        "ends_at_us",
+        "bundle_revision",
+        "bundle_hash",
+        "identity_version",
+        "policy_version",
+        "price_version",
+        "knowledge_sources",
+        "knowledge_hash",
+    ),
+    DisclosureShown: ("session_id",),
+    SessionRenewed: ("session_id", "modality", "expires_at_us"),
+    SessionStepped: ("session_id", "previous", "modality"),
+    SessionEnded: ("session_id", "reason"),
+    SessionKilled: ("session_id",),
+    SessionsKilled: ("sessions",),
 }
 _DONE: dict[type[Decided], str] = {
     HoldReleased: "released",
@@ -319,9 +352,11 @@ _DONE: dict[type[Decided], str] = {
     access.KeyRotated: "key_rotated",
     access.KeyRevoked: "key_revoked",
     access.GlassBroken: "glass_broken",
+    access.DenialReported: "denial_reported",
     account.PlatformFounded: "founded",
     account.AccountRegistered: "registered",
     account.PasswordSet: "password_set",
+    account.PasswordRehashed: "password_rehashed",
     account.LinkIssued: "link_issued",
     account.SessionOpened: "session_opened",
     account.SessionsClosed: "sessions_closed",
@@ -362,4 +397,11 @@ _DONE: dict[type[Decided], str] = {
     SecretOpened: "secret_opened",
     DataKeyRotated: "data_key_rotated",
     TenantErased: "erased",
+    SessionBegun: "session_begun",
+    DisclosureShown: "disclosure_shown",
+    SessionRenewed: conversation.BEATEN,
+    SessionStepped: "session_stepped",
+    SessionEnded: "session_ended",
+    SessionKilled: "session_killed",
+    SessionsKilled: "sessions_killed",
 }

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from contracts.access import (
     KEY_LASTS_MAX_US,
@@ -14,14 +13,13 @@ from contracts.access import (
     RevokeKey,
     RotateKey,
 )
-from contracts.commands import AnyCommand
 from contracts.commit import AnyEvent
 from domain import access
 from domain.identity_refusals import ACCESS_FULL, EXPIRY_INVALID, ID_TAKEN, KEY_UNKNOWN
 from domain.membership import wrong_expiry
 from domain.refusal import Refusal
 from domain.refusing import refuse
-from domain.state import Envelope, State, head
+from domain.state import Decisions, Envelope, State, head
 
 _MS: Final = 1_000
 
@@ -93,13 +91,8 @@ def _why_not_new(
     return None, {}
 
 
-GRANTS: Final[Mapping[type[AnyCommand], type[AnyEvent]]] = {
-    IssueKey: KeyIssued,
-    RotateKey: KeyRotated,
-    RevokeKey: KeyRevoked,
-}
-DECIDE: Final[Mapping[type[AnyCommand], Callable[[State, Any, Envelope], list[AnyEvent]]]] = {
-    IssueKey: issue,
-    RotateKey: rotate,
-    RevokeKey: revoke,
+COMMANDS: Final[Decisions] = {
+    IssueKey: (issue, KeyIssued),
+    RotateKey: (rotate, KeyRotated),
+    RevokeKey: (revoke, KeyRevoked),
 }

@@ -3,7 +3,8 @@ Authorise: may this vendor call be made, in which modality, when, and for how mu
 
 The order in which a call is checked, each with its own named refusal:
 
-    twin active, or this a sample of its draft? -> the visitor's? -> modality allowed? -> priced?
+    twin active, or this a sample of its draft? -> the visitor's? -> its session open and disclosed?
+                 -> modality allowed? -> priced?
                  -> rate -> open calls -> session -> quota -> soft cap -> money
 
 The last four are tried for the call itself and then for each of its fallbacks down the ladder; the
@@ -21,6 +22,7 @@ from contracts.budget import AuthorizeCall, CallAuthorized, CallOption, Standing
 from contracts.commit import AnyEvent
 from domain import (
     budget,
+    conversation,
     deployment,
     onboarding,
     policy,
@@ -61,11 +63,9 @@ def authorize(  # noqa: C901 - an ordered list of checks
         if why is not None or terms is None:
             refusal, facts = why or (TWIN_UNKNOWN, {})
             return [refuse_call(state, command, envelope, refusal, facts=facts)]
-    if envelope.actor.startswith(deployment.VISITOR):
-        session_id, modality = command.session_id or "", command.modality
-        stopped = deployment.why_not_calling(
-            state.deployments, envelope.actor, session_id, modality
-        )
+    session_id = command.session_id or ""
+    if session_id or envelope.actor.startswith(deployment.VISITOR):
+        stopped = conversation.why_no_call(state, envelope, session_id, command.modality)
         if stopped is not None:
             return [refuse_call(state, command, envelope, stopped.refusal, facts=stopped.facts)]
     allowed = terms.modalities.get(command.modality)
@@ -79,7 +79,6 @@ def authorize(  # noqa: C901 - an ordered list of checks
         return [refuse_call(state, command, envelope, RATE_LIMITED, offer=offer, slot=slot)]
     if len(state.budget.holds) >= budget.OPEN_HOLDS_MAX:
         return [refuse_call(state, command, envelope, TOO_MANY_HOLDS, offer=offer)]
-    session_id = command.session_id or ""
     found = stops_or_credit(state, terms, session_id, allowed, offer, state.budget.period)
     if isinstance(found, int):
         return [_grant(state, terms, command, envelope, command, offer, slot, found, "")]
@@ -116,9 +115,7 @@ def _step_down(
             tried.append((option.modality, NOT_PRICED))
         elif allowed is None or not 0 <= terms.modalities[command.modality].rung < allowed.rung:
             tried.append((option.modality, MODALITY_NOT_ALLOWED))
-        elif envelope.actor.startswith(deployment.VISITOR) and deployment.is_above_ceiling(
-            state.deployments, envelope.actor, option.modality
-        ):
+        elif session_id and conversation.is_above_ceiling(state, session_id, option.modality):
             tried.append((option.modality, ABOVE_CEILING))
         else:
             found = stops_or_credit(state, terms, session_id, allowed, offer, state.budget.period)

@@ -48,7 +48,7 @@ from domain.refusals import (
     TWIN_UNKNOWN,
 )
 from domain.refusing import refuse
-from domain.state import Envelope, State, head
+from domain.state import Decisions, Envelope, State, head
 
 _NO_PERSONS: Final = ("key", "visitor")
 _ALIVE: Final[tuple[Stage, ...]] = (
@@ -283,3 +283,15 @@ def _invalid(
 ) -> AnyEvent:
     facts: dict[str, int | str] = {"field": broken.field, "rule": broken.rule}
     return refuse(state, command, envelope, SOURCE_INVALID, facts)
+
+
+COMMANDS: Final[Decisions] = {
+    AddSource: (add, SourceAdded),
+    SubmitSource: (submit, SourceSubmitted),
+    BeginIngestion: (begin_ingestion, IngestionBegun),
+    ReportIngested: (report_ingested, SourceIngested),
+    ReportFailed: (report_failed, IngestionFailed),
+    ApproveSource: (approve, SourceApproved),
+    RejectSource: (reject, SourceRejected),
+    RetireSource: (retire, SourceRetired),
+}

@@ -1,7 +1,7 @@
 """
-Deadlines: when holds run out, earliest first.
+Deadlines: when holds and the leases of sessions run out, earliest first.
 
-A sorted list of (expiry, reservation), because most holds last equally long and so come at its
+A sorted list of (expiry, number), because most holds last equally long and so come at its
 end; a heap took a microsecond more for each hold. Closed and extended holds leave entries behind;
 the first entry never is such a one, so that "is anything due?", which is asked before every
 decision, is one comparison.
@@ -11,13 +11,21 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Mapping
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
-from contracts.budget import CallAuthorized
 
-Holds: TypeAlias = Mapping[int, CallAuthorized]
+class Lasting(Protocol):
+    """What runs out; microseconds."""
+
+    @property
+    def expires_at_us(self) -> int: ...
+
+
+# By the number of the decision that began it.
+Holds: TypeAlias = Mapping[int, Lasting]
+Held = TypeVar("Held", bound=Lasting)
 
 NEVER: Final = 9_000_000_000_000_000
 _SLACK = 1_000
@@ -70,9 +78,9 @@ def drop_left_behind(state: State, holds: Holds) -> None:
     state.entries, state.first, state.next_us = [], 0, NEVER
 
 
-def reached(state: State, holds: Holds, now_us: int, at_most: int) -> list[CallAuthorized]:
+def reached(state: State, holds: Mapping[int, Held], now_us: int, at_most: int) -> list[Held]:
     """Return open holds that have run out by *now_us*, earliest first. Takes nothing away."""
-    found: list[CallAuthorized] = []
+    found: list[Held] = []
     for index in range(state.first, len(state.entries)):
         expires_at_us, number = state.entries[index]
         if expires_at_us > now_us or len(found) == at_most:

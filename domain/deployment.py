@@ -42,7 +42,7 @@ MINUTE_US: Final = 60_000_000
 # What the principal of a visitor begins with. Compared on the hot path, hence no function.
 VISITOR: Final = "visitor_"
 # How far down the ladder a modality is. Data is on no rung: any visitor's twin may look things up.
-_RUNGS: Final[dict[Modality, int]] = {"video": 0, "voice": 1, "text": 2, "data": 3}
+RUNGS: Final[dict[Modality, int]] = {"video": 0, "voice": 1, "text": 2, "data": 3}
 
 
 class Deployment(msgspec.Struct, array_like=True):
@@ -137,7 +137,7 @@ def why_not_calling(
     if not is_session_of(principal, session_id):
         return Stopped(NOT_THE_VISITORS, {})
     if is_above_ceiling(state, principal, modality):
-        return Stopped(ABOVE_CEILING, {"ceiling": _ceiling_of(state, principal)})
+        return Stopped(ABOVE_CEILING, {"ceiling": ceiling_of(state, id_of(principal))})
     return None
 
 
@@ -148,13 +148,14 @@ def is_session_of(principal: str, session_id: str) -> bool:
 
 def is_above_ceiling(state: State, principal: str, modality: Modality) -> bool:
     """Whether a modality is richer than a visitor's admission, or now its deployment, allows."""
-    return _RUNGS[modality] < _RUNGS[_ceiling_of(state, principal)]
+    return RUNGS[modality] < RUNGS[ceiling_of(state, id_of(principal))]
 
 
-def _ceiling_of(state: State, principal: str) -> Ceiling:
-    visitor = state.visitors[id_of(principal)]
+def ceiling_of(state: State, visitor_id: str) -> Ceiling:
+    """Return the richest modality that a visitor's admission, and now its deployment, allows."""
+    visitor = state.visitors[visitor_id]
     now = state.deployments[visitor.deployment].terms.ceiling
-    return max(visitor.ceiling, now, key=_RUNGS.__getitem__)
+    return max(visitor.ceiling, now, key=RUNGS.__getitem__)
 
 
 # -- facts ----------------------------------------------------------------------

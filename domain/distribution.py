@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -24,7 +24,7 @@ from contracts.deployment import (
     SetDisclosure,
     VisitorAdmitted,
 )
-from domain import deployment, origin, tenant
+from domain import deployment, origin, session, tenant
 from domain.deployment import DEPLOYMENTS_MAX, MINUTE_US, Deployment, Stopped
 from domain.refusals import (
     DEPLOYMENT_EXISTS,
@@ -42,7 +42,7 @@ from domain.refusals import (
     Refusal,
 )
 from domain.refusing import refuse
-from domain.state import Envelope, State, head
+from domain.state import Decisions, Envelope, State, head
 
 _SECOND_US = 1_000_000
 _MS_US = 1_000
@@ -157,7 +157,13 @@ def disable(state: State, command: DisableDeployment, envelope: Envelope) -> lis
             command.deployment,
             command.note,
             envelope.actor,
-        )
+        ),
+        *session.end_all(
+            state.sessions,
+            "deployment_disabled",
+            envelope.now_us,
+            deployment=command.deployment,
+        ),
     ]
 
 
@@ -254,3 +260,13 @@ def _unknown(state: State) -> Refusal:
 
 def _current(version: int) -> dict[str, int | str]:
     return {"current_version": version}
+
+
+COMMANDS: Final[Decisions] = {
+    CreateDeployment: (create, DeploymentCreated),
+    ChangeDeployment: (change, DeploymentChanged),
+    SetDisclosure: (set_disclosure, DisclosureSet),
+    EnableDeployment: (enable, DeploymentEnabled),
+    DisableDeployment: (disable, DeploymentDisabled),
+    MintVisitor: (mint, VisitorAdmitted),
+}

@@ -11,11 +11,11 @@ and position are null. It changed nothing, so losing the count in a crash loses 
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
-from contracts.access import CallerRefused
+from contracts.access import CallerRefused, DenialReported
 from contracts.budget import CallRefused, CommandRefused, RefusalsCounted
 
 REFUSALS_RECORDED_PER_S: Final = 20
@@ -55,11 +55,15 @@ class Tally(msgspec.Struct):
     amount_nanos: int = 0
 
 
-def count(tally: Tally, refusal: CallRefused | CommandRefused | CallerRefused) -> None:
-    """Count one more refusal."""
+Refused: TypeAlias = CallRefused | CommandRefused | CallerRefused | DenialReported
+
+
+def count(tally: Tally, refusal: Refused) -> None:
+    """Count one more refusal, or as many as a door reports at once."""
     if not tally.counts:
         tally.from_us = refusal.at_us
-    tally.counts[refusal.code] = tally.counts.get(refusal.code, 0) + 1
+    times = refusal.times if isinstance(refusal, DenialReported) else 1
+    tally.counts[refusal.code] = tally.counts.get(refusal.code, 0) + times
     if isinstance(refusal, CallRefused):
         # A sum that numbers do not hold exactly everywhere says "a lot", not a wrong amount.
         tally.amount_nanos = min(tally.amount_nanos + refusal.amount_nanos, _AMOUNT_MAX_NANOS)

@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from contracts.access import AccessDecision, CallerRefused
+from contracts.access import AccessDecision, CallerRefused, DenialReported
 from contracts.account import AccountEvent, PlatformFounded
 from contracts.budget import (
     CallAuthorized,
@@ -29,26 +29,8 @@ from contracts.budget import (
 )
 from contracts.commit import AnyEvent
 from contracts.data_key import DataKeyRotated
-from contracts.deployment import (
-    DeploymentChanged,
-    DeploymentCreated,
-    DeploymentDisabled,
-    DeploymentEnabled,
-    DeploymentEvent,
-    DisclosureSet,
-    VisitorAdmitted,
-)
-from contracts.knowledge import (
-    IngestionBegun,
-    IngestionFailed,
-    KnowledgeEvent,
-    SourceAdded,
-    SourceApproved,
-    SourceIngested,
-    SourceRejected,
-    SourceRetired,
-    SourceSubmitted,
-)
+from contracts.deployment import DeploymentEvent
+from contracts.knowledge import KnowledgeEvent
 from contracts.policy import PolicySet
 from contracts.price_book import PriceBookSet
 from contracts.prompt import (
@@ -57,6 +39,16 @@ from contracts.prompt import (
     PromptSaved,
 )
 from contracts.secret import SecretOpened, SecretPut, SecretReopened, SecretRevoked, SecretRotated
+from contracts.session import (
+    DisclosureShown,
+    SessionBegun,
+    SessionEnded,
+    SessionKilled,
+    SessionRenewed,
+    SessionsEnded,
+    SessionsKilled,
+    SessionStepped,
+)
 from contracts.tenant import (
     TenantErased,
     TenantProvisioned,
@@ -73,7 +65,6 @@ from contracts.twin import (
     TwinRetired,
     TwinSignedOff,
 )
-from contracts.usage import NO_UNITS
 from domain import (
     access,
     account,
@@ -114,14 +105,14 @@ def _call_authorized(state: State, event: CallAuthorized) -> None:
     budget.call_authorized(state.budget, event)
     state.rate.tat_us = event.tat_us
     if event.session_id:
-        session.hold(state.sessions, event.session_id, event.units)
+        session.held(state.sessions, event)
     if event.purpose == "calibration" and state.twin.calibration is not None:
         twin.call_authorized(state.twin.calibration, event)
     state.decisions = event.decision
     memory.remember(state.memory, event, state.position)
 
 
-def _call_refused(state: State, event: CallRefused | CommandRefused) -> None:
+def _call_refused(state: State, event: CallRefused | CommandRefused | DenialReported) -> None:
     flood.recorded(state.flood, event.at_us)
     _decided(state, event)
 
@@ -134,17 +125,14 @@ def _caller_refused(state: State, event: CallerRefused) -> None:
 def _hold_extended(state: State, event: HoldExtended) -> None:
     budget.hold_extended(state.budget, event)
     if event.session_id:
-        session.extend(state.sessions, event.session_id, event.units)
+        session.extended(state.sessions, event)
     _decided(state, event)
 
 
 def _call_settled(state: State, event: CallSettled) -> None:
     budget.call_settled(state.budget, event)
     if event.session_id:
-        if event.late:
-            session.extend(state.sessions, event.session_id, event.units)
-        else:
-            session.close(state.sessions, event.session_id, event.held_units, event.units)
+        session.settled(state.sessions, event)
     secret.close(state.secrets, event.reservation)
     if state.twin.calibration is not None:
         twin.call_settled(state.twin.calibration, event)
@@ -155,7 +143,7 @@ def _call_settled(state: State, event: CallSettled) -> None:
 def _hold_released(state: State, event: HoldReleased) -> None:
     budget.hold_released(state.budget, event)
     if event.session_id:
-        session.close(state.sessions, event.session_id, event.held_units, NO_UNITS)
+        session.given_back(state.sessions, event)
     secret.close(state.secrets, event.reservation)
     if state.twin.calibration is not None:
         twin.hold_released(state.twin.calibration, event)
@@ -167,13 +155,14 @@ def _holds_expired(state: State, event: HoldsExpired) -> None:
     for hold in event.holds:
         secret.close(state.secrets, hold.reservation)
         if hold.session_id:
-            session.close(state.sessions, hold.session_id, hold.held_units, NO_UNITS)
+            session.given_back(state.sessions, hold)
     if state.twin.calibration is not None:
         twin.holds_expired(state.twin.calibration, event)
 
 
 def _credits_added(state: State, event: CreditsAdded) -> None:
     budget.credits_added(state.budget, event)
+    state.sessions.room += 1
     _decided(state, event)
 
 
@@ -251,6 +240,7 @@ def _data_key_rotated(state: State, event: DataKeyRotated) -> None:
 def _policy_set(state: State, event: PolicySet) -> None:
     policy.evolve(state.policy, event)
     rate.new_policy(state.rate, rate.bucket(event.policy.rate), event.at_us)
+    state.sessions.room += 1
     _decided_unless_part(state, event)
 
 
@@ -315,6 +305,37 @@ def _curated(state: State, event: KnowledgeEvent) -> None:
 
 def _period_opened(state: State, event: PeriodOpened) -> None:
     budget.period_opened(state.budget, event)
+    state.sessions.room += 1
+
+
+def _session_begun(state: State, event: SessionBegun) -> None:
+    session.begun(state.sessions, event)
+    # The answer has the text, but not what was pinned of the knowledge.
+    _decided(state, msgspec.structs.replace(event, knowledge=[]))
+
+
+def _disclosure_shown(state: State, event: DisclosureShown) -> None:
+    session.disclosed(state.sessions, event)
+    _decided(state, event)
+
+
+def _session_renewed(state: State, event: SessionRenewed) -> None:
+    session.renewed(state.sessions, event)
+    _decided(state, event)
+
+
+def _session_stepped(state: State, event: SessionStepped) -> None:
+    session.stepped(state.sessions, event)
+    _decided(state, event)
+
+
+def _session_ended(state: State, event: SessionEnded | SessionKilled) -> None:
+    session.ended(state.sessions, event)
+    _decided(state, event)
+
+
+def _sessions_ended(state: State, event: SessionsEnded) -> None:
+    session.many_ended(state.sessions, event)
 
 
 def _changes_nothing(_state: State, _event: MeterLimitsSet | RefusalsCounted) -> None:
@@ -326,6 +347,7 @@ _EVOLVE: dict[type[AnyEvent], Callable[[State, Any], None]] = {
     CallRefused: _call_refused,
     CommandRefused: _call_refused,
     CallerRefused: _caller_refused,
+    DenialReported: _call_refused,
     HoldExtended: _hold_extended,
     CallSettled: _call_settled,
     HoldReleased: _hold_released,
@@ -348,20 +370,6 @@ _EVOLVE: dict[type[AnyEvent], Callable[[State, Any], None]] = {
     SampleRecorded: _sample_recorded,
     TwinSignedOff: _signed_off,
     TwinRetired: _tenant_changed,
-    DeploymentCreated: _distributed,
-    DeploymentChanged: _distributed,
-    DisclosureSet: _distributed,
-    DeploymentEnabled: _distributed,
-    DeploymentDisabled: _distributed,
-    VisitorAdmitted: _distributed,
-    SourceAdded: _curated,
-    SourceSubmitted: _curated,
-    IngestionBegun: _curated,
-    SourceIngested: _curated,
-    IngestionFailed: _curated,
-    SourceApproved: _curated,
-    SourceRejected: _curated,
-    SourceRetired: _curated,
     TenantErased: _tenant_erased,
     SecretPut: _secret_stored,
     SecretRotated: _secret_stored,
@@ -370,8 +378,18 @@ _EVOLVE: dict[type[AnyEvent], Callable[[State, Any], None]] = {
     SecretReopened: _secret_reopened,
     DataKeyRotated: _data_key_rotated,
     PeriodOpened: _period_opened,
+    SessionBegun: _session_begun,
+    DisclosureShown: _disclosure_shown,
+    SessionRenewed: _session_renewed,
+    SessionStepped: _session_stepped,
+    SessionEnded: _session_ended,
+    SessionKilled: _session_ended,
+    SessionsKilled: _decided,
+    SessionsEnded: _sessions_ended,
     MeterLimitsSet: _changes_nothing,
     RefusalsCounted: _changes_nothing,
+    **dict.fromkeys(get_args(DeploymentEvent), _distributed),
+    **dict.fromkeys(get_args(KnowledgeEvent), _curated),
     **dict.fromkeys(get_args(AccessDecision), _access_changed),
     **dict.fromkeys(get_args(AccountEvent), _account_changed),
 }

@@ -1,7 +1,7 @@
 """
 The gate: how a command is decided on one tenant's state.
 
-    due(state, now)              facts that time alone brings: holds that ran out, a new month
+    due(state, now)              facts that time alone brings: what ran out, a new month
     barred(state, command, ...)  why the caller may not ask this at all
     decide(state, command, ...)  the events that follow from a command, a refusal being one of them
     evolve(state, event)         apply one fact; never refuses
@@ -11,8 +11,7 @@ Rules that span two aggregates read the sibling's state, because one writer hold
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from contracts.access import CallerRefused
 from contracts.account import PLATFORM, FoundPlatform
@@ -34,48 +33,8 @@ from contracts.budget import (
 from contracts.commands import NOUN_AND_VERB, AnyCommand
 from contracts.commit import AnyEvent
 from contracts.data_key import DataKeyRotated, RewrapDataKey, RotateDataKey
-from contracts.deployment import (
-    ChangeDeployment,
-    CreateDeployment,
-    DeploymentChanged,
-    DeploymentCreated,
-    DeploymentDisabled,
-    DeploymentEnabled,
-    DisableDeployment,
-    DisclosureSet,
-    EnableDeployment,
-    MintVisitor,
-    SetDisclosure,
-    VisitorAdmitted,
-)
-from contracts.knowledge import (
-    AddSource,
-    ApproveSource,
-    BeginIngestion,
-    IngestionBegun,
-    IngestionFailed,
-    RejectSource,
-    ReportFailed,
-    ReportIngested,
-    RetireSource,
-    SourceAdded,
-    SourceApproved,
-    SourceIngested,
-    SourceRejected,
-    SourceRetired,
-    SourceSubmitted,
-    SubmitSource,
-)
 from contracts.policy import PolicySet, SetPolicy
 from contracts.price_book import PriceBookSet, SetPriceBook
-from contracts.prompt import (
-    ActivatePrompt,
-    PromptActivated,
-    PromptRolledBack,
-    PromptSaved,
-    RollBackPrompt,
-    SavePrompt,
-)
 from contracts.secret import (
     OpenSecret,
     PutSecret,
@@ -85,6 +44,23 @@ from contracts.secret import (
     SecretPut,
     SecretRevoked,
     SecretRotated,
+)
+from contracts.session import (
+    BeatSession,
+    BeginSession,
+    DisclosureShown,
+    EndSession,
+    KillAllSessions,
+    KillSession,
+    SessionBegun,
+    SessionEnded,
+    SessionKilled,
+    SessionRenewed,
+    SessionsEnded,
+    SessionsKilled,
+    SessionStepped,
+    ShowDisclosure,
+    StepSession,
 )
 from contracts.tenant import (
     EraseTenant,
@@ -96,29 +72,14 @@ from contracts.tenant import (
     TenantResumed,
     TenantSuspended,
 )
-from contracts.topics import RollBackTopics, SetTopics, TopicsRolledBack, TopicsSet
-from contracts.twin import (
-    BeginCalibration,
-    CalibrationBegun,
-    IdentityDrafted,
-    IdentityRefined,
-    PurposeSet,
-    RecordSample,
-    RefineTwin,
-    RetireTwin,
-    SampleRecorded,
-    SetIdentity,
-    SetPurpose,
-    SignOffTwin,
-    TwinRetired,
-    TwinSignedOff,
-)
 from domain import (
     accounts,
     api_keys,
     authorize,
     budget,
+    conversation,
     curation,
+    denial,
     distribution,
     governance,
     holds,
@@ -127,6 +88,7 @@ from domain import (
     onboarding,
     prompt,
     rights,
+    session,
     sign_in,
     topics,
     vault,
@@ -140,7 +102,7 @@ from domain.refusals import (
     TWIN_RETIRED,
 )
 from domain.refusing import refuse
-from domain.state import Envelope, State
+from domain.state import Decide, Envelope, State
 
 
 def due(state: State, now_us: int) -> list[AnyEvent]:
@@ -148,11 +110,12 @@ def due(state: State, now_us: int) -> list[AnyEvent]:
     Return what has come to pass by *now_us*; empty before the twin exists.
 
     Apply it before deciding: money of a hold that ran out is used again only after the expiry is
-    written, and a new month begins before the first decision in it. At most 500 holds expire at
-    once; the others stay held until it is asked again.
+    written, and a new month begins before the first decision in it. At most 500 holds expire and
+    500 sessions end at once; the others wait until it is asked again.
     """
     money = state.budget
-    if now_us < money.ends_us and now_us < money.deadlines.next_us:
+    leases = state.sessions.deadlines
+    if now_us < money.ends_us and now_us < money.deadlines.next_us and now_us < leases.next_us:
         return []
     rules = state.policy.policy
     if rules is None:
@@ -163,6 +126,9 @@ def due(state: State, now_us: int) -> list[AnyEvent]:
         events.append(HoldsExpired(now_us, expired))
     if now_us >= money.ends_us:
         events += governance.open_month(state, rules, now_us)
+    gone = session.due(state.sessions, now_us)
+    if gone:
+        events.append(SessionsEnded(now_us, gone))
     return events
 
 
@@ -219,7 +185,23 @@ def _can_decide(command: AnyCommand, event: memory.Decided) -> bool:
             return type(event) is _GRANTS[type(command)]
 
 
+# Nouns that keep a table of their own, beside the rules; nothing of the last ones changes once a
+# twin is retired.
+_OF_THE_PLATFORM: Final = (accounts.COMMANDS, sign_in.COMMANDS)
+_OF_PEOPLE: Final = (membership.COMMANDS, api_keys.COMMANDS, denial.COMMANDS)
+_UNTIL_RETIRED: Final = (
+    prompt.COMMANDS,
+    topics.COMMANDS,
+    onboarding.COMMANDS,
+    distribution.COMMANDS,
+    curation.COMMANDS,
+)
 _GRANTS: dict[type[AnyCommand], type[AnyEvent]] = {
+    **{
+        kind: granted
+        for noun in (*_OF_THE_PLATFORM, *_OF_PEOPLE, *_UNTIL_RETIRED)
+        for kind, (_, granted) in noun.items()
+    },
     AuthorizeCall: CallAuthorized,
     SettleCall: CallSettled,
     ExtendCall: HoldExtended,
@@ -230,47 +212,22 @@ _GRANTS: dict[type[AnyCommand], type[AnyEvent]] = {
     ResumeTenant: TenantResumed,
     SetPolicy: PolicySet,
     SetPriceBook: PriceBookSet,
-    **membership.GRANTS,
-    **api_keys.GRANTS,
-    **accounts.GRANTS,
-    **sign_in.GRANTS,
-    SavePrompt: PromptSaved,
-    ActivatePrompt: PromptActivated,
-    RollBackPrompt: PromptRolledBack,
-    SetTopics: TopicsSet,
-    RollBackTopics: TopicsRolledBack,
-    SetIdentity: IdentityDrafted,
-    SetPurpose: PurposeSet,
-    RefineTwin: IdentityRefined,
-    BeginCalibration: CalibrationBegun,
-    RecordSample: SampleRecorded,
-    SignOffTwin: TwinSignedOff,
-    RetireTwin: TwinRetired,
-    CreateDeployment: DeploymentCreated,
-    ChangeDeployment: DeploymentChanged,
-    SetDisclosure: DisclosureSet,
-    EnableDeployment: DeploymentEnabled,
-    DisableDeployment: DeploymentDisabled,
-    MintVisitor: VisitorAdmitted,
-    AddSource: SourceAdded,
-    SubmitSource: SourceSubmitted,
-    BeginIngestion: IngestionBegun,
-    ReportIngested: SourceIngested,
-    ReportFailed: IngestionFailed,
-    ApproveSource: SourceApproved,
-    RejectSource: SourceRejected,
-    RetireSource: SourceRetired,
     EraseTenant: TenantErased,
     PutSecret: SecretPut,
     RotateSecret: SecretRotated,
     RevokeSecret: SecretRevoked,
     OpenSecret: SecretOpened,
     RotateDataKey: DataKeyRotated,
+    BeginSession: SessionBegun,
+    ShowDisclosure: DisclosureShown,
+    BeatSession: SessionRenewed,
+    StepSession: SessionStepped,
+    EndSession: SessionEnded,
+    KillSession: SessionKilled,
+    KillAllSessions: SessionsKilled,
 }
 # Nothing of them is in the log: they change nothing that a twin is.
 NOT_DECIDED: Final = (RewrapDataKey,)
-
-_Decide: TypeAlias = Callable[[State, Any, Envelope], list[AnyEvent]]
 
 
 def decide(state: State, command: AnyCommand, envelope: Envelope) -> list[AnyEvent]:
@@ -279,14 +236,14 @@ def decide(state: State, command: AnyCommand, envelope: Envelope) -> list[AnyEve
 
     The caller has applied what is `due` at this time and has found the command not `known`.
     """
-    is_misplaced = (state.name == PLATFORM) is not (type(command) in _OF_THE_PLATFORM)
+    is_misplaced = (state.name == PLATFORM) is not (type(command) in _PLATFORM_ONLY)
     if is_misplaced and type(command) not in _OF_EVERY_LOG:
         why = RESERVED_NAME if state.name == PLATFORM else NOT_THE_PLATFORM
         return [refuse(state, command, envelope, why)]
     return _DECIDE[type(command)](state, command, envelope)
 
 
-def _until_retired(decides: _Decide) -> _Decide:
+def _until_retired(decides: Decide) -> Decide:
     """Refuse what would still change a retired twin; what its open calls cost is not of these."""
 
     def decide_or_refuse(state: State, command: Any, envelope: Envelope) -> list[AnyEvent]:
@@ -297,47 +254,27 @@ def _until_retired(decides: _Decide) -> _Decide:
     return decide_or_refuse
 
 
-_DECIDE: dict[type[AnyCommand], _Decide] = {
+_DECIDE: dict[type[AnyCommand], Decide] = {
+    **{
+        kind: decides
+        for noun in (*_OF_THE_PLATFORM, *_OF_PEOPLE)
+        for kind, (decides, _) in noun.items()
+    },
+    **{
+        kind: _until_retired(decides)
+        for noun in _UNTIL_RETIRED
+        for kind, (decides, _) in noun.items()
+    },
     AuthorizeCall: authorize.authorize,
     SettleCall: holds.settle,
     ExtendCall: holds.extend,
     ReleaseCall: holds.release,
     TopUpCredits: _until_retired(governance.top_up),
     ProvisionTenant: governance.provision,
-    **membership.DECIDE,
-    **api_keys.DECIDE,
-    **accounts.DECIDE,
-    **sign_in.DECIDE,
-    SavePrompt: _until_retired(prompt.save),
-    ActivatePrompt: _until_retired(prompt.activate),
-    RollBackPrompt: _until_retired(prompt.roll_back),
-    SetTopics: _until_retired(topics.set_topics),
-    RollBackTopics: _until_retired(topics.roll_back),
     SuspendTenant: _until_retired(governance.suspend),
     ResumeTenant: _until_retired(governance.resume),
     SetPolicy: _until_retired(governance.set_policy),
     SetPriceBook: _until_retired(governance.set_price_book),
-    SetIdentity: _until_retired(onboarding.set_identity),
-    SetPurpose: _until_retired(onboarding.set_purpose),
-    RefineTwin: _until_retired(onboarding.refine),
-    BeginCalibration: _until_retired(onboarding.begin_calibration),
-    RecordSample: _until_retired(onboarding.record_sample),
-    SignOffTwin: _until_retired(onboarding.sign_off),
-    RetireTwin: _until_retired(onboarding.retire),
-    CreateDeployment: _until_retired(distribution.create),
-    ChangeDeployment: _until_retired(distribution.change),
-    SetDisclosure: _until_retired(distribution.set_disclosure),
-    EnableDeployment: _until_retired(distribution.enable),
-    DisableDeployment: _until_retired(distribution.disable),
-    MintVisitor: _until_retired(distribution.mint),
-    AddSource: _until_retired(curation.add),
-    SubmitSource: _until_retired(curation.submit),
-    BeginIngestion: _until_retired(curation.begin_ingestion),
-    ReportIngested: _until_retired(curation.report_ingested),
-    ReportFailed: _until_retired(curation.report_failed),
-    ApproveSource: _until_retired(curation.approve),
-    RejectSource: _until_retired(curation.reject),
-    RetireSource: _until_retired(curation.retire),
     # Of a retired twin as well: it is how one ends for good.
     EraseTenant: governance.erase,
     PutSecret: _until_retired(vault.put),
@@ -345,10 +282,17 @@ _DECIDE: dict[type[AnyCommand], _Decide] = {
     RevokeSecret: vault.revoke,
     OpenSecret: vault.open_secret,
     RotateDataKey: governance.rotate_key,
+    BeginSession: conversation.open_session,
+    ShowDisclosure: conversation.show_disclosure,
+    BeatSession: conversation.beat,
+    StepSession: conversation.step,
+    EndSession: conversation.close,
+    KillSession: conversation.kill,
+    KillAllSessions: conversation.kill_all,
 }
-_OF_THE_PLATFORM = frozenset((*accounts.DECIDE, *sign_in.DECIDE))
+_PLATFORM_ONLY = frozenset(kind for noun in _OF_THE_PLATFORM for kind in noun)
 # The accounts are sealed as well, with a key of their own.
-_OF_EVERY_LOG = frozenset((RotateDataKey,))
+_OF_EVERY_LOG = frozenset((RotateDataKey, *denial.COMMANDS))
 
 
 __all__ = ["barred", "decide", "denied", "due", "evolve", "known"]

@@ -8,6 +8,7 @@ from contracts.commit import AnyEvent
 from contracts.data_key import DataKeyRotated, RotateDataKey
 from contracts.policy import Policy, PolicySet, SetPolicy
 from contracts.price_book import PriceBook, PriceBookSet, SetPriceBook
+from contracts.session import EndReason
 from contracts.tenant import (
     RESERVED_NAMES,
     EraseTenant,
@@ -19,7 +20,7 @@ from contracts.tenant import (
     TenantResumed,
     TenantSuspended,
 )
-from domain import budget, data_key, policy, price_book, tenant
+from domain import budget, data_key, policy, price_book, session, tenant
 from domain.period import month_after, month_at
 from domain.refusals import (
     CREDITS_TOO_LARGE,
@@ -158,13 +159,15 @@ def set_price_book(state: State, command: SetPriceBook, envelope: Envelope) -> l
 def suspend(state: State, command: SuspendTenant, envelope: Envelope) -> list[AnyEvent]:
     if state.tenant.status == "absent":
         return [refuse(state, command, envelope, TWIN_UNKNOWN)]
+    ended_for: EndReason = "twin_asleep" if command.mode == "asleep" else "twin_suspended"
     return [
         TenantSuspended(
             *head(state, command, envelope),
             command.mode,
             command.reason,
             envelope.actor,
-        )
+        ),
+        *session.end_all(state.sessions, ended_for, envelope.now_us),
     ]
 
 

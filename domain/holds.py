@@ -21,7 +21,7 @@ from contracts.budget import (
 from contracts.commit import AnyEvent
 from contracts.questions import FindHold, HoldFound, HoldState
 from contracts.usage import NO_UNITS, Units
-from domain import budget, deployment, policy, price_book, tenant, units
+from domain import budget, conversation, deployment, policy, price_book, tenant, units
 from domain.authorize import stops_or_credit
 from domain.refusals import (
     BOOKING_TOO_LARGE,
@@ -182,10 +182,8 @@ def extend(state: State, command: ExtendCall, envelope: Envelope) -> list[AnyEve
     if hold.purpose == "reconciliation":
         nothing: dict[str, int | str] = {"field": "estimate", "rule": "it is never extended"}
         return [refuse_call(state, command, envelope, RECONCILIATION_HOLDS_NOTHING, facts=nothing)]
-    if envelope.actor.startswith(deployment.VISITOR):
-        stopped = deployment.why_not_calling(
-            state.deployments, envelope.actor, hold.session_id, hold.modality
-        )
+    if hold.session_id or envelope.actor.startswith(deployment.VISITOR):
+        stopped = conversation.why_no_call(state, envelope, hold.session_id, hold.modality)
         if stopped is not None:
             return [refuse_call(state, command, envelope, stopped.refusal, facts=stopped.facts)]
     allowed = terms.modalities.get(hold.modality)

@@ -102,6 +102,12 @@ EMAIL_TAKEN: Final = Refusal(
     "Another account has this e-mail address.",
     "Sign in with it, or register with another address.",
 )
+PASSWORD_CHANGED: Final = Refusal(
+    "password_changed",
+    409,
+    "The person has another password by now.",
+    "Nothing needs to be done: the newer one counts.",
+)
 ACCOUNT_LOCKED: Final = Refusal(
     "account_locked",
     403,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from contracts.access import (
     INVITATION_LASTS_MAX_US,
@@ -40,7 +39,7 @@ from domain.identity_refusals import (
     OWNER_EXISTS,
 )
 from domain.refusing import refuse
-from domain.state import Envelope, State, head
+from domain.state import Decisions, Envelope, State, head
 
 _S: Final = 1_000_000
 
@@ -161,19 +160,11 @@ def _full(state: State, command: AnyCommand, envelope: Envelope, what: str, limi
     return refuse(state, command, envelope, ACCESS_FULL, {"what": what, "limit": limit})
 
 
-GRANTS: Final[Mapping[type[AnyCommand], type[AnyEvent]]] = {
-    InviteMember: MemberInvited,
-    WithdrawInvitation: InvitationWithdrawn,
-    AcceptInvitation: InvitationAccepted,
-    ChangeRole: RoleChanged,
-    RemoveMember: MemberRemoved,
-    BreakGlass: GlassBroken,
-}
-DECIDE: Final[Mapping[type[AnyCommand], Callable[[State, Any, Envelope], list[AnyEvent]]]] = {
-    InviteMember: invite,
-    WithdrawInvitation: withdraw,
-    AcceptInvitation: accept,
-    ChangeRole: change_role,
-    RemoveMember: remove,
-    BreakGlass: break_glass,
+COMMANDS: Final[Decisions] = {
+    InviteMember: (invite, MemberInvited),
+    WithdrawInvitation: (withdraw, InvitationWithdrawn),
+    AcceptInvitation: (accept, InvitationAccepted),
+    ChangeRole: (change_role, RoleChanged),
+    RemoveMember: (remove, MemberRemoved),
+    BreakGlass: (break_glass, GlassBroken),
 }

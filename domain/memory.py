@@ -18,7 +18,7 @@ from typing import NamedTuple, TypeAlias
 
 import msgspec
 
-from contracts.access import AccessDecision
+from contracts.access import AccessDecision, DenialReported
 from contracts.account import AccountEvent
 from contracts.budget import (
     CallAuthorized,
@@ -36,6 +36,7 @@ from contracts.policy import PolicySet
 from contracts.price_book import PriceBookSet
 from contracts.prompt import PromptActivated, PromptRolledBack, PromptSaved
 from contracts.secret import SecretOpened, SecretPut, SecretRevoked, SecretRotated
+from contracts.session import SessionDecision
 from contracts.tenant import TenantErased, TenantProvisioned, TenantResumed, TenantSuspended
 from contracts.topics import TopicsRolledBack, TopicsSet
 from contracts.twin import TwinEvent
@@ -63,6 +64,7 @@ Decided: TypeAlias = (
     | TenantResumed
     | TenantSuspended
     | AccessDecision
+    | DenialReported
     | AccountEvent
     | PromptSaved
     | PromptActivated
@@ -72,6 +74,7 @@ Decided: TypeAlias = (
     | TwinEvent
     | DeploymentEvent
     | KnowledgeEvent
+    | SessionDecision
 )
 
 

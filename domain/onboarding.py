@@ -7,6 +7,8 @@ new samples. A retired twin gets nothing: `domain.gate` refuses for all nouns al
 
 from __future__ import annotations
 
+from typing import Final
+
 from contracts.access import OPERATOR, kind_of
 from contracts.budget import AuthorizeCall
 from contracts.commit import AnyEvent
@@ -29,7 +31,7 @@ from contracts.twin import (
     TwinRetired,
     TwinSignedOff,
 )
-from domain import price_book, tenant, twin
+from domain import price_book, session, tenant, twin
 from domain.refusals import (
     CALL_IS_NO_SAMPLE,
     DNA_INCOMPLETE,
@@ -46,7 +48,7 @@ from domain.refusals import (
     Refusal,
 )
 from domain.refusing import refuse
-from domain.state import Envelope, State, head
+from domain.state import Decisions, Envelope, State, head
 
 _Why = tuple[Refusal, dict[str, int | str]]
 
@@ -246,7 +248,8 @@ def retire(state: State, command: RetireTwin, envelope: Envelope) -> list[AnyEve
             *head(state, command, envelope),
             command.reason,
             envelope.actor,
-        )
+        ),
+        *session.end_all(state.sessions, "twin_retired", envelope.now_us),
     ]
 
 
@@ -268,3 +271,14 @@ def why_no_sample(state: State, command: AuthorizeCall) -> _Why | None:
         samples = twin.usable_samples(calibration)
         return SAMPLES_EXHAUSTED, {"samples": samples, "calls": len(calibration.calls)}
     return None
+
+
+COMMANDS: Final[Decisions] = {
+    SetIdentity: (set_identity, IdentityDrafted),
+    SetPurpose: (set_purpose, PurposeSet),
+    RefineTwin: (refine, IdentityRefined),
+    BeginCalibration: (begin_calibration, CalibrationBegun),
+    RecordSample: (record_sample, SampleRecorded),
+    SignOffTwin: (sign_off, TwinSignedOff),
+    RetireTwin: (retire, TwinRetired),
+}

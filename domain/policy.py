@@ -36,7 +36,11 @@ class ModalityTerms(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Terms(msgspec.Struct, frozen=True, array_like=True):
-    """A policy, worked out. *modalities* has those that are allowed. Nanos and thousandths."""
+    """
+    A policy, worked out. *modalities* has those that are allowed. Nanos and thousandths.
+
+    *session_us* is how long a session may last; 0: there is no limit.
+    """
 
     bucket: rate.Bucket
     limit_nanos: int
@@ -47,6 +51,7 @@ class Terms(msgspec.Struct, frozen=True, array_like=True):
     token_weight_milli: int
     minute_weight_milli: int
     turn_weight_milli: int
+    session_us: int = 0
 
 
 class State(msgspec.Struct, array_like=True):
@@ -100,6 +105,7 @@ def work_out(policy: Policy) -> Terms:
         token_weight_milli=weights.token_unit_milli,
         minute_weight_milli=weights.minute_unit_milli,
         turn_weight_milli=weights.interaction_unit_milli,
+        session_us=(session.max_seconds or 0) * 1_000_000,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from contracts.commit import AnyEvent
 from contracts.prompt import (
     ActivatePrompt,
@@ -17,7 +19,7 @@ from domain import versions
 from domain.refusals import PROMPT_INVALID, TWIN_UNKNOWN
 from domain.refusing import refuse
 from domain.rendering import faults_in_template, render
-from domain.state import Envelope, State, head
+from domain.state import Decisions, Envelope, State, head
 
 
 def save(state: State, command: SavePrompt, envelope: Envelope) -> list[AnyEvent]:
@@ -138,3 +140,10 @@ def _shown(saved: PromptSaved | None) -> PromptVersion | None:
 
 def _facts(fault: Fault) -> dict[str, int | str]:
     return {"field": fault.field, "rule": fault.rule}
+
+
+COMMANDS: Final[Decisions] = {
+    SavePrompt: (save, PromptSaved),
+    ActivatePrompt: (activate, PromptActivated),
+    RollBackPrompt: (roll_back, PromptRolledBack),
+}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from domain import identity_refusals, vault_refusals
+from domain import identity_refusals, session_refusals, vault_refusals
 from domain.refusal import Refusal as Refusal  # noqa: PLC0414 - one place to import from
 
 CALLER_UNKNOWN: Final = Refusal(
@@ -419,7 +419,12 @@ CANNOT_VERIFY: Final = Refusal(
 
 BY_CODE: Final[dict[str, Refusal]] = {
     value.code: value
-    for module in (globals(), vars(identity_refusals), vars(vault_refusals))
+    for module in (
+        globals(),
+        vars(identity_refusals),
+        vars(session_refusals),
+        vars(vault_refusals),
+    )
     for value in tuple(module.values())
     if isinstance(value, Refusal)
 }

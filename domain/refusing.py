@@ -35,9 +35,11 @@ def refuse_call(
         found["tried"] = ", ".join(f"{modality}: {why.code}" for modality, why in tried)
     if isinstance(command, ExtendCall):
         verb, requested, provider_id, sku = "extend", "", "", ""
+        session_id = _session_of(state, command)
     else:
         verb, requested = "authorize", command.modality
         provider_id, sku = command.provider_id, command.sku
+        session_id = command.session_id or ""
     return CallRefused(
         state.decisions + 1,
         command.command_id,
@@ -55,7 +57,15 @@ def refuse_call(
         state.prices.version,
         found,
         standing_now(state),
+        session_id,
     )
+
+
+def _session_of(state: State, command: ExtendCall) -> str:
+    """The session of the hold that was to be extended; of one that is closed nobody knows it."""
+    owner, _, digits = command.reservation_id.rpartition(".")
+    hold = state.budget.holds.get(int(digits)) if owner == state.name else None
+    return "" if hold is None else hold.session_id
 
 
 def refuse(

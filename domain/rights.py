@@ -74,11 +74,15 @@ RIGHTS: Final[dict[tuple[str, str], Right]] = {
     ("access", "rotate_key"): Right("owner"),
     ("access", "revoke_key"): Right("owner"),
     ("access", "break_glass"): Right(admin=True),
+    # Our doors say it with the credentials of the deployment; nobody else could know.
+    ("access", "report_denial"): Right(),
     ("access", "show"): Right("owner", admin=True),
     # The first admin is the word of whoever runs the deployment.
     ("account", "found"): Right(),
     ("account", "register"): Right(admin=True, own=True),
     ("account", "set_password"): Right(own=True),
+    # The door's, which has just compared the password.
+    ("account", "rehash_password"): Right(),
     ("account", "issue_link"): Right(admin=True),
     ("account", "open_session"): Right(own=True),
     ("account", "close_sessions"): Right(admin=True, own=True),
@@ -135,7 +139,20 @@ RIGHTS: Final[dict[tuple[str, str], Right]] = {
     ("secret", "revoke"): Right("owner"),
     # No person: a value goes to who makes the call, and only while the call is open.
     ("secret", "open"): Right(scopes=_CALLS),
+    # Of our own HTTP door, which has found out by then that whoever asks may put one.
+    ("secret", "compare"): Right(),
     ("secret", "show"): Right("viewer", _READS, admin=True),
+    # A visitor runs its own session; `conversation` refuses it those of others.
+    ("session", "open"): Right(scopes=_CALLS, visitor=True),
+    ("session", "show_disclosure"): Right(scopes=_CALLS, visitor=True),
+    ("session", "beat"): Right(scopes=_CALLS, visitor=True),
+    ("session", "step"): Right(scopes=_CALLS, visitor=True),
+    ("session", "close"): Right(scopes=_CALLS, visitor=True),
+    # It stops what costs money or harms, and starts nothing; like disabling, also the platform's.
+    ("session", "kill"): Right("approver", admin=True),
+    ("session", "kill_all"): Right("approver", admin=True),
+    ("session", "show"): Right("viewer", _SEES, admin=True),
+    ("session", "find"): Right("viewer", _SEES, admin=True, visitor=True),
     ("data_key", "rotate"): Right("owner", admin=True),
     ("data_key", "rewrap"): Right(admin=True),
 }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 from contracts.account import (
     LINK_LASTS_MAX_US,
@@ -32,7 +32,7 @@ from domain.identity_refusals import (
 )
 from domain.membership import wrong_expiry
 from domain.refusing import refuse
-from domain.state import Envelope, State, head
+from domain.state import Decisions, Envelope, State, head
 
 
 def issue_link(state: State, command: IssueLink, envelope: Envelope) -> list[AnyEvent]:
@@ -140,15 +140,9 @@ def _blocked(
     return refuse(state, command, envelope, SIGN_IN_BLOCKED, facts)
 
 
-GRANTS: Final[Mapping[type[AnyCommand], type[AnyEvent]]] = {
-    IssueLink: LinkIssued,
-    OpenSession: SessionOpened,
-    CloseSessions: SessionsClosed,
-    CountSignInFailure: SignInFailed,
-}
-DECIDE: Final[Mapping[type[AnyCommand], Callable[[State, Any, Envelope], list[AnyEvent]]]] = {
-    IssueLink: issue_link,
-    OpenSession: open_session,
-    CloseSessions: close_sessions,
-    CountSignInFailure: count_failure,
+COMMANDS: Final[Decisions] = {
+    IssueLink: (issue_link, LinkIssued),
+    OpenSession: (open_session, SessionOpened),
+    CloseSessions: (close_sessions, SessionsClosed),
+    CountSignInFailure: (count_failure, SignInFailed),
 }

@@ -6,14 +6,16 @@ State is updated in place by `evolve`, and never by `decide`: see `domain.budget
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import cache
 from hashlib import blake2b
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
 from contracts.budget import NO_STANDING, Standing
 from contracts.commands import AnyCommand
+from contracts.commit import AnyEvent
 from contracts.prompt import PromptSaved
 from contracts.topics import TopicsSet
 from domain import (
@@ -87,6 +89,11 @@ class Envelope(NamedTuple):
     actor: str
     sealed: bytes = b""
     key_version: int = 1
+
+
+Decide: TypeAlias = Callable[[State, Any, Envelope], list[AnyEvent]]
+# How each command of a noun is decided, and the event that says that it was granted.
+Decisions: TypeAlias = Mapping[type[AnyCommand], tuple[Decide, type[AnyEvent]]]
 
 
 def head(state: State, command: AnyCommand, envelope: Envelope) -> tuple[int, str, bytes, int]:

@@ -28,7 +28,7 @@ from contracts.views import TopicsView
 from domain import versions
 from domain.refusals import TOPICS_INVALID, TWIN_UNKNOWN
 from domain.refusing import refuse
-from domain.state import Envelope, State, head
+from domain.state import Decisions, Envelope, State, head
 
 CHARS_MAX: Final = 50_000
 PHRASES_MAX: Final = 2_000
@@ -260,3 +260,9 @@ def answer(state: State, question: CheckTopics) -> TopicsCheck:
         version=state.topics.active,
         findings=check(in_force(state), question.text),
     )
+
+
+COMMANDS: Final[Decisions] = {
+    SetTopics: (set_topics, TopicsSet),
+    RollBackTopics: (roll_back, TopicsRolledBack),
+}

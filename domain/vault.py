@@ -3,8 +3,8 @@ The vault's decisions: what is kept, what ends, and whether a call may open a se
 
 A secret is opened for an authorised call, in this order, each with its own named refusal:
 
-    twin active, or its sessions only looked for? -> call open? -> there is such a secret
-                 -> it can be opened -> not opened for this call before
+    twin active, or its sessions only looked for? -> call open? -> its session not over?
+                 -> there is such a secret -> it can be opened -> not opened for this call before
                  -> not too many names for one call
 
 Nobody who has no open hold of this twin gets a value, whatever their role.
@@ -25,10 +25,11 @@ from contracts.secret import (
     SecretRevoked,
     SecretRotated,
 )
-from domain import budget, secret, tenant
+from domain import budget, conversation, secret, tenant
 from domain.holds import find_hold
 from domain.refusals import COMMAND_ID_REUSED, Refusal
 from domain.refusing import refuse
+from domain.session_refusals import SESSION_CLOSED
 from domain.state import Envelope, State, head
 from domain.vault_refusals import (
     SECRET_OPENED_BEFORE,
@@ -116,7 +117,7 @@ def revoke(state: State, command: RevokeSecret, envelope: Envelope) -> list[AnyE
 
 
 def open_secret(state: State, command: OpenSecret, envelope: Envelope) -> list[AnyEvent]:
-    hold = _hold_of(state, command)
+    hold = _hold_of(state, command, envelope.now_us)
     if isinstance(hold, Refusal):
         return [refuse(state, command, envelope, hold)]
     if command.name not in state.secrets.secrets:
@@ -150,7 +151,7 @@ def reopen(
     """
     if envelope.actor not in (event.actor, OPERATOR):
         return COMMAND_ID_REUSED
-    hold = _hold_of(state, command)
+    hold = _hold_of(state, command, envelope.now_us)
     if isinstance(hold, Refusal):
         return hold
     if secret.find(state.secrets, event.name, event.version, envelope.now_us) is None:
@@ -167,12 +168,16 @@ def reopen(
     )
 
 
-def _hold_of(state: State, command: OpenSecret) -> budget.Hold | Refusal:
+def _hold_of(state: State, command: OpenSecret, now_us: int) -> budget.Hold | Refusal:
     hold = find_hold(state, command.reservation_id)
     if isinstance(hold, budget.Hold) and hold.purpose == "reconciliation":
         # Ending what a sleeping twin left running takes its key as well.
         return tenant.why_no_reconciliation(state.tenant) or hold
-    return tenant.why_not_active(state.tenant) or hold
+    stopped = tenant.why_not_active(state.tenant)
+    if stopped is not None or isinstance(hold, Refusal):
+        return stopped or hold
+    # Its vendor must not be called any more.
+    return SESSION_CLOSED if conversation.is_over(state, hold.session_id, now_us) else hold
 
 
 def _check_sealed(command: PutSecret | RotateSecret, envelope: Envelope) -> None:

@@ -6,7 +6,13 @@ from collections.abc import Callable
 from typing import Final
 
 from contracts.policy import Policy
-from contracts.questions import AnyAnswer, AnyQuestion, FindHold, PreviewPrompt
+from contracts.questions import (
+    AnyAnswer,
+    CheckTopics,
+    FindHold,
+    FindSessions,
+    PreviewPrompt,
+)
 from contracts.secret import SecretName, SecretsView, SecretVersion
 from contracts.views import (
     AccessView,
@@ -35,7 +41,7 @@ from contracts.views import (
     TwinView,
     View,
 )
-from domain import budget, holds, policy, prompt, rate, secret, topics, twin
+from domain import budget, holds, policy, prompt, rate, secret, session_views, topics, twin
 from domain.bundle import bundle_view
 from domain.state import State, standing_now
 from domain.units import MODALITIES
@@ -65,10 +71,17 @@ def view(noun: str, state: State, now_us: int) -> View:
     return _VIEWS[noun](state, now_us)
 
 
-def answer(question: AnyQuestion, state: State) -> AnyAnswer:
-    """Answer a question with parameters."""
+def answer(
+    question: PreviewPrompt | CheckTopics | FindSessions | FindHold,
+    state: State,
+    principal: str,
+    now_us: int,
+) -> AnyAnswer:
+    """Answer a question with parameters that needs no key, to somebody who may ask it."""
     if isinstance(question, PreviewPrompt):
         return prompt.preview(state, question)
+    if isinstance(question, FindSessions):
+        return session_views.found(state, question, principal, now_us)
     if isinstance(question, FindHold):
         return holds.answer(state, question)
     return topics.answer(state, question)
@@ -412,4 +425,5 @@ _VIEWS: dict[str, Callable[[State, int], View]] = {
     "deployment": deployment_view,
     "knowledge": knowledge_view,
     "secret": secrets_view,
+    "session": session_views.sessions_view,
 }

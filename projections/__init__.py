@@ -20,6 +20,7 @@ from projections import (
     policies,
     price_books,
     prompts,
+    sessions,
     tenant_secrets,
     tenants,
     topics,
@@ -42,5 +43,6 @@ ALL: tuple[Projection, ...] = (
     deployments,
     knowledge,
     tenant_secrets,
+    sessions,
     tenants,
 )

@@ -19,6 +19,7 @@ from contracts.account import (
     AdminGranted,
     AdminWithdrawn,
     LinkIssued,
+    PasswordRehashed,
     PasswordSet,
     PlatformFounded,
     SessionOpened,
@@ -245,6 +246,10 @@ def _password_set(fold: Fold, commit: Commit, event: PasswordSet) -> None:
     _forgive(account)
 
 
+def _password_rehashed(fold: Fold, commit: Commit, event: PasswordRehashed) -> None:
+    fold.account(commit, event.person).password_hash = text(event.password_hash)
+
+
 def _link_issued(fold: Fold, commit: Commit, event: LinkIssued) -> None:
     name = event.secret_hash.hex()
     fold.links[name] = _Link(
@@ -314,6 +319,7 @@ _APPLY: Mapping[type, Callable[[Fold, Commit, Any], None]] = {
     AdminGranted: _admin_changed,
     AdminWithdrawn: _admin_changed,
     LinkIssued: _link_issued,
+    PasswordRehashed: _password_rehashed,
     PasswordSet: _password_set,
     PlatformFounded: _founded,
     SessionOpened: _session_opened,

@@ -23,7 +23,7 @@ from projections.cells import (
 from projections.projection import Append, Commit, Write
 
 NAME = "audit_log"
-DEFINITION = 1
+DEFINITION = 2
 CHANGED: tuple[str, ...] = ()
 
 TABLES = """
@@ -66,6 +66,7 @@ CREATE TABLE {schema}.audit_logs (
 CREATE INDEX ON {schema}.audit_logs (tenant, occurred_at, decision);
 CREATE INDEX ON {schema}.audit_logs (tenant, provider_id, decision);
 CREATE INDEX ON {schema}.audit_logs (tenant, reservation);
+CREATE INDEX ON {schema}.audit_logs (tenant, session_id, decision) WHERE session_id IS NOT NULL;
 CREATE TABLE {schema}.currencies (
     tenant        text    NOT NULL,
     price_version integer NOT NULL,

@@ -17,6 +17,7 @@ from contracts import (
     knowledge,
     prompt,
     secret,
+    session,
     tenant,
     topics,
     twin,
@@ -80,6 +81,9 @@ DECIDED: Final[Mapping[type, Decided]] = {
     account.PlatformFounded: Decided("account", "found", "founded", ("person",)),
     account.AccountRegistered: Decided("account", "register", "registered", ("person",)),
     account.PasswordSet: Decided("account", "set_password", "password_set", ("person",)),
+    account.PasswordRehashed: Decided(
+        "account", "rehash_password", "password_rehashed", ("person",)
+    ),
     account.LinkIssued: Decided(
         "account", "issue_link", "link_issued", ("person", "expires_at_us")
     ),
@@ -163,4 +167,31 @@ DECIDED: Final[Mapping[type, Decided]] = {
     knowledge.SourceApproved: Decided("knowledge", "approve", "source_approved", _OF_REVIEW),
     knowledge.SourceRejected: Decided("knowledge", "reject", "source_rejected", _OF_REVIEW),
     knowledge.SourceRetired: Decided("knowledge", "retire", "source_retired", _OF_SOURCE),
+    session.SessionBegun: Decided(
+        "session",
+        "open",
+        "session_begun",
+        (
+            "deployment",
+            "disclosure_version",
+            "expires_at_us",
+            "ends_at_us",
+            "bundle_revision",
+            "on_behalf",
+        ),
+    ),
+    session.DisclosureShown: Decided(
+        "session", "show_disclosure", "disclosure_shown", ("version",)
+    ),
+    session.SessionRenewed: Decided(
+        "session", "beat", "session_renewed", ("expires_at_us", "bundle_revision")
+    ),
+    session.SessionStepped: Decided(
+        "session", "step", "session_stepped", ("previous", "why", "notice")
+    ),
+    session.SessionEnded: Decided("session", "close", "session_ended", ("reason", "note")),
+    session.SessionKilled: Decided("session", "kill", "session_killed", ("note",)),
+    session.SessionsKilled: Decided(
+        "session", "kill_all", "sessions_killed", ("note",), ("sessions",)
+    ),
 }

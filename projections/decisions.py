@@ -10,11 +10,11 @@ are not listed but counted, per minute and code, in `refusal_counts`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
-from contracts.access import CallerRefused
+from contracts.access import CallerRefused, DenialReported
 from contracts.budget import (
     CallAuthorized,
     CallRefused,
@@ -28,6 +28,7 @@ from contracts.budget import (
 from contracts.policy import PolicySet
 from contracts.price_book import PriceBookSet
 from contracts.replies import Verdict
+from contracts.session import SessionBegun, SessionRenewed, SessionStepped
 from contracts.tenant import TenantProvisioned, TenantResumed, TenantSuspended
 from projections.cells import (
     NULL,
@@ -46,10 +47,12 @@ from projections.decided import DECIDED
 from projections.projection import Append, Change, Commit, Write
 
 NAME = "decisions"
-DEFINITION = 2
+DEFINITION = 3
 CHANGED: tuple[str, ...] = ("refusal_counts",)
 
 GRANTED = 200
+# Changes of a session that say which rung it is on from then on.
+_ON_A_RUNG: Final = (SessionBegun, SessionRenewed, SessionStepped)
 _Values: TypeAlias = tuple[object, ...]
 _MINUTE_US = 60_000_000
 
@@ -90,6 +93,8 @@ CREATE TABLE {schema}.decisions (
     PRIMARY KEY (tenant, decision)
 );
 CREATE INDEX ON {schema}.decisions (tenant, occurred_at, decision);
+-- The story of a session.
+CREATE INDEX ON {schema}.decisions (tenant, session_id, decision) WHERE session_id IS NOT NULL;
 -- For a command that is repeated after the gate has forgotten it. Ids are random, and a hash index
 -- is the cheapest that can be kept of such.
 CREATE INDEX ON {schema}.decisions USING hash (command_id);
@@ -274,6 +279,7 @@ def _refused(commit: Commit, ordinal: int, event: CallRefused) -> _Decision:
         sku=name_or_null(event.sku),
         amount_nanos=event.amount_nanos,
         retry_after_us=event.retry_after_us,
+        session_id=name_or_null(event.session_id),
         policy_version=event.policy_version,
         price_version=event.price_version,
         facts=copied_json(event.facts) if event.facts else "{}",
@@ -318,8 +324,10 @@ def _topped_up(commit: Commit, ordinal: int, event: CreditsAdded) -> _Decision:
 
 
 def _command_refused(commit: Commit, ordinal: int, event: CommandRefused) -> _Decision:
+    about = event.facts.get("session_id") if event.noun == "session" else None
     return _row(commit, ordinal, event, event.noun, event.verb, event.code)._replace(
         status=event.status,
+        session_id=name_or_null(str(about or "")),
         facts=copied_json(event.facts) if event.facts else "{}",
         **_stood(event.standing),
     )
@@ -371,14 +379,30 @@ def _decided(commit: Commit, ordinal: int, event: Any) -> _Decision:
     return row._replace(
         # A sample is a call that was paid for.
         reservation=getattr(event, "reservation", NULL),
+        session_id=_session_of(event),
+        modality=event.modality if isinstance(event, _ON_A_RUNG) else NULL,
         actor=copied(event.actor),
         facts=copied_json(told.shown(event)),
     )
 
 
+def _session_of(event: Any) -> str:
+    return name_or_null(getattr(event, "session_id", ""))
+
+
 def _caller_refused(commit: Commit, ordinal: int, event: CallerRefused) -> _Decision:
     row = _row(commit, ordinal, event, event.noun, event.verb, event.code)
     return row._replace(status=event.status, actor=copied(event.principal))
+
+
+def _denial_reported(commit: Commit, ordinal: int, event: DenialReported) -> _Decision:
+    # Told like a denial of the gate: what was asked and by whom, not that a door said so.
+    told = {"door": event.door, "about": event.about, "times": event.times}
+    facts = {name: value for name, value in told.items() if value not in ("", 1)}
+    row = _row(commit, ordinal, event, event.noun, event.verb, event.code)
+    return row._replace(
+        status=event.status, actor=copied(event.principal), facts=copied_json(facts)
+    )
 
 
 def _row(commit: Commit, ordinal: int, event: Any, noun: str, verb: str, code: str) -> _Decision:
@@ -421,5 +445,6 @@ _VALUES_OF: Mapping[type, Callable[[Commit, int, Any], _Values]] = {
     TenantResumed: _resumed,
     TenantSuspended: _suspended,
     CallerRefused: _caller_refused,
+    DenialReported: _denial_reported,
     **dict.fromkeys(DECIDED, _decided),
 }

@@ -26,7 +26,8 @@ SUPERUSER = "postgres"
 OWNER = "vito"
 PROJECTOR = "vito_projector"
 API = "vito_api"
-POSTGRES_USERS = (SUPERUSER, OWNER, PROJECTOR, API)
+CALLOUT = "vito_callout"
+POSTGRES_USERS = (SUPERUSER, OWNER, PROJECTOR, API, CALLOUT)
 DATABASE = "vito"
 
 
@@ -47,6 +48,7 @@ class RunFile(msgspec.Struct, frozen=True, kw_only=True):
     nats_port: int = 0
     postgres_port: int = 0
     api_port: int = 0
+    gateway_port: int = 0
     shards: int
     nats_passwords: dict[str, str]
     postgres_passwords: dict[str, str]
@@ -68,8 +70,12 @@ class RunFile(msgspec.Struct, frozen=True, kw_only=True):
     def api_url(self) -> str:
         return f"http://127.0.0.1:{self.api_port}"
 
+    @property
+    def gateway_url(self) -> str:
+        return f"http://127.0.0.1:{self.gateway_port}"
+
     def dsn(self, user: str) -> str:
-        """The database as seen by `OWNER`, `PROJECTOR` or `API`; it holds a password."""
+        """The database as seen by `OWNER`, `PROJECTOR`, `API` or `CALLOUT`; it holds a password."""
         word = self.postgres_passwords[user]
         return f"postgresql://{user}:{word}@127.0.0.1:{self.postgres_port}/{DATABASE}"
 
@@ -81,9 +87,11 @@ class RunFile(msgspec.Struct, frozen=True, kw_only=True):
             "VITO_POSTGRES_OWNER_DSN": self.dsn(OWNER),
             "VITO_POSTGRES_DSN": self.dsn(PROJECTOR),
             "VITO_POSTGRES_READER_DSN": self.dsn(API),
+            "VITO_POSTGRES_CALLOUT_DSN": self.dsn(CALLOUT),
             "VITO_SHARDS": str(self.shards),
             "VITO_API_PORT": str(self.api_port),
             "VITO_API_KEY": self.api_key,
+            "VITO_GATEWAY_PORT": str(self.gateway_port),
             **passwords,
         }
 

@@ -57,6 +57,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     postgres_owner_dsn: Secret | None = None
     postgres_dsn: Secret | None = None
     postgres_reader_dsn: Secret | None = None
+    postgres_callout_dsn: Secret | None = None
     shards: int = SHARDS_DEFAULT
     replicas: int = 1
     stream_max_gb: int = 4
@@ -66,16 +67,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     callout_keys_file: Path | None = None
     oidc_issuer: str | None = None
     oidc_audience: str | None = None
+    oidc_client_secret: Secret | None = None
     oidc_person_claim: Literal["email", "sub"] = "email"
     lease_ttl_ms: int = 1_500
     api_host: str = "127.0.0.1"
     api_port: int = 0
     api_key: Secret | None = None
     api_allow_remote: bool = False
+    api_public_url: str | None = None
     api_proxies: tuple[Network, ...] = ()
     sandbox_port: int = 0
     sandbox_url: str | None = None
     livekit_url: str | None = None
+    gateway_host: str = "127.0.0.1"
+    gateway_port: int = 0
+    gateway_allow_remote: bool = False
+    gateway_connections_max: int = 2_000
+    gateway_tenant_connections_max: int = 500
     log_level: str = "info"
 
     @classmethod
@@ -145,6 +153,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         if self.postgres_reader_dsn is None:
             raise _missing("VITO_POSTGRES_READER_DSN", "This process only reads the database.")
         return self.postgres_reader_dsn.reveal()
+
+    def postgres_callout(self) -> str:
+        """The database as the callout, which reads who may come in; it holds a password."""
+        if self.postgres_callout_dsn is None:
+            raise _missing("VITO_POSTGRES_CALLOUT_DSN", "The callout looks up who may come in.")
+        return self.postgres_callout_dsn.reveal()
 
     def token_keys(self) -> Path:
         """The file with the keys that sign tokens, for who issues them."""

@@ -102,6 +102,14 @@ def _issuer(text: str) -> str:
     return text
 
 
+def _site(text: str) -> str:
+    check_address(text)
+    found = re.fullmatch(r"(https?://[^/]+)/?", text)
+    if found is None:
+        raise ValueError
+    return found[1]
+
+
 def _loopback(text: str) -> str:
     if not re.fullmatch(r"http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?/?", text):
         raise ValueError
@@ -172,6 +180,13 @@ VARIABLES: tuple[Variable, ...] = (
         _dsn,
     ),
     Variable(
+        "VITO_POSTGRES_CALLOUT_DSN",
+        "postgres_callout_dsn",
+        "The same database, as the callout, which looks up keys, roles and sessions",
+        "a postgresql:// URL",
+        _dsn,
+    ),
+    Variable(
         "VITO_SHARDS",
         "shards",
         "How many streams the tenants are spread over; it cannot be changed later",
@@ -231,6 +246,13 @@ VARIABLES: tuple[Variable, ...] = (
         str,
     ),
     Variable(
+        "VITO_OIDC_CLIENT_SECRET",
+        "oidc_client_secret",
+        "What the API proves to the issuer with who it is, when somebody signs in in a browser",
+        "a text; unset for a public client",
+        Secret,
+    ),
+    Variable(
         "VITO_OIDC_PERSON_CLAIM",
         "oidc_person_claim",
         "Which claim of the issuer names a person: a verified e-mail address, or its own name",
@@ -268,9 +290,16 @@ VARIABLES: tuple[Variable, ...] = (
         _flag,
     ),
     Variable(
+        "VITO_API_PUBLIC_URL",
+        "api_public_url",
+        "Where browsers reach the API; the issuer sends people back there",
+        "an https:// address (http:// to this machine) without a path",
+        _site,
+    ),
+    Variable(
         "VITO_API_PROXIES",
         "api_proxies",
-        "Whose word the HTTP API takes, in X-Forwarded-For, for the address that somebody has",
+        "Whose word API and gateway take, in X-Forwarded-For, for the address that somebody has",
         "addresses or networks such as 10.0.0.0/8, separated by commas",
         _networks,
     ),
@@ -278,6 +307,20 @@ VARIABLES: tuple[Variable, ...] = (
         "VITO_SANDBOX_PORT",
         "sandbox_port",
         "The port of the vendors' sandbox; 0 lets it pick one",
+        "a whole number from 0 to 65535",
+        _between(0, 65_535),
+    ),
+    Variable(
+        "VITO_GATEWAY_HOST",
+        "gateway_host",
+        "The address the gateway listens on",
+        "an IP address or a host name",
+        _host,
+    ),
+    Variable(
+        "VITO_GATEWAY_PORT",
+        "gateway_port",
+        "The port of the gateway; 0 lets `vito up` pick one",
         "a whole number from 0 to 65535",
         _between(0, 65_535),
     ),
@@ -294,6 +337,27 @@ VARIABLES: tuple[Variable, ...] = (
         "The LiveKit server that the twins speak through",
         "an https:// or wss:// address (http:// or ws:// to this machine)",
         _media_server,
+    ),
+    Variable(
+        "VITO_GATEWAY_ALLOW_REMOTE",
+        "gateway_allow_remote",
+        "Whether the gateway may listen where other machines can reach it",
+        "`true` or `false`",
+        _flag,
+    ),
+    Variable(
+        "VITO_GATEWAY_CONNECTIONS_MAX",
+        "gateway_connections_max",
+        "How many conversations one gateway holds; memory is planned for it",
+        "a whole number from 1 to 100000",
+        _between(1, 100_000),
+    ),
+    Variable(
+        "VITO_GATEWAY_TENANT_CONNECTIONS_MAX",
+        "gateway_tenant_connections_max",
+        "How many of them may be with one twin",
+        "a whole number from 1 to 100000",
+        _between(1, 100_000),
     ),
     Variable(
         "VITO_LOG_LEVEL",

@@ -22,6 +22,8 @@ MAY_IMPORT = {
     "domain": {"msgspec", "idna", "contracts", "domain"},
     "projections": {"msgspec", "psycopg", "contracts", "projections"},
 }
+# Of these packages of `services` each may import those before it, and none after it.
+HTTP_LAYERS = ("query_api", "http_door", "http_api")
 # The standard library without a clock, randomness, or input and output.
 PURE_STDLIB = {
     "__future__",
@@ -104,6 +106,27 @@ def test_imports_point_inwards(path):
         assert found - sys.stdlib_module_names - {"__future__"} <= MAY_IMPORT[top]
 
 
+def modules_of_services(tree: ast.AST) -> set[str]:
+    """Names right below `services` that a module imports."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "services":
+            inner = (node.module or "").split(".")[1:2]
+            names |= set(inner or [alias.name for alias in node.names])
+    return names
+
+
+@pytest.mark.parametrize("layer", HTTP_LAYERS)
+def test_arrows_of_the_http_api_run_one_way(layer):
+    """Or who reads one of the three has to read all of them."""
+    above = set(HTTP_LAYERS[HTTP_LAYERS.index(layer) + 1 :])
+    files = sorted((ROOT / "services" / layer).rglob("*.py"))
+    found = {name_of(path): modules_of_services(tree_of(path)) & above for path in files}
+
+    assert not {name: names for name, names in found.items() if names}
+    assert len(files) > 3
+
+
 @pytest.mark.parametrize("path", PURE, ids=name_of)
 def test_core_is_pure(path):
     """No clock, no chance, no input or output: they come in as arguments, so replay is exact."""
@@ -133,7 +156,7 @@ def test_functions_fit_a_screen(path):
             assert lines <= LINES_PER_FUNCTION_MAX, f"{node.name} has {lines} lines"
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+@pytest.mark.parametrize("path", SOURCES + TESTS, ids=name_of)
 def test_files_are_about_one_noun(path):
     """A long file is split by noun, and a drawer for everything is not a noun."""
     lines = len(path.read_text().splitlines())

@@ -14,6 +14,16 @@ def _denied(event: access.CallerRefused, _tell: Teller) -> str:
     return f"{event.principal} may not {event.noun} {event.verb}: {event.status} {event.code}"
 
 
+def _turned_away(event: access.DenialReported, _tell: Teller) -> str:
+    wish = f"{event.noun} {event.verb}".strip() or "what they asked"
+    where = f" of {event.about}" if event.about else ""
+    often = f", {event.times} times" if event.times > 1 else ""
+    return (
+        f"{event.principal} may not {wish}{where} ({event.door} door): {event.status} {event.code}"
+        f"{often}"
+    )
+
+
 def _invited(event: access.MemberInvited, tell: Teller) -> str:
     return f"{event.actor} invited {event.email} as {event.role}, until {_until(event, tell)}"
 
@@ -73,6 +83,10 @@ def _password(event: account.PasswordSet, _tell: Teller) -> str:
     return f"{event.person} has a new password"
 
 
+def _rehashed(event: account.PasswordRehashed, _tell: Teller) -> str:
+    return f"the password of {event.person} has a stronger hash now; it is the same password"
+
+
 def _link(event: account.LinkIssued, tell: Teller) -> str:
     return (
         f"{event.actor} issued a sign-in link for {event.person}, valid until {_until(event, tell)}"
@@ -121,6 +135,7 @@ def _because(reason: str) -> str:
 
 WORDS: Final[Mapping[type[AnyEvent], Callable[[Any, Teller], str]]] = {
     access.CallerRefused: _denied,
+    access.DenialReported: _turned_away,
     access.MemberInvited: _invited,
     access.InvitationWithdrawn: _withdrawn,
     access.InvitationAccepted: _accepted,
@@ -133,6 +148,7 @@ WORDS: Final[Mapping[type[AnyEvent], Callable[[Any, Teller], str]]] = {
     account.PlatformFounded: _founded,
     account.AccountRegistered: _registered,
     account.PasswordSet: _password,
+    account.PasswordRehashed: _rehashed,
     account.LinkIssued: _link,
     account.SessionOpened: _session,
     account.SessionsClosed: _closed,

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 import psycopg
 from psycopg import AsyncConnection, AsyncServerCursor
-from psycopg.rows import TupleRow
+from psycopg.rows import TupleRow, dict_row
 
+from contracts.account import PLATFORM
 from services.audit import meters
+from services.audit.ledger import LEDGER_PROJECTIONS
+from services.audit.ledger_tables import TABLES
 from services.audit.outcomes import COLUMNS
 
 CONNECT_S: Final = 5
-PROJECTIONS: Final = ("audit_log", "billing_meters", "decisions", "holds", "tenants")
+PROJECTIONS: Final = (
+    *("audit_log", "billing_meters", "decisions", "holds", "tenants"),
+    *LEDGER_PROJECTIONS,
+)
 
 # The lock comes before the snapshot, so that a rebuild cannot switch versions in between and leave
 # us with the old position beside the new rows.
 _BEGIN: Final = (
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
-    " LOCK TABLE audit_logs, billing_meters, decisions, refusal_counts, holds, tenants"
+    " LOCK TABLE audit_logs, billing_meters, decisions, refusal_counts, holds, tenants, {}"
     " IN ACCESS SHARE MODE"
 )
+# A projection that is new in this version has no view before it was built.
+_THERE: Final = "SELECT viewname FROM pg_views WHERE schemaname = 'public' AND viewname = ANY(%s)"
 Outcomes: TypeAlias = AsyncServerCursor[TupleRow]
 
 _US: Final = "(extract(epoch FROM {}) * 1000000)::bigint"
@@ -59,14 +67,8 @@ _CONTENT: Final = (
     "billing_meters",
     "decisions",
     "holds",
-    "policies",
-    "price_books",
     "refusal_counts",
-    "tenant_secrets",
-)
-_LEFT: Final = " UNION ALL ".join(
-    f"SELECT '{view}', count(*) FROM {view} WHERE tenant = %(tenant)s"  # noqa: S608 - constants
-    for view in _CONTENT
+    "twin_sessions",
 )
 _POSITIONS: Final = "SELECT projection, stream_seq FROM projection_positions WHERE shard = %s"
 
@@ -85,6 +87,9 @@ class Tables(msgspec.Struct):
     decisions: int
     outcomes: int
     refusals_counted: int
+    shard: int
+    # Rows of the views that `ledger_tables` names.
+    shown: dict[str, list[dict[str, Any]]]
 
 
 class ReadSide:
@@ -102,16 +107,18 @@ class ReadSide:
         """Say whether a twin shows as erased, and how many rows of it there are, by view."""
         cursor = await self._connection.execute(_TENANT, (tenant,))
         row = await cursor.fetchone()
-        cursor = await self._connection.execute(_LEFT.encode(), {"tenant": tenant})
+        views = (*_CONTENT, *(name for name in await self._there() if TABLES[name].has_tenant))
+        cursor = await self._connection.execute(_left(views).encode(), {"tenant": tenant})
         counts: dict[str, int] = dict(await cursor.fetchall())
         return row is None or row[1] == "erased", {v: n for v, n in counts.items() if n}
 
     @asynccontextmanager
     async def snapshot(self, tenant: str, shard: int) -> AsyncIterator[tuple[Tables, Outcomes]]:
         """Hold one snapshot of a tenant's rows for as long as it takes to compare them."""
-        await self._connection.execute(_BEGIN)
+        there = await self._there()
+        await self._connection.execute(_BEGIN.format(", ".join(there)).encode())
         try:
-            tables = await self._read(tenant, shard)
+            tables = await self._read(tenant, shard, there)
             async with self._connection.cursor(name="outcomes") as outcomes:
                 await outcomes.execute(_AUDIT_LOGS.encode(), (tenant,))
                 yield tables, outcomes
@@ -119,7 +126,18 @@ class ReadSide:
             if not self._connection.broken:
                 await self._connection.execute("ROLLBACK")
 
-    async def _read(self, tenant: str, shard: int) -> Tables:
+    async def _there(self) -> list[str]:
+        cursor = await self._connection.execute(_THERE, (list(TABLES),))
+        return sorted(row[0] for row in await cursor.fetchall())
+
+    async def _rows(self, view: str, tenant: str) -> list[dict[str, Any]]:
+        """Return what a view shows of a twin; of accounts, what it shows at all."""
+        where = "WHERE tenant = %s" if TABLES[view].has_tenant else "WHERE %s <> ''"
+        async with self._connection.cursor(row_factory=dict_row) as cursor:
+            await cursor.execute(f"SELECT * FROM {view} {where}".encode(), (tenant,))  # noqa: S608
+            return await cursor.fetchall()
+
+    async def _read(self, tenant: str, shard: int, there: list[str]) -> Tables:
         ask = self._connection.execute
         positions = await (await ask(_POSITIONS, (shard,))).fetchall()
         applied: dict[str, int] = dict(positions)
@@ -127,12 +145,22 @@ class ReadSide:
         assert counts is not None, "a SELECT without FROM has a row"
         found_meters = await (await ask(_METERS.encode(), (tenant,))).fetchall()
         holds = await (await ask(_HOLDS.encode(), (tenant,))).fetchall()
+        shown = {
+            view: await self._rows(view, tenant)
+            for view in there
+            if TABLES[view].has_tenant or tenant == PLATFORM
+        }
+        decisions, outcomes, refusals_counted = counts
         return Tables(
             {name: applied.get(name, 0) for name in PROJECTIONS},
             await (await ask(_TENANT, (tenant,))).fetchone(),
             {(row[0], row[1]): _meter(row) for row in found_meters},
             {row[0]: tuple(row[1:]) for row in holds},
-            *counts,
+            decisions,
+            outcomes,
+            refusals_counted,
+            shard,
+            shown,
         )
 
 
@@ -154,6 +182,13 @@ async def connected(dsn: str) -> AsyncIterator[ReadSide]:
 def reason(problem: psycopg.OperationalError) -> str:
     """Say why the database does not answer; its own words may hold its address."""
     return f"the database does not answer ({type(problem).__name__})"
+
+
+def _left(views: Iterable[str]) -> str:
+    return " UNION ALL ".join(
+        f"SELECT '{view}', count(*) FROM {view} WHERE tenant = %(tenant)s"  # noqa: S608 - constants
+        for view in views
+    )
 
 
 def _meter(row: TupleRow) -> meters.Row:

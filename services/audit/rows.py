@@ -15,6 +15,7 @@ from domain.state import State
 from projections.cells import text
 from services.audit import meters
 from services.audit.findings import MISSING, Findings, differences
+from services.audit.ledger import Ledger
 from services.audit.outcomes import OutcomesCheck, Rows
 from services.audit.read_side import Tables
 from services.audit.refold import Refold
@@ -33,10 +34,11 @@ _OF_TENANT = (
 class RowsCheck:
     """Compares one snapshot of a tenant's rows with a fold that passes by their positions."""
 
-    def __init__(self, tables: Tables, outcomes: Rows, findings: Findings) -> None:
+    def __init__(self, tenant: str, tables: Tables, outcomes: Rows, findings: Findings) -> None:
         self._tables = tables
         self._findings = findings
         self._outcomes = OutcomesCheck(outcomes, findings)
+        self._ledger = Ledger(tenant, tables.shard, tables.applied)
         self._settled = 0
         self._position = 0
         self._waiting = sorted((seq, name) for name, seq in tables.applied.items())
@@ -66,7 +68,8 @@ class RowsCheck:
                     pass
 
     async def commit(self, position: int, seq: int, events: Sequence[Any]) -> None:
-        """Compare the settlements of a commit with rows of the audit log, one by one."""
+        """Compare the settlements of a commit with rows of the audit log, and note the rest."""
+        self._ledger.commit(position, seq, events)
         self._settled += sum(type(event) is CallSettled for event in events)
         if seq <= self._tables.applied["audit_log"]:
             await self._outcomes.commit(position, seq, events)
@@ -75,6 +78,7 @@ class RowsCheck:
         """Compare what ends with the log, or is beyond its end."""
         self.before_commit(_BEYOND_EVERYTHING, refold)
         await self._outcomes.at_end()
+        self._ledger.compare(self._tables.shown, self._findings)
         for name, seq in self._tables.applied.items():
             if seq > stream_end:
                 what = f"sequence that {name} has applied"

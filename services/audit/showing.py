@@ -13,6 +13,7 @@ from rich.text import Text
 from contracts.bundle import BundleView
 from contracts.policy import Policy
 from contracts.secret import SecretsView
+from contracts.session import SessionsView
 from contracts.views import (
     AccessView,
     AccountView,
@@ -350,6 +351,27 @@ def _bundle(view: BundleView) -> Group:
     return _facts("bundle", facts)
 
 
+def _sessions(view: SessionsView, zone: tzinfo | None) -> Group:
+    table = _listing(
+        "session", "at", "rung", "began", "last beat", "until", "calls", "held", "cost"
+    )
+    for one in view.sessions:
+        cells = (
+            one.session_id,
+            one.deployment or "-",
+            one.modality or "-",
+            _when(one.began_at_us, zone),
+            _when(one.beat_at_us, zone),
+            _when(one.expires_at_us, zone),
+            str(one.open_holds),
+            f"{one.held_nanos:,}",
+            f"{one.committed_nanos:,}",
+        )
+        table.add_row(*(Text(printable(cell)) for cell in cells))
+    first = f", the first {len(view.sessions)}" if len(view.sessions) < view.total else ""
+    return Group(Text(f"open sessions: {view.total}{first} (nanos)", style="bold"), table, Text())
+
+
 _TABLES: Mapping[type[View], Callable[[Any, tzinfo | None], Group]] = {
     TenantView: _tenant,
     BudgetView: _budget,
@@ -365,4 +387,5 @@ _TABLES: Mapping[type[View], Callable[[Any, tzinfo | None], Group]] = {
     DeploymentView: _deployments,
     KnowledgeView: lambda view, _zone: _sources(view),
     SecretsView: _secrets,
+    SessionsView: _sessions,
 }

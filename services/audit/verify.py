@@ -131,7 +131,7 @@ class Verifier:
             tables, outcomes = await stack.enter_async_context(
                 self._read_side.snapshot(audit.tenant, shard)
             )
-            audit.rows = RowsCheck(tables, outcomes, audit.findings)
+            audit.rows = RowsCheck(audit.tenant, tables, outcomes, audit.findings)
 
     async def _rows_left(self, audit: TenantAudit) -> Area:
         """Of an erased twin no row may be left, but an empty one in `tenants`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
-from contracts.access import CallerRefused
+from contracts.access import CallerRefused, DenialReported
 from contracts.budget import (
     CallAuthorized,
     CallRefused,
@@ -41,9 +41,24 @@ from contracts.twin import (
 from contracts.usage import Usage
 from domain.refusals import BY_CODE
 from domain.views import SCALES
-from services.audit import deployment_words, identity_words, knowledge_words, vault_words
+from services.audit import (
+    deployment_words,
+    identity_words,
+    knowledge_words,
+    session_words,
+    vault_words,
+)
 from services.audit.amounts import money, units
 from services.audit.teller import Teller, Where, because
+
+_REFUSED = (
+    CallerRefused,
+    DenialReported,
+    TenantErased,
+    SecretRevoked,
+    *session_words.STOPPED,
+)
+_CAREFUL = (*identity_words.CAREFUL, *vault_words.CAREFUL, *session_words.CAREFUL)
 
 Mood: TypeAlias = Literal["good", "careful", "refused", "quiet"]
 
@@ -60,7 +75,7 @@ def mood(event: AnyEvent) -> Mood:
             CallRefused() | CommandRefused() | RefusalsCounted() | TenantSuspended() | TwinRetired()
         ):
             return "refused"
-        case CallerRefused() | TenantErased() | SecretRevoked():
+        case _ if isinstance(event, _REFUSED):
             return "refused"
         case DeploymentDisabled() | IngestionFailed() | SourceRejected() | SourceRetired():
             return "careful"
@@ -72,7 +87,7 @@ def mood(event: AnyEvent) -> Mood:
             return "careful"
         case HoldsExpired() | PromptRolledBack() | TopicsRolledBack():
             return "careful"
-        case _ if isinstance(event, (*identity_words.CAREFUL, *vault_words.CAREFUL)):
+        case _ if isinstance(event, _CAREFUL):
             return "careful"
         case CallAuthorized() | CallSettled() | HoldExtended() | CreditsAdded() | TwinSignedOff():
             return "good"
@@ -363,4 +378,5 @@ _WORDS: dict[type[AnyEvent], Callable[[Any, Teller], str]] = {
     **deployment_words.WORDS,
     **knowledge_words.WORDS,
     **vault_words.WORDS,
+    **session_words.WORDS,
 }

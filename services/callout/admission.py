@@ -13,11 +13,12 @@ import hmac
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from collections.abc import Set as AbstractSet
-from typing import Final, Protocol, TypeAlias
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
 from contracts.access import Role, Scope, id_of, kind_of
+from contracts.account import PLATFORM
 from services.callout import rights
 from services.callout.connection_name import ConnectionName
 from services.callout.request import Login, Question
@@ -101,16 +102,30 @@ class Admitted(msgspec.Struct, frozen=True):
     expires_at_s: int
 
 
+class Known(NamedTuple):
+    """
+    Who was kept out: *principal*, and the *log* that is theirs, a twin's or the platform's.
+
+    *about* is the twin that they wanted, where it is not that one.
+    """
+
+    principal: str
+    log: str
+    about: str = ""
+
+
 class Refused(msgspec.Struct, frozen=True):
     """
     Kept out. *login* is what may be logged of the login: a key id, never a secret.
 
-    *guessed*: the secret itself was wrong; otherwise it was right once.
+    *guessed*: the secret itself was wrong; otherwise it was right once, and *known* says whose it
+    was, where that can be said.
     """
 
     reason: str
     login: str = ""
     guessed: bool = True
+    known: Known | None = None
 
 
 class Unknown(msgspec.Struct, frozen=True):
@@ -206,7 +221,8 @@ class Admission:
         if found is None or not is_same:
             return Refused("wrong_key", key.key_id)
         if not _is_usable(found, self._clock()):
-            return Refused("key_over", key.key_id, guessed=False)
+            known = Known(f"key_{key.key_id}", found.tenant)
+            return Refused("key_over", key.key_id, guessed=False, known=known)
         return self._admit_key(key.key_id, found, frozenset(found.scopes))
 
     def _admit_key(self, key_id: str, key: Key, scopes: frozenset[Scope]) -> Outcome:
@@ -229,25 +245,32 @@ class Admission:
                 return await self._by_person(claims, login)
             case _:
                 # Visitors speak to a gateway, platform admins to HTTP.
-                return Refused("not_at_this_door", login, guessed=False)
+                known = Known(claims.principal, claims.tenant or PLATFORM)
+                return Refused("not_at_this_door", login, guessed=False, known=known)
 
     async def _by_key_token(self, claims: Claims, login: str) -> Outcome:
         key_id = id_of(claims.principal)
         key = await self._directory.find_key(key_id)
-        if key is None or key.tenant != claims.tenant or not _is_usable(key, self._clock()):
+        if key is None:
             return Refused("key_over", login, guessed=False)
+        if key.tenant != claims.tenant or not _is_usable(key, self._clock()):
+            about = claims.tenant if claims.tenant != key.tenant else ""
+            known = Known(claims.principal, key.tenant, about)
+            return Refused("key_over", login, guessed=False, known=known)
         outcome = self._admit_key(key_id, key, claims.scopes & key.scopes)
         return _ending(outcome, claims.expires_at_s)
 
     async def _by_person(self, claims: Claims, login: str) -> Outcome:
         person = id_of(claims.principal)
+        # To a twin of which they are no member not even that they tried is told.
+        known = Known(claims.principal, PLATFORM, claims.tenant)
         session = await self._session(claims.session, person)
         if session is None:
-            return Refused("session_over", login, guessed=False)
+            return Refused("session_over", login, guessed=False, known=known)
         # Asked now, not believed from the token: a role can be taken away at any moment.
         role = (await self._directory.roles_of(person)).get(claims.tenant)
         if role is None:
-            return Refused("no_member", login, guessed=False)
+            return Refused("no_member", login, guessed=False, known=known)
         name = ConnectionName(claims.principal, claims.tenant, claims.session)
         may = rights.of_person(claims.tenant, claims.principal, role)
         return _ending(self._admitted(name, may, session.expires_at_us), claims.expires_at_s)

@@ -28,12 +28,16 @@ from services.callout.request import Answers, NotAQuestion, Question
 from services.callout.throttle import Throttle
 from services.embedded.nats_config import ACCOUNT, AUTH_TIMEOUT_S
 from services.failure import Failure
+from services.identity.denials import Denial, Denials, Tell
 from services.identity.tokens import TokenVerifier
 from services.settings import NatsLogin
 
 # More at a time than one can answer before the servers stop waiting are not worth beginning.
 AT_ONCE_MAX: Final = 512
 CHANGES_AGAIN_S: Final = 0.5
+# What a login wants, in the words of the record of denials.
+CONNECTING: Final = ("bus", "connect")
+UNAUTHORIZED: Final = 401
 _US: Final = 1_000_000
 _OPTIONS: Final[dict[str, Any]] = {
     "name": "vito-callout",
@@ -49,11 +53,17 @@ class Callout:
     """Answers questions. *clock*: microseconds since 1970."""
 
     def __init__(
-        self, keys: CalloutKeys, admission: Admission, *, clock: Callable[[], int]
+        self,
+        keys: CalloutKeys,
+        admission: Admission,
+        denials: Denials,
+        *,
+        clock: Callable[[], int],
     ) -> None:
         self._keys = keys
         self._answers = Answers(keys, ACCOUNT)
         self._admission = admission
+        self._denials = denials
         self._clock = clock
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -100,9 +110,28 @@ class Callout:
             )
         if isinstance(outcome, Refused):
             _log_refused(question, outcome)
+            self._note(question, outcome)
             return self._answers.refuse(question, now_s=now_s)
         logs.get().warning("bus_login_unanswered", reason=outcome.reason)
         return None
+
+    def _note(self, question: Question, outcome: Refused) -> None:
+        """Have it written down, once for all callouts, if it can be said who it was."""
+        if outcome.known is None:
+            return
+        principal, log, about = outcome.known
+        self._denials.note(
+            Denial(
+                log,
+                principal,
+                self._denials.door,
+                *CONNECTING,
+                outcome.reason,
+                UNAUTHORIZED,
+                about,
+                id=question.user_nkey,
+            )
+        )
 
 
 async def serve(
@@ -111,11 +140,16 @@ async def serve(
     tokens: TokenVerifier,
     directory: Directory,
     parse: Callable[[str], ParsedKey],
+    tell: Tell,
     *,
     stop: asyncio.Event,
     ready: Callable[[], None],
 ) -> None:
-    """Answer until *stop* is set; *ready* is called when questions are heard."""
+    """
+    Answer until *stop* is set; *ready* is called when questions are heard.
+
+    *tell* has a denial written into a log.
+    """
     admission = Admission(
         directory,
         tokens,
@@ -124,9 +158,11 @@ async def serve(
         clock=now_us,
         chance=random.random,
     )
-    callout = Callout(keys, admission, clock=now_us)
+    denials = Denials("bus", tell)
+    callout = Callout(keys, admission, denials, clock=now_us)
     async with asyncio.TaskGroup() as tasks:
         connection, evictor = await _connect(login, admission)
+        reporting = tasks.create_task(denials.run())
         try:
             await connection.subscribe(request.SUBJECT, cb=callout.hear)
             await connection.flush()
@@ -140,6 +176,7 @@ async def serve(
             for task in running:
                 task.cancel()
         finally:
+            await denials.close(reporting)
             # The library writes what is left even when the bus is gone (uvloop: RuntimeError).
             with suppress(OSError, RuntimeError):
                 await connection.close()

@@ -15,24 +15,30 @@ from contracts.access import Role, Scope
 from domain.rights import RIGHTS, role_may, scopes_may
 from services.embedded.nats_permissions import Permissions, caller_inbox
 
-# Who hears of what changes while it serves (prompts, deployments).
+# Who hears of all that changes while it serves, and who only of the ends of sessions.
 _HEARS_PUSHES: Final[frozenset[Scope]] = frozenset(["agent"])
+_HEARS_ENDS: Final[frozenset[Scope]] = frozenset(["calls"])
 
 
 def of_key(tenant: str, principal: str, scopes: frozenset[Scope]) -> Permissions:
     """Return what a key with *scopes* may do in its tenant."""
     asks = [name for name in RIGHTS if scopes_may(scopes, *name)]
-    return _permissions(tenant, principal, asks, hears=bool(scopes & _HEARS_PUSHES))
+    hears: tuple[str, ...] = ()
+    if scopes & _HEARS_PUSHES:
+        hears = (subjects.pushes(tenant),)
+    elif scopes & _HEARS_ENDS:
+        hears = (subjects.push_session(tenant),)
+    return _permissions(tenant, principal, asks, hears)
 
 
 def of_person(tenant: str, principal: str, role: Role) -> Permissions:
     """Return what a member with *role* may do in a tenant."""
     asks = [name for name in RIGHTS if role_may(role, *name)]
-    return _permissions(tenant, principal, asks, hears=False)
+    return _permissions(tenant, principal, asks, ())
 
 
 def _permissions(
-    tenant: str, principal: str, asks: list[tuple[str, str]], *, hears: bool
+    tenant: str, principal: str, asks: list[tuple[str, str]], hears: tuple[str, ...]
 ) -> Permissions:
     publish = []
     for noun, verb in asks:
@@ -40,5 +46,4 @@ def _permissions(
         # covers is answered with "no responders" at once.
         asked = subjects.asked(tenant, noun, verb, principal)
         publish += [asked, subjects.anywhere(asked)]
-    hears_from = [subjects.pushes(tenant)] if hears else []
-    return Permissions(tuple(publish), (f"{caller_inbox(principal)}.>", *hears_from))
+    return Permissions(tuple(publish), (f"{caller_inbox(principal)}.>", *hears))

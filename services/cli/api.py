@@ -7,7 +7,7 @@ import signal
 import uvloop
 
 from services import logs, run_file
-from services.query_api import server
+from services.http_api import server
 from services.settings import Settings
 from services.supervisor.readiness import announce
 

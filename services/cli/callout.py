@@ -11,7 +11,8 @@ import uvloop
 
 from services import logs
 from services.callout import keys, process
-from services.identity import api_key, signing_keys
+from services.http_door.gate_line import GateLine
+from services.identity import api_key, denials, signing_keys
 from services.identity.directory import Directory
 from services.identity.jwks import JwksFile
 from services.identity.tokens import TokenVerifier, issuer_of
@@ -45,10 +46,21 @@ async def _main(settings: Settings) -> None:
         door="bus",
         clock=process.now_us,
     )
-    async with Directory(settings.postgres_reader()) as directory:
-        await process.serve(
-            login, callout_keys, tokens, directory, api_key.parse, stop=stop, ready=announce
-        )
+    gate = GateLine(settings.nats("doorkeeper"))
+    try:
+        async with Directory(settings.postgres_callout()) as directory:
+            await process.serve(
+                login,
+                callout_keys,
+                tokens,
+                directory,
+                api_key.parse,
+                denials.through(gate),
+                stop=stop,
+                ready=announce,
+            )
+    finally:
+        await gate.close()
 
 
 def _public_keys(settings: Settings) -> JwksFile:

@@ -35,6 +35,7 @@ COMMANDS: dict[str, Command] = {
     "deployment": Command(
         "services.cli.deployment:app", "Say where a twin is shown, and by what rules."
     ),
+    "session": Command("services.cli.session:app", "Show the sessions of a twin, and stop them."),
     "knowledge": Command(
         "services.cli.knowledge:app", "Say what a twin may know: add, review, approve."
     ),
@@ -55,9 +56,13 @@ COMMANDS: dict[str, Command] = {
     "projector": Command("services.cli.projector:projector", "Fill the tables from the log."),
     "rebuild": Command("services.cli.rebuild:rebuild", "Make the tables of a projection again."),
     "api": Command("services.cli.api:api", "Answer questions about the twins over HTTP."),
+    "reconcile": Command(
+        "services.cli.reconcile:reconcile", "End sessions at vendors that nobody pays for."
+    ),
     "sandbox": Command(
         "services.cli.sandbox:sandbox", "Answer like the vendors, for machines without accounts."
     ),
+    "gateway": Command("services.cli.gateway:gateway", "Hold conversations over WebSockets."),
     "tokens": Command("services.cli.tokens:tokens", "Exchange the keys that sign tokens."),
     "backup": Command("services.cli.backup:backup", "Copy the log and its keys into a directory."),
     "restore": Command("services.cli.restore:restore", "Make the log again from a backup."),

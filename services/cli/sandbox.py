@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.table import Table
 
 from services import logs
-from services.sandbox.keys import default_key
 from services.sandbox.server import Sandbox
 from services.settings import Settings
 from services.supervisor.readiness import announce
@@ -47,8 +46,8 @@ async def _serve(port: int) -> None:
 
 def _tell(served: Sandbox) -> None:
     table = Table("vendor", "address", "key")
-    for vendor in served.vendors:
-        table.add_row(vendor, served.base_url(vendor), default_key(vendor))
+    for name, vendor in served.vendors.items():
+        table.add_row(name, served.base_url(name), vendor.usable_key)
     console = Console()
     console.print(table)
     console.print(f"VITO_SANDBOX_URL={served.url}", soft_wrap=True)

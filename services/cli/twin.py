@@ -7,11 +7,10 @@ import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
 import typer
-import uvloop
 from rich.console import Console
 
 from contracts.replies import Receipt
@@ -19,29 +18,31 @@ from contracts.twin import Identity, Purpose, Refinement
 from contracts.views import PolicyView, PriceBookView, TwinView
 from domain.period import zone
 from domain.twin import shown_in
-from services import logs
-from services.audit.access import settings_in, tenant_named
 from services.audit.showing import twin_facts
+from services.cli.asking import (
+    AsJson,
+    DataDir,
+    Note,
+    Refused,
+    Tenant,
+    accepted,
+    ask,
+    file_text,
+    in_json,
+)
 from services.client import GateClient
-from services.client.connection import of_login
-from services.client.errors import MalformedCommand
-from services.failure import Failure
+from services.settings import Settings
 from services.twins import TWINS, calibration
 
-DONE: Final = 200
-FILE_BYTES_MAX: Final = 1_000_000
+FILE_CHARS_MAX: Final = 1_000_000
 PIPE_COLUMNS: Final = 200
-T = TypeVar("T")
 Document = TypeVar("Document", Identity, Purpose)
 
-Tenant = Annotated[str, typer.Argument(help="The twin.")]
 File = Annotated[Path, typer.Argument(help="A JSON file; - reads standard input.")]
 Expected = Annotated[
     int | None,
     typer.Option(help="The version that you have edited; refused if there is a newer one."),
 ]
-Note = Annotated[str, typer.Option(help="Why; kept in the log.")]
-DataDir = Annotated[Path | None, typer.Option(help="Where `vito up` runs.", show_default=".vito")]
 
 app = typer.Typer(
     add_completion=False,
@@ -50,24 +51,20 @@ app = typer.Typer(
 )
 
 
-class NotDone(Failure):
-    """The gate refused, or what was given cannot be used."""
-
-
 @app.command()
 def show(
     tenant: Tenant,
-    as_json: Annotated[bool, typer.Option("--json", help="The view as JSON.")] = False,
+    as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
     """Show what is live, what is drafted, and what the draft still needs."""
 
-    async def work(gate: GateClient) -> tuple[TwinView, PolicyView]:
+    async def work(gate: GateClient, _settings: Settings) -> tuple[TwinView, PolicyView]:
         return await gate.show(TwinView), await gate.show(PolicyView)
 
-    view, policy = _with_gate(tenant, data_dir, work)
+    view, policy = ask(tenant, data_dir, work)
     if as_json:
-        print(msgspec.json.format(msgspec.json.encode(view), indent=2).decode())
+        typer.echo(in_json(view))
         return
     clock = zone(policy.policy.time_zone) if policy.policy else UTC
     width = None if sys.stdout.isatty() else PIPE_COLUMNS
@@ -83,9 +80,9 @@ def example(
     twin = next((one for one in TWINS if one.tenant == of), None)
     if twin is None:
         known = " or ".join(one.tenant for one in TWINS)
-        raise NotDone(f"There is no example {of!r}.", f"use {known}.")
+        raise Refused(f"There is no example {of!r}.", f"use {known}.")
     document = twin.identity if part == "identity" else twin.purpose
-    print(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
+    typer.echo(in_json(document))
 
 
 @app.command()
@@ -103,7 +100,9 @@ def set_identity(
         data_dir,
         lambda gate: gate.set_identity(identity, expected_version=expected_version, note=note),
     )
-    print(f"{tenant}: identity {receipt.version} is the draft. Next: vito twin calibrate {tenant}")
+    typer.echo(
+        f"{tenant}: identity {receipt.version} is the draft. Next: vito twin calibrate {tenant}"
+    )
 
 
 @app.command()
@@ -121,7 +120,7 @@ def set_purpose(
         data_dir,
         lambda gate: gate.set_purpose(purpose, expected_version=expected_version, note=note),
     )
-    print(f"{tenant}: purpose {receipt.version} is in force.")
+    typer.echo(f"{tenant}: purpose {receipt.version} is in force.")
 
 
 @app.command()
@@ -141,13 +140,15 @@ def calibrate(
 
     On this machine a local vendor stands for the provider. A round that was interrupted goes on.
     """
-    view = _with_gate(tenant, data_dir, lambda gate: _calibrate(gate, provider, sku, again=again))
+    view = ask(
+        tenant, data_dir, lambda gate, _settings: _calibrate(gate, provider, sku, again=again)
+    )
     assert view.calibration is not None, "it was just completed"
     for sample in view.calibration.samples:
         if sample.number:
-            print(f"sample {sample.number}: {sample.reference} (call {sample.reservation_id})")
+            typer.echo(f"sample {sample.number}: {sample.reference} (call {sample.reservation_id})")
     version = view.calibration.version
-    print(f"Seen by the Owner? vito twin sign-off {tenant} {version}; else vito twin refine.")
+    typer.echo(f"Seen by the Owner? vito twin sign-off {tenant} {version}; else vito twin refine.")
 
 
 @app.command()
@@ -169,7 +170,9 @@ def refine(
             Refinement(pitch, speed), expected_version=expected_version, note=note
         ),
     )
-    print(f"{tenant}: identity {receipt.version} is the draft. Next: vito twin calibrate {tenant}")
+    typer.echo(
+        f"{tenant}: identity {receipt.version} is the draft. Next: vito twin calibrate {tenant}"
+    )
 
 
 @app.command()
@@ -181,7 +184,7 @@ def sign_off(
 ) -> None:
     """ "This looks and sounds like me": the draft goes live."""
     _tell(tenant, data_dir, lambda gate: gate.sign_off(version, note=note))
-    print(f"{tenant}: identity {version} is live.")
+    typer.echo(f"{tenant}: identity {version} is live.")
 
 
 @app.command()
@@ -195,30 +198,25 @@ def retire(
     if not yes:
         typer.confirm(f"Retire {tenant} for ever?", abort=True)
     _tell(tenant, data_dir, lambda gate: gate.retire(reason=reason))
-    print(f"{tenant} is retired.")
+    typer.echo(f"{tenant} is retired.")
 
 
 # -- How ------------------------------------------------------------------------
 
 
 def read_document(file: Path, kind: type[Document], name: str) -> Document:
-    """Read a document; raises NotDone that names the file, the field and the rule."""
+    """Read a document; raises Failure that names the file, the field and the rule."""
     remedy = f"correct it; `vito twin example {name}` prints one that is right."
-    try:
-        raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    except OSError as problem:
-        raise NotDone(f"{file} cannot be read: {problem.strerror}.", "name a file.") from problem
-    if len(raw) > FILE_BYTES_MAX:
-        raise NotDone(f"{file} has more than {FILE_BYTES_MAX} bytes.", remedy)
+    text = file_text(file)
+    if len(text) > FILE_CHARS_MAX:
+        raise Refused(f"{file} has more than {FILE_CHARS_MAX} characters.", remedy)
     try:
         # By the standard library: it says where a text ends too early or half a character stands.
-        return msgspec.convert(json.loads(raw), kind)
-    except UnicodeDecodeError as problem:
-        raise NotDone(f"{file} is not UTF-8 at byte {problem.start}.", remedy) from problem
+        return msgspec.convert(json.loads(text), kind)
     except (json.JSONDecodeError, RecursionError) as problem:
-        raise NotDone(f"{file} is not JSON: {problem}.", remedy) from problem
+        raise Refused(f"{file} is not JSON: {problem}.", remedy) from problem
     except msgspec.ValidationError as problem:
-        raise NotDone(f"{file}: {_where(str(problem), name)}.", remedy) from problem
+        raise Refused(f"{file}: {_where(str(problem), name)}.", remedy) from problem
 
 
 def _where(problem: str, name: str) -> str:
@@ -245,7 +243,7 @@ async def _product(gate: GateClient, provider: str | None, sku: str | None) -> t
     """Return the avatar provider's product: the one that is named, or the only one priced."""
     policy, book = (await gate.show(PolicyView)).policy, (await gate.show(PriceBookView)).price_book
     if policy is None or book is None:
-        raise NotDone(f"There is no twin {gate.tenant}.", "see `vito status` for the twins.")
+        raise Refused(f"There is no twin {gate.tenant}.", "see `vito status` for the twins.")
     modality = shown_in(policy)
     found = [
         (entry.provider_id, entry.sku)
@@ -256,35 +254,19 @@ async def _product(gate: GateClient, provider: str | None, sku: str | None) -> t
     ]
     if len(found) != 1:
         listed = ", ".join("/".join(one) for one in found) or "none"
-        raise NotDone(
+        raise Refused(
             f"The price book's {modality} products that fit: {listed}.",
             "name one of the twin's with --provider and --sku.",
         )
     return found[0]
 
 
+def _tell_draft(tenant: str, receipt: Receipt) -> None:
+    drafted = f"{tenant}: identity {receipt.version} is the draft."
+    typer.echo(f"{drafted} Next: vito twin calibrate {tenant}")
+
+
 def _tell(
     tenant: str, data_dir: Path | None, work: Callable[[GateClient], Awaitable[Receipt]]
 ) -> Receipt:
-    receipt = _with_gate(tenant, data_dir, work)
-    if receipt.status != DONE:
-        facts = "".join(f" {name}: {value}." for name, value in receipt.facts.items())
-        raise NotDone(f"{receipt.message}{facts}", receipt.remedy)
-    return receipt
-
-
-def _with_gate(tenant: str, data_dir: Path | None, work: Callable[[GateClient], Awaitable[T]]) -> T:
-    logs.configure("twin", level="error")
-    login: dict[str, Any] = of_login(settings_in(data_dir).nats("client"))
-
-    async def ask() -> T:
-        async with GateClient.connect(**login, tenant=tenant_named(tenant)) as gate:
-            return await work(gate)
-
-    try:
-        return uvloop.run(ask())
-    except MalformedCommand as problem:
-        raise NotDone(problem.problem.detail, problem.problem.remedy) from problem
-    except ValueError as problem:
-        # A text with a character that no prose has is refused before it is sent.
-        raise NotDone(f"{problem}.", "remove the character, or write what it stands for.") from None
+    return accepted(ask(tenant, data_dir, lambda gate, _settings: work(gate)))

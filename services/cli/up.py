@@ -95,6 +95,7 @@ class _Screen:
         table.add_row("bus", run.nats_url)
         table.add_row("database", f"postgresql://127.0.0.1:{run.postgres_port}/vito")
         table.add_row("HTTP API", run.api_url)
+        table.add_row("gateway", run.gateway_url)
         table.add_row("credentials", f"{data_dir / 'run.json'} (only you can read it)")
         table.add_row("logs", str(data_dir / "logs"))
         self._console.print()

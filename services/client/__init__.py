@@ -28,6 +28,7 @@ from services.client.errors import (
     SecretRefused,
 )
 from services.client.gate_client import GateClient
+from services.client.session_changes import SessionChange
 from services.client.wire import Encoding
 
 __all__ = [
@@ -39,4 +40,5 @@ __all__ = [
     "NotAllowed",
     "Refused",
     "SecretRefused",
+    "SessionChange",
 ]

@@ -40,6 +40,7 @@ from services.client.grant import Grant, GrantDesk, limits_of
 from services.client.patience import Patience
 from services.client.prompts import Prompts
 from services.client.sender import must_ask_again, new_id
+from services.client.sessions import Sessions
 from services.client.shaping import Shaping
 from services.client.vault import Vault
 from services.client.wire import Encoding
@@ -47,7 +48,7 @@ from services.client.wire import Encoding
 TTL_MS = 120_000
 
 
-class GateClient(Governance, Prompts, Shaping, Vault):
+class GateClient(Governance, Prompts, Sessions, Shaping, Vault):
     """Asks the gate for one tenant over a connection that may be shared. See `Sender`."""
 
     @cached_property

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import msgspec
 
-from contracts.budget import CallOutcome
+from contracts.budget import VENDOR_REF_CHARS_MAX, CallOutcome
 from contracts.usage import Usage
 
 
@@ -63,7 +63,7 @@ class Meter:
     def reported(self, so_far: Usage, vendor_ref: str = "") -> None:
         """Note the vendor's count of what the call has consumed so far."""
         self._reported = so_far
-        self.vendor_ref = vendor_ref or self.vendor_ref
+        self.vendor_ref = _bookable(vendor_ref) or self.vendor_ref
 
     def completed(self, usage: Usage, vendor_ref: str = "") -> None:
         """The vendor answered in full; *usage* is what it bills."""
@@ -88,6 +88,12 @@ class Meter:
         usage = larger(self._reported, ours)
         # An answer that was cut off is no successful turn.
         return Owed(msgspec.structs.replace(usage, turns=0), "cut_off", self.vendor_ref)
+
+
+def _bookable(vendor_ref: str) -> str:
+    """A vendor's name of a call as far as it fits: what was consumed is booked in any case."""
+    shown = "".join(char if char.isprintable() else "?" for char in vendor_ref)
+    return shown[:VENDOR_REF_CHARS_MAX]
 
 
 def plus(left: Usage, right: Usage) -> Usage:

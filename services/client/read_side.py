@@ -20,6 +20,7 @@ ANSWER_S = 5.0
 AGAIN_S = 0.1
 PAGE_ENTRIES = 200
 AUDIT_ENTRIES_MAX = 100_000
+TENANTS_MAX = 100_000
 HTTP_OK, HTTP_UNAVAILABLE, HTTP_NOT_FOUND = 200, 503, 404
 Document = TypeVar("Document")
 
@@ -71,6 +72,20 @@ class AuditPage(msgspec.Struct, frozen=True):
 
     position: int
     items: list[AuditEntry]
+    next_cursor: str | None = None
+
+
+class TenantRow(msgspec.Struct, frozen=True):
+    """One twin."""
+
+    tenant: str
+    status: str
+
+
+class TenantsPage(msgspec.Struct, frozen=True):
+    """Twins, by name."""
+
+    items: list[TenantRow]
     next_cursor: str | None = None
 
 
@@ -149,15 +164,33 @@ class ReadSide:
         """Return a twin's meters as of *position* or later."""
         return await self._get(f"/v1/tenants/{tenant}/meters", position, Meters)
 
-    async def audit_log(self, tenant: str, *, position: int) -> list[AuditEntry]:
+    async def tenants(self) -> list[str]:
+        """Return every twin that the read side knows and that was not erased, by name."""
+        names, query = list[str](), {"limit": str(PAGE_ENTRIES)}
+        while len(names) < TENANTS_MAX:
+            page = await self._get("/v1/tenants", None, TenantsPage, query)
+            names += [row.tenant for row in page.items if row.status != "erased"]
+            if page.next_cursor is None:
+                return names
+            query["cursor"] = page.next_cursor
+        raise ReadSideProblem(
+            f"There are more than {TENANTS_MAX} twins.", "name the twins that you mean."
+        )
+
+    async def audit_log(
+        self, tenant: str, *, position: int, provider_id: str = "", since: str = ""
+    ) -> list[AuditEntry]:
         """
-        Return a twin's whole audit log as of *position* or later, newest first.
+        Return a twin's audit log as of *position* or later, newest first: all of it, or the calls
+        to one provider since an instant (RFC 3339).
 
         Raises:
             ReadSideProblem: no answer in time, or more than `AUDIT_ENTRIES_MAX` entries.
         """
         path, entries = f"/v1/tenants/{tenant}/audit-log", list[AuditEntry]()
         query = {"limit": str(PAGE_ENTRIES)}
+        query |= {"provider_id": provider_id} if provider_id else {}
+        query |= {"from": since} if since else {}
         while len(entries) < AUDIT_ENTRIES_MAX:
             page = await self._get(path, position, AuditPage, query)
             entries += page.items
@@ -197,18 +230,17 @@ class ReadSide:
     async def _get(
         self,
         path: str,
-        position: int,
+        position: int | None,
         kind: type[Document],
         query: Mapping[str, str] | None = None,
     ) -> Document:
         """Ask until the read side has caught up; raises ReadSideProblem at the deadline."""
         why = "no answer"
+        at_least = {} if position is None else {"min_position": str(position)}
         try:
             async with asyncio.timeout(self._deadline_s):
                 while True:
-                    status, body = await self._once(
-                        path, {**(query or {}), "min_position": str(position)}
-                    )
+                    status, body = await self._once(path, {**(query or {}), **at_least})
                     if status == HTTP_OK:
                         return msgspec.json.decode(body, type=kind)
                     why = f"status {status}: {body[:300].decode(errors='replace')}"

@@ -31,9 +31,11 @@ Role: TypeAlias = Literal[
     "worker",
     "door",
     "callout",
+    "doorkeeper",
     "projector",
     "api",
     "http",
+    "gateway",
     "client",
     "auditor",
     "admin",
@@ -45,9 +47,11 @@ ROLES: tuple[Role, ...] = (
     "worker",
     "door",
     "callout",
+    "doorkeeper",
     "projector",
     "api",
     "http",
+    "gateway",
     "client",
     "auditor",
     "admin",
@@ -110,6 +114,9 @@ def permissions(  # noqa: C901 - one case for each role
             return Permissions(said, ("shard.>", "$SRV.>", HEARTBEAT, inbox))
         case "callout" | "monitor":
             return _system(role, inbox)
+        case "doorkeeper":
+            # What a callout says to the gate: it lives in the system account, and cannot.
+            return Permissions(_asks("access", "report_denial"), (inbox,))
         case "projector":
             reads = _read(*event_streams(shards), KEYS)
             return Permissions((*_JETSTREAM, *reads), (inbox,))
@@ -119,6 +126,11 @@ def permissions(  # noqa: C901 - one case for each role
             # It has found out who asks, and says so in the subject, whoever that is.
             asks = (*_calls("cmd", "*", "*"), *_calls("qry", "*", "*"))
             return Permissions(asks, (inbox,))
+        case "gateway":
+            # In its own name: it lets visitors of pages in, and looks where they may come from.
+            return Permissions(
+                (*_asks("deployment", "mint"), *_asks("deployment", "show")), (inbox,)
+            )
         case "client":
             calls = (*_calls("cmd", tenant), *_calls("qry", tenant))
             return Permissions(calls, (inbox, subjects.pushes(tenant)))
@@ -167,6 +179,12 @@ def _calls(kind: Literal["cmd", "qry"], tenant: str, principal: str = OPERATOR) 
     if tenant == "*":
         return (f"{kind}.>", f"shard.*.{kind}.*.*.*.{principal}")
     return (f"{kind}.{tenant}.>", f"shard.*.{kind}.{tenant}.*.*.{principal}")
+
+
+def _asks(noun: str, verb: str) -> tuple[str, str]:
+    """One command or question of the deployment's own, about any tenant."""
+    plain = subjects.asked("*", noun, verb, OPERATOR)
+    return plain, f"{subjects.anywhere(plain)}.{OPERATOR}"
 
 
 def _stream_info(shards: int) -> tuple[str, ...]:

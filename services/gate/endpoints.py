@@ -27,10 +27,13 @@ from contracts.bundle import PUSH_BYTES_MAX, BundleView
 from contracts.commands import NOUN_AND_VERB, AnyCommand
 from contracts.questions import AnyQuestion
 from contracts.replies import Problem
+from contracts.session import NOTICE_BYTES_MAX
 from contracts.views import VIEWS
 from domain.bundle import notice
 from services.eventstore.client import RawClient, RawHandler
 from services.eventstore.errors import LogProblem
+from services.gate.inboxes import asker
+from services.gate.session_notice import Pushed
 from services.gate.shard import ShardGate
 from services.gate.waiter import Answer, Waiter
 
@@ -48,7 +51,6 @@ _INTERNAL_ERROR = 500
 _UNSENT_BYTES_MAX = 64_000_000
 _ERROR = "Nats-Service-Error"
 _ERROR_CODE = "Nats-Service-Error-Code"
-_INBOX = b"_INBOX"
 _PACKED = b"NATS/1.0\r\nContent-Type: application/msgpack\r\n\r\n"
 _CONTENT_TYPE = re.compile(rb"\r\nContent-Type:[ \t]*application/msgpack[ \t]*\r\n")
 
@@ -104,18 +106,23 @@ class Outbox:
             self._sender = None
 
 
-def pushed(outbox: Outbox) -> Callable[[BundleView], None]:
+def pushed(outbox: Outbox) -> Callable[[Pushed], None]:
     """
-    Return what tells running agents of a bundle, on the door's connection.
+    Return what tells running agents of a bundle or of ends, on the door's connection.
 
     A push may be lost; who hears the next one, or asks again, has everything.
     """
 
-    def push(bundle: BundleView) -> None:
-        data = _to_json(bundle)
-        if len(data) > PUSH_BYTES_MAX:
-            data = _to_json(notice(bundle))
-        outbox.put(subjects.push(bundle.tenant).encode(), data)
+    def push(told: Pushed) -> None:
+        if isinstance(told, BundleView):
+            subject, data = subjects.push(told.tenant), _to_json(told)
+            if len(data) > PUSH_BYTES_MAX:
+                data = _to_json(notice(told))
+        else:
+            subject, data = subjects.push_session(told.tenant), _to_json(told)
+            if len(data) > NOTICE_BYTES_MAX:
+                data = _to_json(msgspec.structs.replace(told, ended=None))
+        outbox.put(subject.encode(), data)
 
     return push
 
@@ -284,10 +291,11 @@ class ShardEndpoints:
         """Answer even after a fault of our own, which must not end the read loop."""
 
         def handle(subject: bytes, reply_to: bytes, header: bytes, data: bytes) -> None:
-            reply = _inbox_only(reply_to)
+            reply = b""
             try:
                 tokens = subject.decode().split(".")
-                take(tokens[_TENANT_TOKEN], tokens[-1], reply, data, packed=_is_packed(header))
+                principal, reply = asker(tokens[-1], reply_to)
+                take(tokens[_TENANT_TOKEN], principal, reply, data, packed=_is_packed(header))
             except Exception:  # noqa: BLE001 - see above; it is logged with its traceback
                 _log.exception("message_not_handled", subject=subject.decode(errors="replace"))
                 body = Problem(
@@ -336,16 +344,6 @@ def _counting(endpoint: Endpoint, handler: RawHandler) -> RawHandler:
         handler(subject, reply, header, data)
 
     return handle
-
-
-def _inbox_only(reply_to: bytes) -> bytes:
-    """
-    Where the answer goes: an inbox and nothing else.
-
-    A requester chooses the subject of the reply. The server keeps the door from publishing an
-    event for it; this keeps it from talking to the other workers.
-    """
-    return reply_to if reply_to.startswith(_INBOX) else b""
 
 
 def _is_packed(header: bytes) -> bool:

@@ -9,6 +9,7 @@ import msgspec
 from contracts.budget import CallAuthorized, CallSettled
 from contracts.bundle import BundleView
 from contracts.commit import AnyEvent
+from contracts.session import SessionNotice
 from services.gate.waiter import Waiter
 
 # Events that are not measured one by one, because there are so many: at most this without their
@@ -31,6 +32,8 @@ class Group(msgspec.Struct):
     frozen_state: bytes | None = None
     # What agents get just after this commit, when it changes that.
     bundle: BundleView | None = None
+    # What whoever runs sessions is told just after it.
+    sessions: SessionNotice | None = None
 
 
 def size_guess(events: list[AnyEvent]) -> int:

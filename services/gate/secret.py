@@ -8,13 +8,14 @@ between there are boxes only, and nothing here writes a value, or anything made 
 
 from __future__ import annotations
 
+import hmac
 from hashlib import blake2b
-from typing import Final
 
 import msgspec
 import structlog
 
 from contracts.commands import AnyCommand
+from contracts.questions import CompareSecret, SecretComparison
 from contracts.replies import Receipt
 from contracts.secret import PutSecret, RotateSecret
 from domain import secret
@@ -25,7 +26,6 @@ from services.gate.data_keys import DataKeys
 from services.gate.waiter import Answer
 from services.sealing.box import BoxRejected
 
-BRING_A_VALUE: Final = frozenset((PutSecret, RotateSecret))
 _encode = msgspec.msgpack.Encoder().encode
 _log = structlog.get_logger()
 
@@ -36,7 +36,7 @@ def fingerprint(command: AnyCommand, keys: DataKeys | None) -> bytes:
 
     With a key of the tenant if the payload holds a secret: the digest is kept in the log.
     """
-    if type(command) in BRING_A_VALUE:
+    if isinstance(command, PutSecret | RotateSecret):
         assert keys is not None, "a twin that is there has a key"
         return keys.fingerprint(_encode(command))
     return blake2b(_encode(command), digest_size=8).digest()
@@ -53,6 +53,14 @@ def prepared(
         envelope = envelope._replace(sealed=sealed)
         command = msgspec.structs.replace(command, value="")
     return command, envelope._replace(key_version=keys.version)
+
+
+def compared(state: State, keys: DataKeys | None, asked: CompareSecret) -> SecretComparison:
+    """Say whether a command is the one that was decided with a fingerprint."""
+    is_same = keys is not None and hmac.compare_digest(
+        fingerprint(asked.command, keys), asked.fingerprint
+    )
+    return SecretComparison(tenant=state.name, position=state.position, is_same=is_same)
 
 
 def revealed(tenant: str, keys: DataKeys | None, told: Answer, held: secret.Held) -> Answer:

@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable, Coroutine
 
 import structlog
 
-from contracts.bundle import BundleView
 from contracts.subjects import shard_of
 from domain import flood
 from domain.refusals import CANNOT_VERIFY, TWIN_UNKNOWN
@@ -23,6 +22,7 @@ from services.gate.group import Group
 from services.gate.key_errands import KEY_COMMANDS, Erased, KeyErrands, of_state
 from services.gate.loading import Loader, Loading, begins_log
 from services.gate.log import TenantLog
+from services.gate.session_notice import Pushed, at_takeover
 from services.gate.tasks import end_all
 from services.gate.timers import Timers
 from services.gate.waiter import Waiter, refuse_all
@@ -51,8 +51,8 @@ class ShardGate:
     """
     The tenants of one shard. *is_owner* says whether the lease is valid at this moment.
 
-    *push* tells running agents of a bundle that is durable; it must not raise. *snapshot_due_us* is
-    how much folding, in microseconds, makes a snapshot due.
+    *push* tells running agents what is durable, a bundle or ended sessions; it must not raise.
+    *snapshot_due_us* is how much folding, in microseconds, makes a snapshot due.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class ShardGate:
         shards: int,
         clock: Clock,
         is_owner: Callable[[], bool],
-        push: Callable[[BundleView], None] = lambda _bundle: None,
+        push: Callable[[Pushed], None] = lambda _pushed: None,
         snapshot_due_us: int = SNAPSHOT_DUE_US,
     ) -> None:
         self.shard = shard
@@ -193,6 +193,9 @@ class ShardGate:
         current = writer.current_bundle()
         if current is not None:
             self._push(current)
+        sessions = at_takeover(writer.state)
+        if sessions is not None:
+            self._push(sessions)
         for waiter in waiting:
             if self._is_leaving:
                 refuse_all(waiter, CANNOT_VERIFY)
@@ -281,6 +284,8 @@ class ShardGate:
     def _on_stored(self, writer: TenantWriter, group: Group) -> None:
         if group.bundle is not None:
             self._push(group.bundle)
+        if group.sessions is not None:
+            self._push(group.sessions)
         if writer.farewells:
             self._errands.erase(writer)
             return

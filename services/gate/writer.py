@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-from contracts.access import OPERATOR, CallerRefused
+from contracts.access import OPERATOR, CallerRefused, DenialReported
 from contracts.budget import (
     CallRefused,
     CommandRefused,
@@ -29,20 +29,22 @@ from contracts.bundle import BundleView
 from contracts.commands import NOUN_AND_VERB, AnyCommand
 from contracts.commit import COMMIT_BYTES_MAX, EVENTS_PER_COMMIT_MAX, TOPIC, AnyEvent, CommitLine
 from contracts.data_key import RotateDataKey
-from contracts.questions import QUESTIONS, AnyQuestion
+from contracts.questions import QUESTIONS, AnyQuestion, CompareSecret
 from contracts.replies import Receipt
 from contracts.secret import OpenSecret, PutSecret, RotateSecret, SecretOpened
+from contracts.session import SessionsEnded
 from contracts.tenant import EraseTenant
-from domain import budget, bundle, flood, gate, rights, secret, vault, views
+from domain import bundle, conversation, deadlines, flood, gate, rights, secret, vault, views
 from domain.answer import answer, not_decided
 from domain.memory import Known
 from domain.refusals import CALLER_UNKNOWN, OVERLOADED, TWIN_UNKNOWN, Refusal
 from domain.state import Envelope, State
 from domain.vault_refusals import TWIN_ERASED
 from services.eventstore.appending import Append
+from services.gate import session_notice
 from services.gate.data_keys import DataKeys
 from services.gate.group import Group, size_guess
-from services.gate.secret import fingerprint, prepared, revealed
+from services.gate.secret import compared, fingerprint, prepared, revealed
 from services.gate.waiter import Answer, Waiter, refuse_all, weight
 from services.tenant_log import snapshots
 from services.tenant_log.codec import Link, digest_of, hash_of, seal_commit
@@ -133,7 +135,7 @@ class TenantWriter:
                 return
             # Seen now, told when all that it shows is durable.
             self.pass_time(self.now_us)
-            waiter.answers.append(self._told(waiter.question))
+            waiter.answers.append(self._told(waiter.question, waiter.actor))
             needed = self._last_index
         for command in waiter.commands:
             found, position = self._decide(command, waiter.actor)
@@ -143,10 +145,12 @@ class TenantWriter:
             needed = max(needed, position)
         self._answer_when_durable(waiter, needed)
 
-    def _told(self, question: str | AnyQuestion) -> Answer:
+    def _told(self, question: str | AnyQuestion, actor: str) -> Answer:
         if isinstance(question, str):
             return views.view(question, self.state, self.now_us)
-        return views.answer(question, self.state)
+        if isinstance(question, CompareSecret):
+            return compared(self.state, self._keys, question)
+        return views.answer(question, self.state, actor, self.now_us)
 
     def _answer_when_durable(self, waiter: Waiter, index: int) -> None:
         group = self._group_at(index)
@@ -174,11 +178,15 @@ class TenantWriter:
             return self._again(command, known, envelope)
         noun = NOUN_AND_VERB[type(command)][0]
         self.pass_time(envelope.now_us)
+        quiet = conversation.unmoved(state, command, envelope)
+        if quiet is not None:
+            # What it says of the lease may be on its way to the log still.
+            return quiet, self._last_index
         if type(command) in _PREPARED:
             command, envelope = prepared(state, self._keys, command, envelope)
         events = gate.decide(state, command, envelope)
         first = events[0]
-        if isinstance(first, CallRefused | CommandRefused) and (
+        if isinstance(first, CallRefused | CommandRefused | DenialReported) and (
             state.tenant.status == "absent" or not flood.is_recorded(state.flood, envelope.now_us)
         ):
             self._count_refusal(first)
@@ -251,7 +259,7 @@ class TenantWriter:
             self._write_tally(now_us)
         events = gate.due(self.state, now_us)
         if events:
-            self._write("budget", events)
+            self._write("session" if type(events[0]) is SessionsEnded else "budget", events)
 
     def close_flood(self) -> None:
         """Write down the refusals counted so far; this writer is about to stop."""
@@ -260,13 +268,14 @@ class TenantWriter:
 
     def next_deadline_us(self) -> int | None:
         """When time will next bring something by itself, or None."""
-        hold = budget.next_deadline_us(self.state.budget)
-        summary = flood.due_at_us(self._tally)
-        if hold is None or summary is None:
-            return summary if hold is None else hold
-        return min(hold, summary)
+        state = self.state
+        next_us = min(state.budget.deadlines.next_us, state.sessions.deadlines.next_us)
+        summary_us = flood.due_at_us(self._tally)
+        if summary_us is not None:
+            return min(next_us, summary_us)
+        return None if next_us == deadlines.NEVER else next_us
 
-    def _count_refusal(self, event: CallRefused | CommandRefused | CallerRefused) -> None:
+    def _count_refusal(self, event: flood.Refused) -> None:
         if self._is_there:
             flood.count(self._tally, event)
 
@@ -324,6 +333,7 @@ class TenantWriter:
         if noun in bundle.NOUNS and bundle.is_changed_by(events):
             # Now, because the state goes on while this commit is on its way to the log.
             group.bundle = bundle.bundle_view(state, self.now_us)
+        group.sessions = session_notice.grown(group.sessions, state, group.index, events)
         return group
 
     @property

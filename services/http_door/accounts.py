@@ -8,6 +8,7 @@ these commands over HTTP (`commands.OPERATORS_ONLY`): a session is begun by sign
 from __future__ import annotations
 
 import secrets
+from hashlib import sha256
 from typing import Final
 
 from contracts.access import OPERATOR
@@ -17,18 +18,19 @@ from contracts.account import (
     CloseSessions,
     CountSignInFailure,
     OpenSession,
+    RehashPassword,
 )
-from domain.identity_refusals import SESSION_UNKNOWN, SIGN_IN_BLOCKED
+from domain.identity_refusals import PASSWORD_CHANGED, SESSION_UNKNOWN, SIGN_IN_BLOCKED
 from services.client.errors import CannotVerify as NotAnswered
 from services.http_door.gate_line import Gate
-from services.http_door.sign_in import CannotVerify, SignInNotPossible
+from services.http_door.opening import CannotVerify, SignInNotPossible
 
 _GRANTED: Final = 200
 _UNAVAILABLE: Final = 503
 
 
 class GateAccounts:
-    """See sign_in.Accounts."""
+    """See opening.Accounts."""
 
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
@@ -68,6 +70,19 @@ class GateAccounts:
         """See Accounts."""
         code = await self._told(CountSignInFailure(command_id=_new_id(), person=person))
         if code not in ("", SIGN_IN_BLOCKED.code):
+            raise CannotVerify(code)
+
+    async def rehash_password(self, person: str, old_hash: str, new_hash: str) -> None:
+        """See Accounts."""
+        code = await self._told(
+            RehashPassword(
+                command_id=_new_id(),
+                person=person,
+                password_hash=new_hash,
+                replaces=sha256(old_hash.encode()).digest(),
+            )
+        )
+        if code not in ("", PASSWORD_CHANGED.code):
             raise CannotVerify(code)
 
     async def _told(self, command: AccountCommand) -> str:

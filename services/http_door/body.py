@@ -20,7 +20,9 @@ from services.query_api.problems import (
 BYTES_MAX: Final = 1 << 20
 _SHOWN_CHARS: Final = 200
 _AT: Final = re.compile(r" - at `\$(?P<path>[^`]*)`$")
-_FIELD: Final = re.compile(r"`(?P<name>\w+)`")
+# What a message's own checks say begins with the field's path, see contracts/message.py.
+_FIELD: Final = re.compile(r"^`(?P<path>[\w.\[\]]+)`|field `(?P<name>[^`]*)`")
+_ODD_CHARACTER: Final = re.compile(r"^`[^`]+` has U\+")
 
 T = TypeVar("T")
 
@@ -67,10 +69,12 @@ def _explain(message: str, kind: type) -> HttpProblem:
     at = _AT.search(message)
     rule = message[: at.start()] if at else message
     path = at["path"].lstrip(".") if at else ""
-    # What is missing, unknown or misspelled is named in the rule and not in the path.
+    # What is missing, unknown, misspelled or no text is named in the rule and not in the path.
     named = _FIELD.search(rule)
-    if named and ("field" in rule or "must match" in rule):
-        path = f"{path}.{named['name']}".lstrip(".")
+    if named:
+        path = f"{path}.{named['path'] or named['name']}".lstrip(".")
+    if _ODD_CHARACTER.match(rule):
+        return malformed(_shown(path), _shown(rule), "Leave it out; all other text is kept as is.")
     known = msgspec.json.schema(kind)["$defs"].get(kind.__name__, {}).get("properties", {})
     return malformed(_shown(path) or "body", _shown(rule), _remedy(path, known))
 

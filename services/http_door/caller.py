@@ -15,7 +15,9 @@ from aiohttp import web
 
 from contracts.access import OPERATOR, Role, Scope
 from contracts.account import PLATFORM
+from contracts.deployment import Ceiling
 from domain import rights
+from services.query_api.problems import CALLER_NOT_ALLOWED, HttpProblem
 
 Kind: TypeAlias = Literal["operator", "person", "key", "visitor"]
 
@@ -25,6 +27,9 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     Who asks. Keys and visitors have one *tenant*; people have a role in each of theirs.
 
     *csrf_token* is set for a session's cookie, which a browser sends whoever made it ask.
+    *by_token*: they showed a token, and not what it was made from. *is_narrowed*: one with fewer
+    scopes than its key has; the gate knows the key only, so such a caller is held back here.
+    *deployment*, *origin* and *ceiling* are of a visitor, as its token has them.
     """
 
     kind: Kind
@@ -36,6 +41,11 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     expires_at_us: int | None = None
     session_hash: bytes = b""
     csrf_token: str = ""
+    by_token: bool = False
+    is_narrowed: bool = False
+    deployment: str = ""
+    origin: str = ""
+    ceiling: Ceiling | None = None
 
     def reaches(self, tenant: str) -> bool:
         """Whether this twin is any business of theirs; asks nobody, so it tells nothing of it."""
@@ -53,13 +63,16 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
 
     def principal(self, tenant: str, noun: str, verb: str) -> str:
         """
-        Name the principal that asks this, for the last token of the subject.
+        Name the principal that asks this, for the last token of the subject; raises HttpProblem
+        (403) for what a token leaves out that its key has.
 
         An admin acts as a member wherever that is enough: the log is to show the weaker of two
         rights. On the platform itself they are the person that the command may be about.
         """
         if self.kind == "operator":
             return OPERATOR
+        if self.is_narrowed and not self.may(tenant, noun, verb):
+            raise HttpProblem(CALLER_NOT_ALLOWED, f"{noun}.{verb} is not among the token's scopes.")
         if self.is_admin and not self._may_without_admin(tenant, noun, verb):
             is_own = tenant == PLATFORM and not rights.admin_may(noun, verb)
             return f"{'person' if is_own else 'admin'}_{self.id}"

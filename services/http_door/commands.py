@@ -19,12 +19,13 @@ import msgspec
 from aiohttp import web
 from pydantic import Field
 
-from contracts.budget import AuthorizeCall, ExtendCall, ReleaseCall, SettleCall, TopUpCredits
+from contracts import examples
+from contracts.access import ReportDenial
+from contracts.budget import AuthorizeCall, ExtendCall
 from contracts.commands import NOUN_AND_VERB, AnyCommand
 from contracts.message import ID_PATTERN
 from contracts.replies import Decision, OpenedSecret, Receipt
 from contracts.secret import OpenSecret
-from contracts.tenant import ResumeTenant, SuspendTenant
 from domain import refusals
 from services import logs
 from services.client.errors import CannotVerify, MalformedCommand
@@ -53,7 +54,15 @@ REPLAYED_HEADER: Final = "Idempotency-Replayed"
 # What a command may be refused with; which of them, `code` says.
 REFUSALS: Final = (402, 403, 404, 409, 410, 422, 429, 503)
 # What the door itself asks when somebody signs in; asked by others it would be a way around that.
-OPERATORS_ONLY: Final = frozenset({("account", "open_session"), ("account", "sign_in_failed")})
+OPERATORS_ONLY: Final = frozenset(
+    {
+        ("account", "open_session"),
+        ("account", "sign_in_failed"),
+        ("account", "rehash_password"),
+    }
+)
+# What a door says to the gate itself; whoever could send it could accuse anybody.
+NOT_OVER_HTTP: Final = frozenset({ReportDenial})
 # Who is invited is no member yet; everything else about a twin is none of a stranger's business.
 ACCEPT: Final = ("access", "accept")
 _IS_KEY: Final = re.compile(ID_PATTERN)
@@ -71,26 +80,6 @@ _MONEY: Final = (
     "remaining_nanos",
 )
 _MS: Final = 1_000
-
-
-# For the document; a test sends each of them.
-EXAMPLES: Final[dict[type[AnyCommand], Json]] = {
-    AuthorizeCall: {
-        "modality": "text",
-        "provider_id": "openai",
-        "sku": "gpt-4o-mini",
-        "estimate": {"input_tokens": 400, "output_tokens": 200},
-    },
-    SettleCall: {
-        "reservation_id": "cantor.42",
-        "usage": {"input_tokens": 388, "output_tokens": 151},
-    },
-    ExtendCall: {"reservation_id": "cantor.42", "estimate": {"stream_ms": 60_000}},
-    ReleaseCall: {"reservation_id": "cantor.42", "reason": "the visitor has left"},
-    TopUpCredits: {"amount_nanos": 25_000_000_000, "reason": "invoice 4711"},
-    SuspendTenant: {"reason": "under review"},
-    ResumeTenant: {"reason": "reviewed"},
-}
 
 
 class CommandProblem(Problem):
@@ -122,7 +111,7 @@ def endpoint_of(command: type[AnyCommand]) -> Endpoint:
         summary=doc.split(". ")[0].rstrip(".") + ".",
         answer=_ANSWERS.get(command, Receipt),
         body=command,
-        example=EXAMPLES.get(command),
+        example=_without_id(examples.shown(command)),
         problems=(
             MALFORMED_COMMAND,
             IDEMPOTENCY_KEY_MISSING,
@@ -137,13 +126,18 @@ def endpoint_of(command: type[AnyCommand]) -> Endpoint:
         problem_model=CommandProblem,
         refusals=REFUSALS,
         needs_key=True,
+        about=(noun, verb),
         for_strangers=(noun, verb) == ACCEPT,
     )
 
 
+def _without_id(fields: Json) -> Json:
+    return {name: value for name, value in fields.items() if name != "command_id"}
+
+
 # In the order of the contracts.
 ENDPOINTS: Final[dict[type[AnyCommand], Endpoint]] = {
-    command: endpoint_of(command) for command in NOUN_AND_VERB
+    command: endpoint_of(command) for command in NOUN_AND_VERB if command not in NOT_OVER_HTTP
 }
 
 
@@ -180,6 +174,7 @@ class CommandDoor:
                     reply = await self._decided(tenant, command, principal)
                     reply = await self._idempotency.corrected(tenant, command, reply)
             if reply["status"] != _GRANTED and not caller.reaches(tenant):
+                # The gate has recorded it if there is such a twin; the door does in any case.
                 raise HttpProblem(CALLER_UNKNOWN, CALLER_UNKNOWN.title)
             return respond(reply)
 
@@ -221,7 +216,7 @@ def refused(reply: Reply) -> HttpProblem:
     """Make the problem that says what the gate has said."""
     if reply["code"] == refusals.CALLER_UNKNOWN.code:
         # As the door itself says it, so that nobody can tell which of the two has refused.
-        return HttpProblem(CALLER_UNKNOWN, CALLER_UNKNOWN.title)
+        return HttpProblem(CALLER_UNKNOWN, CALLER_UNKNOWN.title, is_recorded=True)
     return Refused(reply)
 
 
@@ -238,7 +233,13 @@ class Refused(HttpProblem):
             # Rounded up: who comes back too early is refused again.
             -(-retry_after_ms // _MS) if retry_after_ms else None,
         )
-        super().__init__(kind, _detail(reply), position=reply["position"], headers=_headers(reply))
+        super().__init__(
+            kind,
+            _detail(reply),
+            position=reply["position"],
+            headers=_headers(reply),
+            is_recorded=True,
+        )
         self._reply = reply
 
     def body(self, instance: str) -> Problem:

@@ -8,12 +8,24 @@ from typing import Any, Final
 import msgspec
 
 from services.distribution.minting import TokenIssuer
-from services.http_door import commands, live, me, sign_in, sign_in_page, visitors
+from services.http_door import (
+    commands,
+    live,
+    me,
+    oidc_sign_in,
+    sign_in,
+    sign_in_page,
+    token,
+    visitors,
+)
 from services.http_door.authentication import Identity
 from services.http_door.endpoint import Endpoint, Handler
 from services.http_door.gate_line import Gate
 from services.http_door.idempotency import Idempotency
-from services.http_door.sign_in import Accounts, Passwords, SignIn
+from services.http_door.oidc_sign_in import OidcSignIn
+from services.http_door.opening import Accounts
+from services.http_door.sign_in import Passwords, SignIn
+from services.identity.oidc_code import CodeFlow
 from services.variables import Network
 
 # In the order of the document.
@@ -21,26 +33,35 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     sign_in.SIGN_IN,
     sign_in.SIGN_IN_BY_LINK,
     sign_in.SIGN_OUT,
+    token.TOKEN,
     me.ME,
     *commands.ENDPOINTS.values(),
     visitors.MINT,
     *live.ENDPOINTS.values(),
     me.JWKS,
     sign_in_page.PAGE,
+    oidc_sign_in.BEGIN,
+    oidc_sign_in.CALLBACK,
 )
 
 
 class Doors(msgspec.Struct, frozen=True):
-    """What the doors of one server are made of. *clock_s*: monotonic seconds."""
+    """
+    What the doors of one server are made of. *clock_s*: monotonic seconds.
+
+    *codes*: None where no browser signs in at an issuer.
+    """
 
     identity: Identity
     gate: Gate
     accounts: Accounts
     passwords: Passwords
     visits: TokenIssuer
+    tokens: token.TokenIssuer
     jwks: Callable[[], dict[str, Any]]
     clock_s: Callable[[], float]
     proxies: Sequence[Network] = ()
+    codes: CodeFlow | None = None
 
     def sign_in(self) -> SignIn:
         """Make what signs people in."""
@@ -59,9 +80,20 @@ class Doors(msgspec.Struct, frozen=True):
         """Who answers what."""
         return {
             **signing_in.handlers(),
+            **self._oidc(signing_in).handlers(),
+            **token.handlers(self.tokens, self.identity.clock),
             **me.handlers(self.jwks),
             **commands.handlers(self.gate, idempotency),
             **visitors.handlers(self.gate, self.visits),
             **live.handlers(self.gate),
-            **sign_in_page.handlers(),
+            **sign_in_page.handlers(offers_oidc=self.codes is not None),
         }
+
+    def _oidc(self, signing_in: SignIn) -> OidcSignIn:
+        return OidcSignIn(
+            self.codes,
+            signing_in.opening,
+            signing_in.attempts,
+            self.identity.directory,
+            self.identity.clock,
+        )

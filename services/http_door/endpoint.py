@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -25,7 +25,9 @@ class Endpoint:
     """
     *problems* are the kinds of its own, beside those that any path has; *refusals* are the
     statuses with which the gate may answer. *open*: whoever asks need not say who they are;
-    *for_strangers*: a person who has nothing to do with the twin yet may ask.
+    *for_strangers*: a person who has nothing to do with the twin yet may ask. *redirects*: it
+    sends a browser elsewhere. *query*: what each parameter means. *about* is the noun and the verb
+    of what it does to a twin.
     """
 
     method: Literal["GET", "POST"]
@@ -41,7 +43,10 @@ class Endpoint:
     needs_key: bool = False
     open: bool = False
     for_strangers: bool = False
+    redirects: bool = False
+    query: Mapping[str, str] = field(default_factory=dict)
     content_type: str = "application/json"
+    about: tuple[str, str] = ("", "")
 
     @property
     def tenant_scoped(self) -> bool:

@@ -14,6 +14,7 @@ from nats.aio.client import Client
 
 from contracts import subjects
 from contracts.commands import NOUN_AND_VERB, AnyCommand
+from contracts.questions import QUESTIONS, AnyQuestion
 from services.client.attempts import Attempts
 from services.client.connection import NotConnected, of_login, open_connection
 from services.client.errors import CannotVerify
@@ -32,23 +33,31 @@ Reply: TypeAlias = dict[str, Any]
 
 class Gate(Protocol):
     """
-    Decides commands and shows what it has; each reply as `contracts/replies.py` says.
+    Decides commands, shows what it has and answers questions, as the contracts say.
 
-    Both raise CannotVerify when no answer came, and MalformedCommand for what the contract forbids.
+    All raise CannotVerify when no answer came, and MalformedCommand for what the contract forbids.
     """
 
     async def command(self, tenant: str, command: AnyCommand, principal: str) -> Reply: ...
 
     async def show(self, tenant: str, noun: str, principal: str) -> Reply: ...
 
+    async def ask(self, tenant: str, question: AnyQuestion, principal: str) -> Reply: ...
+
 
 class GateLine:
     """The gate behind a NATS server; connects on first use and heals by itself."""
 
     def __init__(
-        self, login: NatsLogin, *, patience: Patience = PATIENCE, timing: Timing | None = None
+        self,
+        login: NatsLogin,
+        *,
+        name: str = "vito-http",
+        patience: Patience = PATIENCE,
+        timing: Timing | None = None,
     ) -> None:
         self._login = login
+        self._name = name
         self._patience = patience
         self._timing = timing or Timing()
         self._wire = Wire("json")
@@ -58,12 +67,22 @@ class GateLine:
     async def command(self, tenant: str, command: AnyCommand, principal: str) -> Reply:
         """See Gate."""
         noun, verb = NOUN_AND_VERB[type(command)]
-        subject = subjects.command(tenant, noun, verb, principal)
+        subject = subjects.command(tenant, noun, verb, self._for(principal))
         return await self._ask(subject, self._wire.encode(command), command.command_id)
 
     async def show(self, tenant: str, noun: str, principal: str) -> Reply:
         """See Gate."""
-        return await self._ask(subjects.query(tenant, noun, principal), b"", "")
+        return await self._ask(subjects.query(tenant, noun, self._for(principal)), b"", "")
+
+    async def ask(self, tenant: str, question: AnyQuestion, principal: str) -> Reply:
+        """See Gate."""
+        noun, verb = QUESTIONS[type(question)]
+        subject = subjects.query(tenant, noun, self._for(principal), verb=verb)
+        return await self._ask(subject, self._wire.encode(question), "")
+
+    def _for(self, principal: str) -> str:
+        """Say to the gate who speaks, so that it answers here and nowhere else."""
+        return subjects.on_behalf(self._login.user, principal)
 
     async def close(self) -> None:
         """Let go of the connection."""
@@ -89,7 +108,7 @@ class GateLine:
             if self._client is None or self._client.is_closed:
                 try:
                     self._client = await open_connection(
-                        **of_login(self._login), connect_s=CONNECT_S, name="vito-http"
+                        **of_login(self._login), connect_s=CONNECT_S, name=self._name
                     )
                 except NotConnected as problem:
                     raise CannotVerify(

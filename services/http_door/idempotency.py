@@ -27,13 +27,16 @@ from typing import Final, Protocol
 
 import msgspec
 
+from contracts.access import OPERATOR
 from contracts.budget import ReleaseCall, SettleCall
 from contracts.commands import NOUN_AND_VERB, AnyCommand
 from contracts.message import Command
-from contracts.secret import OpenSecret
+from contracts.questions import CompareSecret
+from contracts.secret import OpenSecret, PutSecret, RotateSecret
 from domain.refusals import HOLD_CLOSED
-from services.gate.secret import BRING_A_VALUE, fingerprint
-from services.http_door.gate_line import Reply
+from services.client.errors import CannotVerify
+from services.gate.secret import fingerprint
+from services.http_door.gate_line import Gate, Reply
 from services.query_api.problems import (
     CANNOT_VERIFY,
     COMMAND_ID_REUSED,
@@ -75,7 +78,8 @@ class Idempotency:
     """
     What stands between a repeated command and a second effect.
 
-    *lag* says how many commits the tables lack at most, None when nobody knows.
+    *lag* says how many commits the tables lack at most, None when nobody knows. *has_same_value*
+    says whether a command with a secret has the fingerprint of an earlier one.
     """
 
     def __init__(
@@ -83,11 +87,13 @@ class Idempotency:
         answers: Answers,
         lag: Callable[[], Awaitable[int | None]],
         *,
+        has_same_value: Callable[[str, PutSecret | RotateSecret, bytes], Awaitable[bool]],
         lag_max: int,
         running_max: int = RUNNING_MAX,
     ) -> None:
         self._answers = answers
         self._lag = lag
+        self._has_same_value = has_same_value
         self._lag_max = lag_max
         self._running_max = running_max
         self._running: dict[tuple[str, str], bytes] = {}
@@ -145,10 +151,38 @@ class Idempotency:
             return None
         if (found.noun, found.verb) != NOUN_AND_VERB[type(command)]:
             raise _reused()
-        # The digest of a secret is made with a key that only the gate has; the kind has to do.
-        if type(command) not in BRING_A_VALUE and found.fingerprint != fingerprint(command, None):
+        if not await self._is_same(tenant, command, found.fingerprint):
             raise _reused()
         return _again(found)
+
+    async def _is_same(self, tenant: str, command: AnyCommand, decided: bytes) -> bool:
+        """Whether a command is the one that was decided with this fingerprint."""
+        if isinstance(command, PutSecret | RotateSecret):
+            # Made with a key that only the gate has: nobody can try values against our tables.
+            return await self._has_same_value(tenant, command, decided)
+        return decided == fingerprint(command, None)
+
+
+class ByGate:
+    """Has the gate say whether a command brings the value that was decided on before."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    async def __call__(
+        self, tenant: str, command: PutSecret | RotateSecret, decided: bytes
+    ) -> bool:
+        """Compare; raises HttpProblem (503) when the gate does not say."""
+        put = command if isinstance(command, PutSecret) else None
+        rotate = command if isinstance(command, RotateSecret) else None
+        asked = CompareSecret(fingerprint=decided, put=put, rotate=rotate)
+        try:
+            reply = await self._gate.ask(tenant, asked, OPERATOR)
+        except CannotVerify as unknown:
+            raise HttpProblem(CANNOT_VERIFY, f"No answer: {unknown.reason}.") from None
+        if "is_same" not in reply:
+            raise HttpProblem(CANNOT_VERIFY, f"The gate does not say: {reply.get('code')}.")
+        return bool(reply["is_same"])
 
 
 def _again(found: Earlier) -> Reply:

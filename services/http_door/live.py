@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import web
 
 from contracts.views import VIEWS
+from domain.rights import QUESTION
 from services.client.errors import CannotVerify
 from services.http_door.caller import CALLER
 from services.http_door.commands import refused
@@ -41,6 +42,7 @@ def endpoint_of(noun: str) -> Endpoint:
             GATE_UNAVAILABLE,
             INVALID_PARAMETER,
         ),
+        about=(noun, QUESTION),
     )
 
 

@@ -1,7 +1,7 @@
 """
-The page behind a one-time link, until the console has one: it takes the link, or a password.
+The page for signing in, until the console has one: a password, a one-time link, or the issuer.
 
-The link's secret stands after the `#`, which browsers send to nobody: not into our logs, not into a
+A link's secret stands after the `#`, which browsers send to nobody: not into our logs, not into a
 Referer, and a program that looks at links does not use it up, for that takes a POST.
 """
 
@@ -9,62 +9,94 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 from typing import Final
 
 from aiohttp import web
 
+from services.http_door import session
 from services.http_door.endpoint import Endpoint, Handler
+from services.query_api.problems import HttpProblem
 
 PATH: Final = "/sign-in"
+OIDC_PATH: Final = "/sign-in/oidc"
 PAGE: Final = Endpoint(
     "GET",
     PATH,
     "readSignInPage",
-    "The page behind a one-time link.",
+    "The page for signing in; a one-time link leads there.",
     None,
     content_type="text/html",
     open=True,
 )
 
 _STYLE: Final = """
-body { font: 16px/1.5 system-ui, sans-serif; margin: 15vh auto; max-width: 22rem; padding: 0 1rem }
-label, input, button { display: block; width: 100%; box-sizing: border-box; font: inherit }
-input, button { padding: .5rem; margin: .25rem 0 1rem }
+:root { color-scheme: light dark }
+body { font: 16px/1.5 system-ui, sans-serif; margin: 8vh auto; max-width: 22rem; padding: 0 1rem }
+label, input, button, a { display: block; width: 100%; box-sizing: border-box; font: inherit }
+input, button, a { padding: .5rem; margin: .25rem 0 1rem }
+a { border: 1px solid; border-radius: .25rem; color: inherit; text-align: center }
+[hidden] { display: none }
 """
 _SCRIPT: Final = """
-const said = document.getElementById("said"), form = document.getElementById("form");
-async function ask(path, body) {
-  said.textContent = "One moment ...";
-  let told, ok = false;
+const [said, form, out, elsewhere] = ["said", "form", "out", "elsewhere"].map(
+  (id) => document.getElementById(id));
+let proof = "";
+function show(me, text) {
+  proof = me ? me.csrf_token : "";
+  form.hidden = elsewhere.hidden = Boolean(me);
+  out.hidden = !me;
+  said.textContent = me ? `Signed in as ${me.principal}.` : text;
+}
+async function ask(method, path, body) {
+  const headers = { "Vito-Csrf-Token": proof };
+  if (body) headers["Content-Type"] = "application/json";
   try {
-    const response = await fetch(path, {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(body),
-    });
-    told = await response.json();
-    ok = response.ok;
-  } catch { told = { detail: "The server did not answer.", remedy: "Try again." }; }
-  said.textContent = ok ? `Signed in as ${told.principal}.` : `${told.detail} ${told.remedy}`;
-  form.hidden = ok;
+    const response = await fetch(path, { method, headers, body: JSON.stringify(body) });
+    return [response.ok, response.status === 204 ? null : await response.json()];
+  } catch {
+    return [false, { detail: "The server did not answer.", remedy: "Try again." }];
+  }
+}
+async function signIn(path, body) {
+  said.textContent = "One moment ...";
+  form.inert = true;
+  const [ok, told] = await ask("POST", path, body);
+  form.inert = false;
+  form.password.value = "";
+  show(ok ? told : null, `${told.detail} ${told.remedy}`);
 }
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  ask("/v1/sign-in", { email: form.email.value, password: form.password.value });
+  signIn("/v1/sign-in", { email: form.email.value, password: form.password.value });
+});
+out.addEventListener("click", async () => {
+  const [ok, told] = await ask("POST", "/v1/sign-out");
+  if (ok) show(null, "Signed out.");
+  else said.textContent = `${told.detail} ${told.remedy}`;
 });
 const token = location.hash.slice(1);
-history.replaceState(null, "", location.pathname);
-if (token) ask("/v1/sign-in/link", { token });
+history.replaceState(null, "", "/sign-in");
+if (token) signIn("/v1/sign-in/link", { token });
+else if (document.body.dataset.session) ask("GET", "/v1/me").then(([ok, me]) => ok && show(me));
 """
-_HTML: Final = f"""<!doctype html>
+_HELLO: Final = "Sign in with your e-mail address, or open a one-time link."
+
+
+def _page(said: str, *, has_session: bool, offers_oidc: bool) -> str:
+    """Write the page. Only texts differ: the script is the same, so its hash is."""
+    body = '<body data-session="maybe">' if has_session else "<body>"
+    elsewhere = "" if offers_oidc else " hidden"
+    return f"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <title>Sign in - ViTo Twin</title>
 <style>{_STYLE}</style>
+{body}
 <main>
 <h1>ViTo Twin</h1>
-<p id="said" role="status">Sign in with your e-mail address, or open a one-time link.</p>
+<p id="said" role="status">{html.escape(said)}</p>
 <form id="form">
 <label for="email">E-mail address</label>
 <input id="email" name="email" type="email" autocomplete="username" required>
@@ -72,6 +104,8 @@ _HTML: Final = f"""<!doctype html>
 <input id="password" name="password" type="password" autocomplete="current-password" required>
 <button>Sign in</button>
 </form>
+<div id="elsewhere"><a href="{OIDC_PATH}"{elsewhere}>Sign in with your organisation</a></div>
+<button id="out" type="button" hidden>Sign out</button>
 </main>
 <script>{_SCRIPT}</script>
 </html>
@@ -102,15 +136,29 @@ def link(url: str, secret: str) -> str:
     return f"{url}{PATH}#{secret}"
 
 
-def handlers() -> dict[Endpoint, Handler]:
-    """Who shows the page."""
+def explain(request: web.Request, problem: HttpProblem, *, offers_oidc: bool) -> web.Response:
+    """Show the page with what went wrong."""
+    said = f"{problem.detail} {problem.kind.remedy}"
+    response = _shown(request, said, offers_oidc=offers_oidc)
+    response.set_status(problem.kind.status)
+    response.headers.update(problem.headers)
+    return response
 
-    async def show(_request: web.Request) -> web.StreamResponse:
-        return web.Response(
-            body=_HTML.encode(),
-            content_type=PAGE.content_type,
-            charset="utf-8",
-            headers={"Content-Security-Policy": _POLICY},
-        )
+
+def handlers(*, offers_oidc: bool) -> dict[Endpoint, Handler]:
+    """Who shows the page; *offers_oidc*: with a way to the issuer."""
+
+    async def show(request: web.Request) -> web.StreamResponse:
+        return _shown(request, _HELLO, offers_oidc=offers_oidc)
 
     return {PAGE: show}
+
+
+def _shown(request: web.Request, said: str, *, offers_oidc: bool) -> web.Response:
+    has_session = session.in_cookie(request) is not None
+    return web.Response(
+        body=_page(said, has_session=has_session, offers_oidc=offers_oidc).encode(),
+        content_type=PAGE.content_type,
+        charset="utf-8",
+        headers={"Content-Security-Policy": _POLICY},
+    )

@@ -15,7 +15,8 @@ import msgspec
 from aiohttp import web
 
 from contracts.commands import AnyCommand
-from contracts.deployment import VISIT_S_MAX, Ceiling
+from contracts.deployment import VISIT_S_MAX, Ceiling, SentOrigin
+from contracts.message import check_lines
 from contracts.replies import Receipt
 from services.client.errors import CannotVerify
 from services.distribution.minting import Ticket, TokenIssuer, mint
@@ -44,13 +45,13 @@ _OF_VISITORS: Final = ("deployment", "mint")
 class NewVisitor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where a visitor comes from, and for how long at most."""
 
-    origin: Annotated[
-        str,
-        msgspec.Meta(max_length=300, description="the browser's Origin header; empty: an app"),
-    ] = ""
+    origin: SentOrigin = ""
     ttl_s: Annotated[
         int, msgspec.Meta(ge=60, le=VISIT_S_MAX, description="for how many seconds at most")
     ] = VISIT_S_MAX
+
+    def __post_init__(self) -> None:
+        check_lines(origin=self.origin)
 
 
 class VisitorTicket(msgspec.Struct, frozen=True):
@@ -89,6 +90,7 @@ MINT: Final = Endpoint(
     ),
     problem_model=CommandProblem,
     refusals=(403, 404, 409, 422, 429, 503),
+    about=_OF_VISITORS,
 )
 
 

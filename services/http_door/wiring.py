@@ -10,10 +10,12 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
 
+import aiohttp
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.distribution.visit_tokens import VisitTokens
 from services.failure import Failure
+from services.http_door import oidc_sign_in
 from services.http_door.accounts import GateAccounts
 from services.http_door.authentication import CannotTell, CredentialRefused, Identity
 from services.http_door.doors import Doors
@@ -23,6 +25,8 @@ from services.identity.api_key import environment_of
 from services.identity.directory import Directory
 from services.identity.jwks import JwksFile, JwksUnusable
 from services.identity.last_used import LastUsed
+from services.identity.oidc import External, OidcVerifier
+from services.identity.oidc_code import Oidc, open_oidc
 from services.identity.passwords import Passwords
 from services.identity.signing_keys import SigningKeyFile
 from services.identity.tokens import Claims, TokenIssuer, TokenRefused, TokenVerifier, issuer_of
@@ -42,32 +46,46 @@ async def open_doors(settings: Settings, stack: AsyncExitStack) -> Doors:
     keys = JwksFile(settings.token_jwks(), clock=time.monotonic)
     verifier = TokenVerifier(keys, issuer=issuer_of(settings.deployment), door=DOOR, clock=_now_us)
     directory = await stack.enter_async_context(Directory(settings.postgres_reader()))
+    issuer = TokenIssuer(
+        LateKeys(settings.token_keys()), issuer=issuer_of(settings.deployment), clock=_now_us
+    )
+    oidc = await _open_oidc(settings, stack)
     return Doors(
         identity=Identity(
             directory,
             Tokens(verifier),
             _now_us,
-            _noting(settings.postgres_reader(), stack),
+            noting(settings.postgres_reader(), stack),
             environment_of(settings.deployment),
+            None if oidc is None else ExternalTokens(oidc.verifier),
         ),
         gate=gate,
         accounts=GateAccounts(gate),
         passwords=Passwords(),
-        visits=VisitTokens(
-            TokenIssuer(
-                LateKeys(settings.token_keys()),
-                issuer=issuer_of(settings.deployment),
-                clock=_now_us,
-            ),
-            clock=_now_us,
-        ),
+        visits=VisitTokens(issuer, clock=_now_us),
+        tokens=issuer,
         jwks=lambda: _published(settings.token_jwks()),
         clock_s=time.monotonic,
         proxies=settings.api_proxies,
+        codes=None if oidc is None else oidc.codes,
     )
 
 
-def _noting(dsn: str, stack: AsyncExitStack) -> Callable[[str, str], None]:
+async def _open_oidc(settings: Settings, stack: AsyncExitStack) -> Oidc | None:
+    # Cookies of an issuer are no business of ours, and its redirects are not followed.
+    session = await stack.enter_async_context(
+        aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+    )
+    return open_oidc(
+        settings,
+        session,
+        redirect_path=oidc_sign_in.CALLBACK_PATH,
+        clock=_now_us,
+        monotonic=time.monotonic,
+    )
+
+
+def noting(dsn: str, stack: AsyncExitStack) -> Callable[[str, str], None]:
     """Have the last use of each key written now and then, until *stack* ends."""
     used = LastUsed(dsn, _now_us)
     writing = asyncio.create_task(used.run(), name="last-used")
@@ -97,11 +115,27 @@ class Tokens:
             raise CannotTell("Tokens cannot be verified right now.") from failure
 
 
+class ExternalTokens:
+    """See authentication.ExternalVerifier."""
+
+    def __init__(self, verifier: OidcVerifier) -> None:
+        self._verifier = verifier
+
+    async def verify(self, text: str) -> External:
+        """See ExternalVerifier."""
+        try:
+            return await self._verifier.verify(text)
+        except TokenRefused as refused:
+            raise CredentialRefused(refused.message) from None
+        except Failure as failure:
+            raise CannotTell("The issuer's tokens cannot be verified right now.") from failure
+
+
 class LateKeys:
     """
     The keys that sign, read when the first token is asked for; see tokens.Signer.
 
-    A door that nobody mints at works without them.
+    A door that nobody asks for one works without them.
     """
 
     def __init__(self, path: Path) -> None:

@@ -7,16 +7,15 @@ chose; what that person may do is in the log of each twin.
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Callable
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
-import aiohttp
 import jwt
 import msgspec
 
 from services.identity.oidc_keys import OidcKeys
 from services.identity.tokens import SKEW_S, TokenRefused
-from services.settings import Settings
 
 # Asymmetric ones only: with HS256 a public key would be a shared secret that everybody knows.
 ALGORITHMS: Final = (
@@ -55,6 +54,7 @@ class _Payload(msgspec.Struct, frozen=True):
     iat: int
     nbf: int = 0
     azp: str | None = None
+    nonce: str | None = None
     email: _Text | None = None
     email_verified: bool = False
 
@@ -82,8 +82,12 @@ class OidcVerifier:
         self._claim = claim
         self._clock = clock
 
-    async def verify(self, text: str) -> External:
-        """Say who it is; raises TokenRefused, and CannotVerify when the keys cannot be had."""
+    async def verify(self, text: str, *, nonce: str | None = None) -> External:
+        """
+        Say who it is; raises TokenRefused, and CannotVerify when the keys cannot be had.
+
+        With a *nonce* the token must be the answer to the very question that named it.
+        """
         kid, algorithm = _header(text)
         key = await self._keys.find(kid)
         if key is None:
@@ -93,6 +97,8 @@ class OidcVerifier:
             raise TokenRefused("wrong_kind", "The token is signed in a way that its key is not.")
         payload = self._signed(text, key, algorithm)
         self._check_times(payload)
+        if nonce is not None and not _is_same(nonce, payload.nonce):
+            raise TokenRefused("wrong_nonce", "The token answers another question.")
         return External(self._issuer, payload.sub, self._person(payload), self._claim, payload.exp)
 
     def _signed(self, text: str, key: jwt.PyJWK, algorithm: str) -> _Payload:
@@ -139,23 +145,6 @@ class OidcVerifier:
         return payload.email.strip().lower()
 
 
-def open_verifier(
-    settings: Settings,
-    session: aiohttp.ClientSession,
-    *,
-    clock: Callable[[], int],
-    monotonic: Callable[[], float],
-) -> OidcVerifier | None:
-    """Make what the settings ask for; None when nobody signs in elsewhere."""
-    chosen = settings.oidc()
-    if chosen is None:
-        return None
-    issuer, audience = chosen
-    keys = OidcKeys(issuer, session, clock=monotonic)
-    claim = settings.oidc_person_claim
-    return OidcVerifier(keys, issuer=issuer, audience=audience, claim=claim, clock=clock)
-
-
 def _header(text: str) -> tuple[str, str]:
     if not text.isascii() or len(text) > CHARS_MAX:
         raise TokenRefused("malformed", "This is not a token of the issuer.")
@@ -167,6 +156,10 @@ def _header(text: str) -> tuple[str, str]:
     if not isinstance(kid, str) or algorithm not in ALGORITHMS or "crit" in header:
         raise TokenRefused("wrong_kind", "The token is of a kind that is not used here.")
     return kid, str(algorithm)
+
+
+def _is_same(nonce: str, found: str | None) -> bool:
+    return hmac.compare_digest(nonce.encode(), (found or "").encode("utf-8", "replace"))
 
 
 def _is_strong(key: jwt.PyJWK) -> bool:

@@ -1,5 +1,6 @@
 """
-The keys of an external issuer: found by discovery (OpenID Connect Discovery 1.0), kept for a while.
+What an external issuer publishes, found by discovery (OpenID Connect Discovery 1.0) and kept for a
+while: its keys, and where people sign in.
 
 An issuer is another machine: it can be away, slow, huge, or somebody else. So everything has an
 end and a size, only https is spoken (http to this machine, for tests), nothing is redirected, and
@@ -38,9 +39,19 @@ class CannotVerify(Failure):
     status = 503
 
 
-class _Discovery(msgspec.Struct, frozen=True):
+class Discovery(msgspec.Struct, frozen=True):
+    """
+    What an issuer says of itself, as far as it is used here.
+
+    Who only shows tokens of it needs none of the addresses for signing in.
+    """
+
     issuer: str
     jwks_uri: str
+    authorization_endpoint: str = ""
+    token_endpoint: str = ""
+    token_endpoint_auth_methods_supported: tuple[str, ...] = ("client_secret_basic",)
+    authorization_response_iss_parameter_supported: bool = False
 
 
 class _Set(msgspec.Struct, frozen=True):
@@ -48,7 +59,7 @@ class _Set(msgspec.Struct, frozen=True):
 
 
 class OidcKeys:
-    """The public keys of *issuer* by kid. *clock*: monotonic seconds."""
+    """The public keys of *issuer* by kid, and its addresses. *clock*: monotonic seconds."""
 
     def __init__(
         self, issuer: str, session: aiohttp.ClientSession, *, clock: Callable[[], float]
@@ -58,6 +69,7 @@ class OidcKeys:
         self._session = session
         self._clock = clock
         self._keys: dict[str, jwt.PyJWK] = {}
+        self._discovery = Discovery(issuer, "")
         self._fetched_at_s: float | None = None
         self._asked_at_s: float | None = None
         self._failed = False
@@ -65,6 +77,15 @@ class OidcKeys:
 
     async def find(self, kid: str) -> jwt.PyJWK | None:
         """Return the key, None if the issuer has none of this name; raises CannotVerify."""
+        await self._ask_if_due(kid)
+        return self._keys.get(kid)
+
+    async def discovery(self) -> Discovery:
+        """Return what the issuer says of itself; raises CannotVerify."""
+        await self._ask_if_due(None)
+        return self._discovery
+
+    async def _ask_if_due(self, kid: str | None) -> None:
         if self._should_ask(kid):
             async with self._one_at_a_time:
                 # Who waited here meanwhile has been served by the one before.
@@ -74,15 +95,15 @@ class OidcKeys:
             raise CannotVerify(
                 f"The keys of {self._issuer} cannot be fetched.", "ask again in a minute."
             )
-        return self._keys.get(kid)
 
-    def _should_ask(self, kid: str) -> bool:
+    def _should_ask(self, kid: str | None) -> bool:
         if self._asked_at_s is None:
             return True
         since_s = self._clock() - self._asked_at_s
         if self._failed:
             return since_s >= FAILED_AGAIN_S
-        return since_s >= (UNKNOWN_AGAIN_S if kid not in self._keys else FRESH_S)
+        is_known = kid is None or kid in self._keys
+        return since_s >= (FRESH_S if is_known else UNKNOWN_AGAIN_S)
 
     def _age_s(self) -> float:
         return float("inf") if self._fetched_at_s is None else self._clock() - self._fetched_at_s
@@ -91,7 +112,7 @@ class OidcKeys:
         # Noted when it is over: who comes meanwhile waits for it.
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                self._keys = await self._fetch()
+                self._discovery, self._keys = await self._fetch()
             self._failed = False
             self._fetched_at_s = self._clock()
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as problem:
@@ -102,16 +123,16 @@ class OidcKeys:
         finally:
             self._asked_at_s = self._clock()
 
-    async def _fetch(self) -> dict[str, jwt.PyJWK]:
+    async def _fetch(self) -> tuple[Discovery, dict[str, jwt.PyJWK]]:
         well_known = f"{self._issuer.rstrip('/')}/.well-known/openid-configuration"
-        found = msgspec.json.decode(await self._get(well_known), type=_Discovery)
+        found = msgspec.json.decode(await self._get(well_known), type=Discovery)
         if found.issuer != self._issuer:
             raise ValueError("the document is another issuer's")
         check_address(found.jwks_uri)
         keys = msgspec.json.decode(await self._get(found.jwks_uri), type=_Set).keys
         if len(keys) > KEYS_MAX:
             raise ValueError(f"more than {KEYS_MAX} keys")
-        return dict(usable for key in keys if (usable := _usable(key)) is not None)
+        return found, dict(usable for key in keys if (usable := _usable(key)) is not None)
 
     async def _get(self, url: str) -> bytes:
         async with self._session.get(url, allow_redirects=False) as response:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final, NamedTuple
 
-from argon2 import PasswordHasher, Type
+from argon2 import PasswordHasher, Type, extract_parameters
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from services.failure import Failure
@@ -85,9 +85,23 @@ class Passwords:
             return Verified(is_right=False)
         if not kept:
             return Verified(is_right=False)
-        if self._hasher.check_needs_rehash(kept):
+        if self._is_weaker(kept):
             return Verified(is_right=True, rehashed=self._hasher.hash(password))
         return Verified(is_right=True)
+
+    def _is_weaker(self, kept: str) -> bool:
+        # The library's own check is about any difference: a stronger hash of a colleague's
+        # machine, or of before a mistake in the parameters, would be made weaker.
+        if not self._hasher.check_needs_rehash(kept):
+            return False
+        found, now = extract_parameters(kept), self._hasher
+        return (
+            found.type is not Type.ID
+            or found.memory_cost < now.memory_cost
+            or found.time_cost < now.time_cost
+            or found.salt_len < now.salt_len
+            or found.hash_len < now.hash_len
+        )
 
 
 def check(password: str) -> None:

@@ -27,7 +27,8 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from contracts.access import Scope, id_of, kind_of
-from contracts.message import ID_PATTERN, TENANT_PATTERN, Modality, whole
+from contracts.deployment import Ceiling
+from contracts.message import ID_PATTERN, TENANT_PATTERN, whole
 from services.failure import Failure
 from services.identity.jwks import ALGORITHM
 
@@ -69,7 +70,7 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True):
     scopes: frozenset[Scope] = frozenset()
     deployment: str = ""
     origin: str = ""
-    ceiling: Modality | None = None
+    ceiling: Ceiling | None = None
     token_id: str = ""
     issued_at_s: int = 0
     expires_at_s: int = 0
@@ -90,7 +91,7 @@ class _Payload(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     scopes: Annotated[list[Scope], msgspec.Meta(max_length=8)] = []
     deployment: _Id | None = None
     origin: _Claim | None = None
-    ceiling: Modality | None = None
+    ceiling: Ceiling | None = None
 
 
 class Signer(Protocol):
@@ -224,6 +225,14 @@ def principal_in(text: str) -> str:
     if not isinstance(principal, str) or not _is_principal(principal):
         raise TokenRefused("malformed", "This is not a token of ours.")
     return principal
+
+
+def claims_to_be_ours(text: str) -> bool:
+    """Whether a token is of the type that ours have; believes nothing else that it says."""
+    try:
+        return jwt.get_unverified_header(text).get("typ") == TYPE
+    except jwt.PyJWTError:
+        return False
 
 
 def _kid_in(text: str) -> str:

@@ -7,15 +7,17 @@ from psycopg import AsyncConnection, sql
 from psycopg.rows import TupleRow
 
 from services.migrations.runner import migrate
+from services.projector.grants import grant_callout
 from services.projector.locks import Lock, hold_in_transaction
 from services.projector.versions import create_first_versions, stale_projections
 
 
 class RolePasswords(msgspec.Struct, frozen=True):
-    """Passwords of the two roles, chosen by whoever runs the deployment."""
+    """Passwords of the roles, chosen by whoever runs the deployment."""
 
     vito_projector: str
     vito_api: str
+    vito_callout: str
 
     def __repr__(self) -> str:
         return "RolePasswords(…)"
@@ -46,6 +48,7 @@ async def prepare_database(dsn: str, passwords: RolePasswords | None = None) -> 
         async with connection.transaction():
             await hold_in_transaction(connection, Lock.MIGRATE)
             created = await create_first_versions(connection)
+            await grant_callout(connection)
             stale = await stale_projections(connection)
             if passwords is not None:
                 for role in passwords.__struct_fields__:

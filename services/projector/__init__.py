@@ -7,5 +7,6 @@ The projector: follows every shard's stream and applies the projections, each co
     apply.py     rows and positions, one transaction
     shard.py     one shard, for as long as we hold it      status.py   how far behind it is
     versions.py  which tables serve                rebuild.py  new tables beside the serving ones
+    grants.py    who reads which of the public views
     process.py   the process `vito projector`
 """

@@ -17,6 +17,7 @@ from psycopg.rows import TupleRow
 
 import projections
 from projections.projection import Projection
+from services.projector.grants import grant_view
 
 
 class ProjectionStale(Exception):
@@ -132,7 +133,7 @@ async def show(connection: AsyncConnection[TupleRow], projection: Projection, ve
         await connection.execute(sql.SQL("DROP VIEW IF EXISTS {}").format(name))
         body = sql.SQL(select.replace("{schema}", schema))
         await connection.execute(sql.SQL("CREATE VIEW {} AS {}").format(name, body))
-        await connection.execute(sql.SQL("GRANT SELECT ON {} TO vito_api").format(name))
+        await grant_view(connection, view)
 
 
 async def versions_in(

@@ -43,13 +43,17 @@ class BearerKey:
         return hmac.compare_digest(_digest(text), self._digest)
 
 
-def check_address(host: str, *, remote_allowed: bool) -> None:
-    """Refuse an address that others can reach, unless that was asked for."""
+def check_address(host: str, *, remote_allowed: bool, setting: str = "VITO_API") -> None:
+    """
+    Refuse an address that others can reach, unless that was asked for.
+
+    *setting* is what the names of the variables begin with.
+    """
     if remote_allowed or _is_loopback(host):
         return
     raise UnsafeSettings(
         f"Refusing to listen on {host}: keys would cross the network in the clear.",
-        "set VITO_API_HOST=127.0.0.1, or VITO_API_ALLOW_REMOTE=true behind a proxy with TLS.",
+        f"set {setting}_HOST=127.0.0.1, or {setting}_ALLOW_REMOTE=true behind a proxy with TLS.",
     )
 
 

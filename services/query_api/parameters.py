@@ -63,6 +63,7 @@ Instant: TypeAlias = Annotated[
 ProviderId: TypeAlias = Annotated[str, Field(pattern=f"^{NAME_PATTERN}$", max_length=64)]
 Code: TypeAlias = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$", max_length=64)]
 Period: TypeAlias = Annotated[str, Field(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$", max_length=7)]
+DeploymentId: TypeAlias = Annotated[str, Field(pattern=f"^{ID_PATTERN}$", max_length=64)]
 DecisionId: TypeAlias = Annotated[
     str, Field(pattern=rf"^{TENANT_PATTERN}\.[1-9][0-9]{{0,17}}$", max_length=82)
 ]

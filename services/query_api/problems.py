@@ -119,6 +119,18 @@ SIGN_IN_REFUSED: Final = Kind(
     "Signing in was refused.",
     "Correct what you entered, or ask for a one-time link.",
 )
+EXTERNAL_REFUSED: Final = Kind(
+    "external_sign_in_refused",
+    HTTPStatus.UNAUTHORIZED,
+    "Signing in at the issuer did not lead to an account here.",
+    "Begin again. If it stays so, have somebody who runs the platform make you an account.",
+)
+SIGN_IN_NOT_BEGUN: Final = Kind(
+    "sign_in_not_begun",
+    HTTPStatus.BAD_REQUEST,
+    "This is not the end of a sign-in that this browser has begun.",
+    "Begin again on the page for signing in; take no more than ten minutes.",
+)
 # The words are the domain's, so that nobody can tell which of the two has refused.
 CALLER_UNKNOWN: Final = Kind(
     refusals.CALLER_UNKNOWN.code,
@@ -144,6 +156,13 @@ ROUTE_UNKNOWN: Final = Kind(
     "There is nothing at this path.",
     "Look the path up in /openapi.json.",
 )
+OIDC_NOT_OFFERED: Final = Kind(
+    "oidc_not_offered",
+    HTTPStatus.NOT_FOUND,
+    "Nobody signs in at an issuer here.",
+    "Sign in with e-mail address and password. Who runs this sets VITO_OIDC_ISSUER,"
+    " VITO_OIDC_AUDIENCE and VITO_API_PUBLIC_URL.",
+)
 TENANT_UNKNOWN: Final = Kind(
     "tenant_unknown",
     HTTPStatus.NOT_FOUND,
@@ -167,6 +186,12 @@ DEPLOYMENT_UNKNOWN: Final = Kind(
     HTTPStatus.NOT_FOUND,
     "There is no such deployment.",
     "List the twin's deployments. If it was created just now, ask with min_position.",
+)
+SESSION_UNKNOWN: Final = Kind(
+    "session_unknown",
+    HTTPStatus.NOT_FOUND,
+    "There is no such session.",
+    "List the twin's sessions. If it was opened just now, ask with min_position.",
 )
 SOURCE_UNKNOWN: Final = Kind(
     "source_unknown",
@@ -293,7 +318,11 @@ def new_instance() -> str:
 
 
 class HttpProblem(Exception):
-    """No answer, for the reason *kind*. *detail* must be fit to be shown to the caller."""
+    """
+    No answer, for the reason *kind*. *detail* must be fit to be shown to the caller.
+
+    *is_recorded*: it is in the log of the twin already, because the gate has said so.
+    """
 
     def __init__(
         self,
@@ -304,6 +333,7 @@ class HttpProblem(Exception):
         position: int | None = None,
         min_position: int | None = None,
         headers: Mapping[str, str] | None = None,
+        is_recorded: bool = False,
     ) -> None:
         super().__init__(f"{kind.code}: {detail}")
         self.kind = kind
@@ -312,6 +342,7 @@ class HttpProblem(Exception):
         self.position = position
         self.min_position = min_position
         self.headers = dict(headers or {})
+        self.is_recorded = is_recorded
 
     def body(self, instance: str) -> Problem:
         """The document to send."""
@@ -344,6 +375,19 @@ class HttpProblem(Exception):
         if self.kind.status is HTTPStatus.UNAUTHORIZED:
             response.headers["WWW-Authenticate"] = _challenge(self.kind)
         return response
+
+
+class KnownCallerRefused(HttpProblem):
+    """
+    A key, token or session that was right once, and opens nothing any more (401).
+
+    *principal* is whose it was, and *log* the twin of theirs, or the platform.
+    """
+
+    def __init__(self, detail: str, *, principal: str, log: str) -> None:
+        super().__init__(KEY_REFUSED, detail)
+        self.principal = principal
+        self.log = log
 
 
 def _challenge(kind: Kind) -> str:

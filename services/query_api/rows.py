@@ -17,6 +17,7 @@ from services.query_api.deployment_rows import DeploymentRows
 from services.query_api.knowledge_rows import KnowledgeRows
 from services.query_api.lag import Applied
 from services.query_api.secret_rows import SecretRows
+from services.query_api.session_rows import SessionRows
 from services.query_api.statements import Keys, Page, Row
 
 # Run outside of any snapshot, before the first one of a connection.
@@ -35,7 +36,7 @@ BEGIN_SNAPSHOT: Final = (
     " price_books, twin_system_prompts, twin_prompt_activations, twin_prohibited_topics,"
     " twin_topics_rollbacks, twins, twin_dna, twin_samples, members, invitations, api_keys,"
     " twin_deployments, twin_disclosures, twin_knowledge_sources,"
-    " twin_knowledge_reviews, tenant_secrets IN ACCESS SHARE MODE"
+    " twin_knowledge_reviews, tenant_secrets, twin_sessions IN ACCESS SHARE MODE"
 )
 
 _TENANT: Final = (
@@ -112,7 +113,7 @@ def newest_first(filters: Mapping[str, Any]) -> tuple[LiteralString, ...]:
     return ("occurred_at", "decision")
 
 
-class Reader(DeploymentRows, KnowledgeRows, SecretRows):
+class Reader(DeploymentRows, KnowledgeRows, SecretRows, SessionRows):
     """One snapshot of the public views."""
 
     # -- The read side itself --------------------------------------------------

@@ -9,6 +9,7 @@ from typing import Final, Self
 from aiohttp import web
 
 from services.failure import Failure
+from services.sandbox.api_football import ApiFootball
 from services.sandbox.cartesia import Cartesia
 from services.sandbox.clock import Clock, MachineClock
 from services.sandbox.control import Control
@@ -16,7 +17,10 @@ from services.sandbox.deepgram import Deepgram
 from services.sandbox.faults import Faults
 from services.sandbox.keys import Keys
 from services.sandbox.ledger import CALLS_KEPT, Ledger
+from services.sandbox.livekit import LiveKit
+from services.sandbox.newsapi import NewsApi
 from services.sandbox.openai import Anthropic, OpenAI
+from services.sandbox.sportradar import SportRadar
 from services.sandbox.tavus import Tavus
 from services.sandbox.vendor import Frame, SandboxVendor
 
@@ -25,11 +29,15 @@ REQUEST_BYTES_MAX: Final = 4 << 20
 STOP_S: Final = 0.5
 
 VENDORS: Final[tuple[type[SandboxVendor], ...]] = (
-    Tavus,
-    OpenAI,
     Anthropic,
+    ApiFootball,
     Cartesia,
     Deepgram,
+    LiveKit,
+    NewsApi,
+    OpenAI,
+    SportRadar,
+    Tavus,
 )
 
 

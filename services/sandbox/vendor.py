@@ -12,7 +12,7 @@ from aiohttp import web
 from services.sandbox.clock import Clock
 from services.sandbox.exchange import ConnectionCut, Exchange, Exchanging, StatusFault
 from services.sandbox.faults import Faults
-from services.sandbox.keys import Keys, last_four
+from services.sandbox.keys import Keys, default_key, last_four
 from services.sandbox.ledger import Ledger
 
 Handler: TypeAlias = Callable[[Exchange], Awaitable[web.StreamResponse]]
@@ -42,6 +42,11 @@ class SandboxVendor(ABC):
 
     def __init__(self, frame: Frame) -> None:
         self.frame = frame
+
+    @property
+    def usable_key(self) -> str:
+        """What a customer without a key of their own puts into their vault."""
+        return default_key(self.name)
 
     # -- what a vendor says in its own way ------------------------------------------
 

@@ -10,7 +10,7 @@ import asyncio
 import importlib
 import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TypeAlias, cast
 
@@ -49,11 +49,16 @@ BUCKETS_GB = 16
 
 
 class Access(msgspec.Struct, frozen=True):
-    """What a service is told: the bus passwords of `roles`, and these other variables."""
+    """
+    What a service is told: the bus passwords of `roles`, and these other variables.
+
+    `handed_on` are those of our own environment that it has a use for.
+    """
 
     spec: ServiceSpec
     roles: tuple[Role, ...]
     variables: tuple[str, ...] = ()
+    handed_on: tuple[str, ...] = ()
 
 
 def _vito(command: str) -> tuple[str, ...]:
@@ -65,11 +70,28 @@ SERVICES: tuple[Access, ...] = (
     Access(ServiceSpec("worker", _vito("worker")), ("worker", "door", "monitor")),
     Access(ServiceSpec("projector", _vito("projector")), ("projector",), ("VITO_POSTGRES_DSN",)),
     # Before whoever connects with a key.
-    Access(ServiceSpec("callout", _vito("callout")), ("callout",), ("VITO_POSTGRES_READER_DSN",)),
+    Access(
+        ServiceSpec("callout", _vito("callout")),
+        ("callout", "doorkeeper"),
+        ("VITO_POSTGRES_CALLOUT_DSN",),
+    ),
     Access(
         ServiceSpec("api", _vito("api")),
         ("api", "http"),
         ("VITO_POSTGRES_READER_DSN", "VITO_API_KEY", "VITO_API_PORT"),
+        (
+            "VITO_API_PROXIES",
+            "VITO_API_PUBLIC_URL",
+            "VITO_OIDC_ISSUER",
+            "VITO_OIDC_AUDIENCE",
+            "VITO_OIDC_CLIENT_SECRET",
+            "VITO_OIDC_PERSON_CLAIM",
+        ),
+    ),
+    Access(
+        ServiceSpec("gateway", _vito("gateway")),
+        ("gateway",),
+        ("VITO_POSTGRES_READER_DSN", "VITO_GATEWAY_PORT"),
     ),
 )
 
@@ -120,7 +142,10 @@ class Stack:
         )
         api_port = self.settings.api_port or ports.pick(self.run.api_port)
         link, _ = random_secret.generate()
-        self.run = msgspec.structs.replace(self.run, api_port=api_port, pid=0, admin_link=link)
+        gateway_port = self.settings.gateway_port or ports.pick(self.run.gateway_port)
+        self.run = msgspec.structs.replace(
+            self.run, api_port=api_port, gateway_port=gateway_port, pid=0, admin_link=link
+        )
         forgotten = self.first_start and postgres.initialised
         # Before the first use of a password, so that none is ever lost.
         run_file.write(self.data_dir, self.run)
@@ -139,15 +164,16 @@ class Stack:
         """Where a child's output goes."""
         return self.data_dir / "logs" / f"{name}.log"
 
-    def environment(self, roles: Sequence[Role], variables: Sequence[str]) -> dict[str, str]:
+    def environment(self, access: Access) -> dict[str, str]:
         """What a child may know: our environment without our secrets, and what it is given."""
         known = self.run.environment()
-        given = {password_name(role) for role in roles} | set(variables)
+        given = {password_name(role) for role in access.roles} | set(access.variables)
         always = ("VITO_NATS_URLS", "VITO_SHARDS")
         kept = {name: value for name, value in self._env.items() if not name.startswith("VITO_")}
         return {
             **kept,
             **self._settings_variables(),
+            **{name: self._env[name] for name in access.handed_on if name in self._env},
             **{name: known[name] for name in (*always, *given)},
         }
 
@@ -204,7 +230,11 @@ class Stack:
         )
         done = await prepare_database(
             self.run.dsn(run_file.OWNER),
-            RolePasswords(vito_projector=words[run_file.PROJECTOR], vito_api=words[run_file.API]),
+            RolePasswords(
+                vito_projector=words[run_file.PROJECTOR],
+                vito_api=words[run_file.API],
+                vito_callout=words[run_file.CALLOUT],
+            ),
         )
         stale = f"; to be rebuilt: {', '.join(done.stale)}" if done.stale else ""
         return f"{len(done.applied)} migrations applied{stale}"
@@ -217,7 +247,7 @@ class Stack:
 
     def _service(self, access: Access) -> Service:
         def environment() -> Mapping[str, str]:
-            return self.environment(access.roles, access.variables)
+            return self.environment(access)
 
         return Service(access.spec, log=self.log(access.spec.name), environment=environment)
 

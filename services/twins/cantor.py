@@ -39,6 +39,7 @@ CANTOR = Twin(
             prices.GPT_4O_MINI,
             prices.GPT_4O,
             prices.SPORTRADAR_SOCCER,
+            prices.API_FOOTBALL,
         ]
     ),
     # 5.4, to the letter.

@@ -78,6 +78,18 @@ SPORTRADAR_SOCCER = PriceEntry(
     ),
 )
 
+API_FOOTBALL = PriceEntry(
+    "api-football",
+    "football-v3",
+    "data",
+    {"requests": Price(1_000_000)},
+    Provenance(
+        "api-football.com/pricing",
+        READ_ON,
+        "assumption: plans are by the month; a tenth of a cent a request until yours is set",
+    ),
+)
+
 NEWSAPI_EVERYTHING = PriceEntry(
     "newsapi",
     "everything-v2",

@@ -5,11 +5,18 @@ Vendors: the only way out of the house.
     adapter    what a vendor's adapter is; all of them are listed here by a test
     metered    authorise, wait, call, settle, whatever happens in between; `metered_stream` for what
                goes on in slices, `metered_pieces` for answers that come in pieces
-    failed     how vendors say no, in kinds that a caller can act on
     chat       language models, `openai_chat` those that speak like OpenAI
     speech     voices, `cartesia` the one there is
     hearing    ears, `deepgram` the one there is
+    context    facts from outside: live_context asks for them, tools offers them to a model;
+               sportradar, api_football and newsapi are where they come from (live_adapters)
     counting   the adapter of the counting vendor, `counting_vendor` the vendor itself
+
+    avatar     what a vendor of avatars does; `metered_avatar` one session, held for ahead of time
+    tavus      conversations with a face             livekit    rooms, tokens, webhooks
+    failed     how vendors say no, in kinds that a caller can act on
+    reconciliation  sessions that nobody pays for are ended and booked; `reconciling` for every twin
+    addresses  where each vendor is: the real one, or the sandbox (`services.sandbox`)
 
 A meter comes from a grant, a grant comes from an authorisation (`services.client.grant`), so
 nothing reaches a vendor that the gate has not let through. A vendor's key comes from the grant as

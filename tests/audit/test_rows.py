@@ -93,7 +93,7 @@ async def audited(dsn: str, log: WrittenLog) -> TenantAudit:
         read_side.connected(as_role(dsn, "vito_api")) as database,
         database.snapshot(log.tenant, log.shard) as (found, outcomes),
     ):
-        made.rows = RowsCheck(found, outcomes, findings)
+        made.rows = RowsCheck(log.tenant, found, outcomes, findings)
         await made.run(len(log.stored))
     return made
 

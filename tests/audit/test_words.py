@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from rich.console import Console
 
 from contracts.budget import ExtendCall
 from contracts.commit import AnyEvent
 from contracts.data_key import DataKeyEvent
+from contracts.examples import CONTENT
 from contracts.policy import BudgetPolicy, Quotas, SetPolicy
 from contracts.prompt import ActivatePrompt, RollBackPrompt, SavePrompt
 from contracts.secret import SecretEvent
-from contracts.tenant import ResumeTenant, SuspendTenant, TenantErased
+from contracts.tenant import ResumeTenant, SuspendTenant, TenantErased, TenantSuspended
 from contracts.topics import RollBackTopics, SetTopics, Topic
 from contracts.twin import (
     BeginCalibration,
@@ -29,7 +31,7 @@ from contracts.usage import Usage
 from contracts.views import VIEWS
 from domain.state import State
 from domain.views import view
-from services.audit import deployment_words, knowledge_words, words
+from services.audit import words
 from services.audit.amounts import money, units
 from services.audit.showing import screen
 from services.audit.teller import Where
@@ -37,7 +39,6 @@ from services.audit.words import mood, sentence
 from tests import examples
 from tests.audit.written_log import SECOND_US, WrittenLog
 from tests.domain.dna import identity, purpose
-from tests.examples import CONTENT, EVENTS
 from tests.projections.twin_story import policy
 
 POLICY = (
@@ -50,7 +51,6 @@ DRAFTED = (
     "identity 1 drafted: Calm\N{REPLACEMENT CHARACTER}; Fast, high energy; es-AR"
     " (Rioplatense Spanish), 1 phrase (first)"
 )
-GOVERNED = {*deployment_words.WORDS, *knowledge_words.WORDS}
 VAULT = SecretEvent | DataKeyEvent | TenantErased
 HERE = Where(ZoneInfo("America/Mexico_City"), "USD")
 
@@ -75,7 +75,7 @@ def all_kinds() -> list[AnyEvent]:
     log.do(log.authorize(amount=10**9), log.release("cantor.999"))
     log.later(3 * SECOND_US)
     log.do(
-        SuspendTenant(command_id="suspend", mode="asleep", reason="too dear\x07"),
+        SuspendTenant(command_id="suspend", mode="asleep", reason="too dear"),
         ResumeTenant(command_id="resume"),
     )
     log.do(*prompts())
@@ -108,9 +108,13 @@ def shaped() -> list[AnyEvent]:
 
 
 def written(log: WrittenLog) -> list[AnyEvent]:
-    return [event for stored in log.stored for event in log.events(stored.version)]
-    written = [event for stored in log.stored for event in log.events(stored.version)]
-    return written + [event for event in EVENTS if type(event) in GOVERNED]
+    return [as_before(event) for stored in log.stored for event in log.events(stored.version)]
+
+
+def as_before(event: AnyEvent) -> AnyEvent:
+    """A reason as it could be written before texts had a rule; such logs are shown as well."""
+    is_odd = isinstance(event, TenantSuspended)
+    return msgspec.structs.replace(event, reason="too dear\x07") if is_odd else event
 
 
 def prompts() -> list:
@@ -168,6 +172,14 @@ def test_there_are_words_for_every_kind_of_event(told):
         ("TenantSuspended", "put to sleep (too dear\N{REPLACEMENT CHARACTER})", "refused"),
         ("TenantResumed", "resumed", "quiet"),
         ("CallerRefused", "person_bob may not policy set: 403 caller_not_allowed", "refused"),
+        (
+            "DenialReported",
+            (
+                "key_k7f3a9c2d4e5 may not budget show of fernandez (http door):"
+                " 403 caller_unknown, 3 times"
+            ),
+            "refused",
+        ),
         ("GlassBroken", f"super admin root broke the glass until {DAY} (ticket 4711)", "careful"),
         (
             "KeyIssued",
@@ -270,6 +282,39 @@ def test_there_are_words_for_every_kind_of_event(told):
             "careful",
         ),
         ("SourceRetired", "retired source rules (World Cup is over)", "careful"),
+        (
+            "SessionBegun",
+            (
+                "opened session 5f2a9c0d7be14c3f at web by voice, until 06:01:00 unless it goes"
+                " on; bundle 42, 1 approved sources; to disclose: version 2"
+            ),
+            "quiet",
+        ),
+        ("DisclosureShown", "session 5f2a9c0d7be14c3f was shown disclosure 2", "quiet"),
+        ("SessionRenewed", "session 5f2a9c0d7be14c3f goes on until 06:01:30", "quiet"),
+        (
+            "SessionStepped",
+            (
+                "session 5f2a9c0d7be14c3f goes on by text instead of voice (quota_exhausted); the"
+                " notice was spoken"
+            ),
+            "careful",
+        ),
+        (
+            "SessionEnded",
+            "session 5f2a9c0d7be14c3f ended: its visitor left (¡adiós!)",
+            "quiet",
+        ),
+        ("SessionKilled", "stopped session 5f2a9c0d7be14c3f (abusive)", "refused"),
+        ("SessionsKilled", "stopped every session: 2 of them (wrong prompt)", "refused"),
+        (
+            "SessionsEnded",
+            (
+                "sessions ended: 5f2a9c0d7be14c3f (its deployment was disabled), s-2 (nobody kept"
+                " it alive)"
+            ),
+            "careful",
+        ),
         ("CreditsAdded", "topped up $5.00 of credits, remaining $5.000038723", "good"),
         ("SecretPut", "put secret openai, version 3, by person_ana", "careful"),
         (

@@ -6,7 +6,9 @@ import pytest
 
 from contracts import subjects
 from contracts.access import ROLES
+from contracts.account import PLATFORM
 from domain.rights import RIGHTS
+from services.embedded.polling import until
 from services.identity.tokens import Claims
 from tests.callout.world import ANA, FOREVER_US, Caller, ana, callout, is_let_in, token
 
@@ -154,7 +156,17 @@ async def test_only_agents_hear_what_is_pushed(bus, directory_of_people, scopes)
     """It contains prompts."""
     key = directory_of_people.issue(*scopes)
     async with callout(bus, directory_of_people), Caller.with_key(bus, key) as caller:
-        assert await caller.may_subscribe("push.cantor.>", "push.cantor.prompt") == set()
+        everything = "push.cantor.>", "push.cantor.bundle", "push.fernandez.session"
+        assert await caller.may_subscribe(*everything) == set()
+
+
+@pytest.mark.parametrize("scope", ["calls", "read", "mint"])
+async def test_who_makes_calls_hears_which_sessions_have_ended(bus, directory_of_people, scope):
+    """It has their media to stop; nobody else need know who talks to a twin."""
+    key = directory_of_people.issue(scope)
+    async with callout(bus, directory_of_people), Caller.with_key(bus, key) as caller:
+        heard = await caller.may_subscribe("push.cantor.session")
+        assert bool(heard) == (scope == "calls")
 
 
 async def test_an_answer_arrives_and_in_no_other_inbox(bus, directory_of_people):
@@ -235,6 +247,70 @@ async def test_nobody_else_gets_in(bus, directory_of_people):
             {"user": "token", "password": token(ana())},
         ):
             assert await is_let_in(Caller(bus, prefix, **login))
+
+
+REPORTED = {
+    "an expired key": ("cantor", "key_over", None),
+    "a revoked key": ("cantor", "key_over", None),
+    "a token of no session": (PLATFORM, "session_over", "cantor"),
+    "a token of an ended session": (PLATFORM, "session_over", "cantor"),
+    "a token for a twin of others": (PLATFORM, "no_member", "fernandez"),
+    "somebody else's session": (PLATFORM, "session_over", "cantor"),
+    "a platform admin": (PLATFORM, "not_at_this_door", None),
+    "a visitor": ("cantor", "not_at_this_door", None),
+    "a token of a revoked key": ("cantor", "key_over", None),
+    "a token of a key for another twin": ("cantor", "key_over", "fernandez"),
+}
+
+
+async def test_who_was_known_and_is_kept_out_is_on_record(bus, directory_of_people):
+    """Once, however many callouts hear of it; who guesses is nobody, and writes nowhere."""
+    async with callout(bus, directory_of_people), callout(bus, directory_of_people):
+        for name, login in bad_logins(directory_of_people).items():
+            directory_of_people.reported.clear()
+            assert not await is_let_in(Caller(bus, "_INBOX.x", **login)), name
+            if name not in REPORTED:
+                continue
+            # Both have decided by then, or will: the second one reports the same.
+            await until(lambda: reported_by(directory_of_people, 2), every_s=0.005, timeout_s=5)
+            (log, code, about) = REPORTED[name]
+            for told, command in directory_of_people.reported:
+                assert (told, command.code, command.about) == (log, code, about), name
+                assert (command.door, command.noun, command.verb) == ("bus", "bus", "connect")
+                assert (command.status, command.times) == (401, 1)
+            assert len({command.command_id for _, command in directory_of_people.reported}) == 1
+        directory_of_people.reported.clear()
+        for name, login in bad_logins(directory_of_people).items():
+            if name not in REPORTED:
+                assert not await is_let_in(Caller(bus, "_INBOX.x", **login))
+        good = directory_of_people.issue("calls")
+        assert await is_let_in(Caller.with_key(bus, good))
+    assert directory_of_people.reported == []
+
+
+async def reported_by(directory, callouts: int) -> bool:
+    return len(directory.reported) == callouts
+
+
+async def test_who_reports_denials_says_nothing_else(bus):
+    """A callout lives in the system account; this is the one thing that it tells the gate."""
+    async with Caller.as_role(bus, "doorkeeper") as role:
+        said = "cantor.access.report_denial"
+        assert await role.may_publish(f"cmd.{said}", f"shard.0.cmd.{said}.operator")
+        assert (
+            await role.may_publish(
+                "cmd.cantor.access.issue_key",
+                "cmd.cantor.budget.top_up",
+                f"cmd.{said}.key_a",
+                f"shard.0.cmd.{said}.person_a",
+                "qry.cantor.budget.show",
+                "evt.0.cantor.access",
+                "_INBOX_worker.x",
+                "$JS.API.INFO",
+            )
+            == set()
+        )
+        assert await role.may_subscribe(">", "cmd.>", "shard.>", "_INBOX.>", "push.>") == set()
 
 
 async def test_a_token_of_a_key_has_no_more_than_both(bus, directory_of_people):

@@ -6,6 +6,7 @@ import asyncio
 import time
 from contextlib import AsyncExitStack
 
+import psycopg
 import pytest
 
 from contracts.access import IssueKey, RevokeKey
@@ -18,6 +19,7 @@ from services.embedded.polling import until
 from services.identity import api_key
 from services.migrations import prepare_database
 from tests.callout.world import CALLOUT_FILE
+from tests.projector.read_side import PASSWORDS, as_role
 from tests.rig.deployment import Deployment
 from tests.rig.twins import provision_twin
 
@@ -27,7 +29,7 @@ HASTE = Patience(deadline_s=2.0, attempt_s=0.5)
 @pytest.fixture
 async def deployment(bus, database, directory):
     """Worker, projector and two callouts on a bus that asks them."""
-    await prepare_database(database)
+    await prepare_database(database, PASSWORDS)
     keys = directory / "callout_keys.json"
     keys.touch(mode=0o600)
     keys.write_bytes(CALLOUT_FILE)
@@ -37,7 +39,7 @@ async def deployment(bus, database, directory):
         variables={
             "VITO_CALLOUT_KEYS_FILE": str(keys),
             "VITO_POSTGRES_DSN": database,
-            "VITO_POSTGRES_READER_DSN": database,
+            "VITO_POSTGRES_CALLOUT_DSN": as_role(database, "vito_callout"),
         },
     )
     await started.set_up()
@@ -80,7 +82,21 @@ async def connected(deployment: Deployment, key: api_key.NewKey, stack) -> GateC
     return found[0]
 
 
-async def test_a_key_opens_its_twin_until_it_is_revoked(deployment):
+async def denied(database: str, key: api_key.NewKey) -> bool:
+    """Whether the twin's log, as the tables show it, says that the key was kept out."""
+    async with await psycopg.AsyncConnection.connect(database) as connection:
+        found = await connection.execute(
+            "SELECT command_id, noun, verb, code, status, facts->>'door' FROM decisions"
+            " WHERE tenant = 'cantor' AND actor = %s AND code = 'key_over'",
+            (f"key_{key.key_id}",),
+        )
+        rows = await found.fetchall()
+    assert len({row[0] for row in rows}) == len(rows)
+    assert {row[1:] for row in rows} <= {("bus", "connect", "key_over", 401, "bus")}
+    return bool(rows)
+
+
+async def test_a_key_opens_its_twin_until_it_is_revoked(deployment, database):
     """Within a second of the command, through log, projection, directory, callout and bus."""
     for twin in ("cantor", "fernandez"):
         await provision_twin(deployment, twin)
@@ -106,6 +122,8 @@ async def test_a_key_opens_its_twin_until_it_is_revoked(deployment):
         assert time.monotonic() - began_s < 1.0
         with pytest.raises(CannotVerify):
             await service.show(TenantView)
+        # It went on trying, and both callouts have refused it: that is one event each time.
+        await until(lambda: denied(database, key), every_s=0.05, timeout_s=10)
 
         another = await issued(owner)
         deployment.processes[2].kill()

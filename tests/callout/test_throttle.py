@@ -5,14 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.callout.throttle import (
-    FORGOTTEN_AFTER_US,
-    FREE_PER_HOST,
-    FREE_PER_NAME,
-    WAIT_MAX_US,
-    Throttle,
-    network_of,
-)
+from services.callout.throttle import FREE_PER_HOST, FREE_PER_NAME, Throttle
+from services.identity.slowing import FORGOTTEN_AFTER_US, WAIT_MAX_US, network_of
 
 S = 1_000_000
 

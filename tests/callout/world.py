@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import nats
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from contracts.access import ReportDenial
 from services.callout import process
 from services.callout.keys import CalloutKeys, keys_in, new_file
 from services.embedded.nats_permissions import caller_inbox, inbox_prefix
@@ -41,7 +42,13 @@ class Directory:
         self.roles = {"ana": {"cantor": "viewer"}}
         self.down = False
         self.asked = 0
+        self.reported: list[tuple[str, ReportDenial]] = []
         self._changes: list[asyncio.Queue[Change]] = []
+
+    async def report(self, log: str, command: ReportDenial) -> int:
+        """As the gate takes what a callout reports."""
+        self.reported.append((log, command))
+        return 200
 
     async def find_key(self, key_id: str) -> KeyRecord | None:
         self._ask()
@@ -105,14 +112,31 @@ def ana(tenant: str = "cantor") -> Claims:
 
 @asynccontextmanager
 async def callout(
-    node, directory: Directory, *, keys: CalloutKeys = CALLOUT_KEYS, login: NatsLogin | None = None
+    node,
+    directory: Directory,
+    *,
+    keys: CalloutKeys = CALLOUT_KEYS,
+    login: NatsLogin | None = None,
 ):
-    """A callout that has said that it is ready, on one node of the bus."""
+    """
+    A callout that has said that it is ready, on one node of the bus.
+
+    What it reports of denials is in the directory's *reported*.
+    """
     if login is None:
         login = NatsLogin((node.url,), "callout", Secret(node.password("callout")))
     stop, ready = asyncio.Event(), asyncio.Event()
     serving = asyncio.create_task(
-        process.serve(login, keys, verifier(), directory, api_key.parse, stop=stop, ready=ready.set)
+        process.serve(
+            login,
+            keys,
+            verifier(),
+            directory,
+            api_key.parse,
+            directory.report,
+            stop=stop,
+            ready=ready.set,
+        )
     )
     waiting = asyncio.create_task(ready.wait())
     await asyncio.wait((serving, waiting), timeout=10, return_when=asyncio.FIRST_COMPLETED)

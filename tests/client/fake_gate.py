@@ -18,7 +18,7 @@ from contracts.questions import QUESTIONS
 from contracts.replies import Problem
 from contracts.secret import PutSecret, RotateSecret, SecretOpened
 from contracts.subjects import push
-from domain import gate, secret
+from domain import conversation, gate, secret
 from domain.answer import answer, not_decided
 from domain.refusals import CANNOT_VERIFY, TWIN_UNKNOWN, Refusal
 from domain.state import Envelope, State
@@ -114,6 +114,9 @@ class FakeGate:
         self.apply(state, gate.due(state, envelope.now_us))
         if isinstance(command, PutSecret | RotateSecret):
             command, envelope = prepared(state, keys, command, envelope)
+        quiet = conversation.unmoved(state, command, envelope)
+        if quiet is not None:
+            return quiet
         events = gate.decide(state, command, envelope)
         self.apply(state, events)
         return self.with_value(state, events[0], answer(tenant, events[0], state.position))

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from contracts.budget import SettleCall
 from contracts.usage import Usage
 from services.client.errors import NoGrant
 from services.client.grant import Grant, GrantDesk, limits_of
@@ -240,3 +241,16 @@ class TestMeter:
             getattr(meter, name)(*values)
 
         assert meter.owed() == owed
+
+    def test_what_a_vendor_calls_its_call_never_keeps_it_from_being_booked(self):
+        """The name is the vendor's, the money is ours: a name that is none is cut to fit."""
+        meter = Meter(Usage(requests=1))
+        meter.completed(Usage(requests=1), "chat\x1b[2J\ud800\u202e" + "x" * 500)
+
+        booked = SettleCall(
+            command_id="s-1",
+            reservation_id="cantor.1",
+            usage=meter.owed().usage,
+            vendor_ref=meter.owed().vendor_ref,
+        )
+        assert booked.vendor_ref == "chat?[2J??" + "x" * 118

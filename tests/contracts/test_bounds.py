@@ -15,6 +15,7 @@ from contracts.deployment import (
 from contracts.knowledge import AddSource, ApproveSource, ReportIngested
 from contracts.policy import Policy
 from contracts.price_book import PriceBook
+from contracts.session import BeginSession, EndSession, ShowDisclosure, StepSession
 from contracts.tenant import ProvisionTenant
 from contracts.twin import (
     BeginCalibration,
@@ -174,6 +175,15 @@ BROKEN = [
     (ReportIngested, {"content_hash": examples.CONTENT.upper()}, "$.content_hash"),
     (ReportIngested, {"content_hash": examples.CONTENT + "\n"}, "$.content_hash"),
     (ApproveSource, {"content_hash": ""}, "$.content_hash"),
+    (BeginSession, {"session_id": "a b"}, "$.session_id"),
+    (BeginSession, {"session_id": "a" * 65}, "$.session_id"),
+    (BeginSession, {"modality": "data"}, "$.modality"),
+    (BeginSession, {"lease_ms": 4_999}, "$.lease_ms"),
+    (BeginSession, {"lease_ms": 300_001}, "$.lease_ms"),
+    (StepSession, {"why": "Because!"}, "$.why"),
+    (StepSession, {"notice": "sung"}, "$.notice"),
+    (EndSession, {"reason": "killed"}, "$.reason"),
+    (ShowDisclosure, {"version": -1}, "$.version"),
 ]
 
 

@@ -13,9 +13,12 @@ import jsonschema
 import msgspec
 import pytest
 
+from contracts.commands import NOUN_AND_VERB
 from contracts.message import fault_in_line, fault_in_prose, refuse_odd_text
-from contracts.prompt import SavePrompt
+from contracts.price_book import PriceBook
+from contracts.prompt import SavePrompt, Variable
 from contracts.schema import SCHEMAS_PATH
+from contracts.topics import Topic
 from contracts.twin import Identity
 from tests import examples
 from tests.contracts.test_spelling import with_value
@@ -27,11 +30,13 @@ REFUSED = (
     *("\0", "\x07", "\x1b", "\r", "\x7f", "\x85"),
     *("\u202a", "\u202e", "\u2066", "\u2069"),
 )
+# What the schema cannot say, for the sake of validators that count in UTF-16.
+ONLY_BY_US = ("\U000e0041", "\U000e007f", "🏴\U000e0067\U000e0062\U000e007f")
 BREAKS = ("\n", "\t", "\u2028", "\u2029")
 KEPT = (
     "¡Goooool!",
     "Fernández, ñandú, cafe\u0301",
-    "👩\u200d👩\u200d👧 👩\u200d🎤 🏴\U000e0067\U000e0062",
+    "👩\u200d👩\u200d👧 👩\u200d🎤 🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
     "עִבְרִית \u200f العربية",
     "日本語",
     "\u00a0\u00ad\ufeff",
@@ -83,6 +88,11 @@ def test_cases_cover_texts_of_one_line_and_of_several():
     found = {(type(message).__name__, where[0]) for message, where, _ in CASES}
 
     assert found >= {
+        ("ProvisionTenant", "display_name"),
+        ("ProvisionTenant", "price_book"),
+        ("SetPolicy", "policy"),
+        ("SettleCall", "vendor_ref"),
+        ("ReleaseCall", "reason"),
         ("SavePrompt", "text"),
         ("SavePrompt", "note"),
         ("SavePrompt", "variables"),
@@ -120,6 +130,18 @@ def test_a_text_with_what_nobody_may_write_is_refused_by_name(message, where, sc
                 codec.decode(codec.encode(broken), type=type(message))
             assert re.search(told, str(refused.value))
         assert not check.is_valid(broken)
+
+
+@EVERY_TEXT
+@pytest.mark.parametrize("hidden", ONLY_BY_US, ids=ascii)
+def test_letters_that_only_a_model_reads_are_refused(message, where, schema, hidden):
+    """Tags spell whole sentences that no reviewer sees; only the three flags may have them."""
+    good = json.loads(msgspec.json.encode(message))
+    first = next(char for char in hidden if char >= "\U000e0000")
+    told = rf"\b{field_of(where)}(\[\d\])?` has U\+{ord(first):04X}"
+
+    with pytest.raises(msgspec.ValidationError, match=told):
+        msgspec.json.decode(json.dumps(with_value(good, where, hidden)), type=type(message))
 
 
 @EVERY_TEXT
@@ -175,3 +197,63 @@ def test_a_fault_deep_in_a_document_is_told_by_its_whole_path():
 
     with pytest.raises(ValueError, match=r"`identity\.signature_phrases\[1\]` has U\+0007"):
         refuse_odd_text("identity", identity)
+
+
+# Texts that other rules check: printable ASCII; a secret, which nobody reads; and a default, which
+# is checked as a line but may also be a number.
+CHECKED_OTHERWISE = {
+    "OpenSession.user_agent",
+    "PutSecret.value",
+    "RotateSecret.value",
+    "Variable.default",
+}
+
+
+def free_strings(schema: dict) -> bool:
+    """Whether a schema takes a string that it says nothing of but its length."""
+    if any(free_strings(one) for one in schema.get("anyOf", [])) or (
+        "items" in schema and free_strings(schema["items"])
+    ):
+        return True
+    ruled = {"pattern", "not", "enum", "const", "contentEncoding"} & schema.keys()
+    return schema.get("type") == "string" and not ruled
+
+
+def parts_of(name: str, found: set[str]) -> set[str]:
+    """A message and all that it is made of."""
+    if name not in found:
+        found.add(name)
+        for inner in re.findall(r'"#/\$defs/(\w+)"', json.dumps(DEFINITIONS[name])):
+            parts_of(inner, found)
+    return found
+
+
+def test_no_command_has_a_text_without_a_rule():
+    """A text that is bounded in length only could turn an audit log's lines round."""
+    parts = {part for command in NOUN_AND_VERB for part in parts_of(command.__name__, set())}
+    free = {
+        f"{part}.{field}"
+        for part in parts
+        for field, schema in DEFINITIONS[part].get("properties", {}).items()
+        if free_strings(schema)
+    }
+
+    assert free == CHECKED_OTHERWISE
+    assert {"Provenance", "Topic", "Purpose"} <= parts
+
+
+def test_what_is_stored_is_readable_under_any_later_rule():
+    """The rule is for who writes now; a log from before it must never become unreadable."""
+    odd = "a\x07\u202e\U000e0041"
+    book = with_value(
+        json.loads(msgspec.json.encode(examples.PRICE_BOOK)),
+        ("entries", 0, "provenance", "note"),
+        odd,
+    )
+    for kind, stored in (
+        (PriceBook, book),
+        (Variable, {"name": "a", "default": odd, "choices": [odd]}),
+        (Topic, {"name": odd, "phrases": [odd]}),
+        (Identity, {"tone": odd, "pacing": odd, "language": "es"}),
+    ):
+        assert msgspec.convert(stored, kind)

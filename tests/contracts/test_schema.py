@@ -6,16 +6,21 @@ import jsonschema
 import msgspec
 import pytest
 
-from contracts import schema, subjects
+from contracts import schema, stream_schema, subjects
 from contracts.commands import NOUN_AND_VERB
 from contracts.questions import QUESTIONS
-from contracts.schema import ASYNCAPI_PATH, MESSAGES, SCHEMAS_PATH
+from contracts.schema import ASYNCAPI_PATH, MESSAGES, SCHEMAS_PATH, STREAM_PATH
 from contracts.views import VIEWS
 from tests import examples
 
 
 @pytest.mark.parametrize(
-    ("path", "document"), [(ASYNCAPI_PATH, schema.asyncapi), (SCHEMAS_PATH, schema.schemas)]
+    ("path", "document"),
+    [
+        (ASYNCAPI_PATH, schema.asyncapi),
+        (SCHEMAS_PATH, schema.schemas),
+        (STREAM_PATH, stream_schema.asyncapi),
+    ],
 )
 def test_committed_document_is_current(path, document):
     """If this fails, run `python -m contracts.schema` and read the diff as a client would."""
@@ -94,6 +99,16 @@ class TestAsyncApi:
             assert subjects.query("{tenant}", noun, verb=verb) in addresses
             assert f"{noun}.{verb}" in self.DOCUMENT["operations"]
         assert subjects.push("{tenant}") in addresses
+
+    @pytest.mark.parametrize("command", NOUN_AND_VERB, ids=lambda command: command.__name__)
+    def test_every_command_has_an_example_that_is_one(self, command):
+        """Somebody will copy it: by the schema beside it, and as the gate reads it."""
+        (example,) = self.DOCUMENT["components"]["messages"][command.__name__]["examples"]
+        reference = {"$ref": f"#/components/schemas/{command.__name__}"}
+        everything = {"components": self.DOCUMENT["components"]}
+
+        jsonschema.Draft202012Validator({**everything, **reference}).validate(example["payload"])
+        assert msgspec.json.decode(json.dumps(example["payload"]), type=command)
 
     def test_a_list_of_authorisations_is_documented(self):
         """One message may hold up to 256 of them; its reply is a list in the same order."""

@@ -77,6 +77,12 @@ def test_cases_cover_every_kind_of_name():
         "visitor_id",
         "source",
         "content_hash",
+        "principal",
+        "noun",
+        "verb",
+        "code",
+        "about",
+        "why",
     }
     assert len(CASES) > 25
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.cli.top_up import NANOS_MAX, NotToppedUp, exact, parse_nanos
+from services.cli.asking import Refused
+from services.cli.top_up import NANOS_MAX, exact, parse_nanos
 
 
 class TestAmounts:
@@ -21,7 +22,7 @@ class TestAmounts:
     )
     def test_what_cannot_be_added_is_refused_with_a_remedy(self, typed):
         """Rather than rounded, or sent to be refused far away."""
-        with pytest.raises(NotToppedUp) as caught:
+        with pytest.raises(Refused) as caught:
             parse_nanos(typed)
 
         assert "such as 25" in caught.value.remedy

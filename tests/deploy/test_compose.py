@@ -36,7 +36,7 @@ def test_every_command_exists():
     """A container that starts a command of yesterday restarts for ever."""
     for name, service in PROCESSES.items():
         assert service["command"][0] in COMMANDS, name
-    assert {"setup", "worker", "callout", "projector", "api"} == set(PROCESSES)
+    assert {"setup", "worker", "callout", "projector", "api", "gateway"} == set(PROCESSES)
     assert set(BUS) == set(nats_nodes.NODES)
 
 
@@ -162,6 +162,10 @@ def test_addresses_and_ports_agree():
     port = api["environment"]["VITO_API_PORT"]
     assert api["ports"] == [f"127.0.0.1:{port}:{port}"]
     assert f"http://127.0.0.1:{port}/healthz" in api["healthcheck"]["test"][3]
+    gateway = SERVICES["gateway"]
+    port = gateway["environment"]["VITO_GATEWAY_PORT"]
+    assert gateway["ports"] == [f"127.0.0.1:{port}:{port}"]
+    assert f"http://127.0.0.1:{port}/healthz" in gateway["healthcheck"]["test"][3]
 
 
 def test_what_stays_up_is_watched_bounded_and_given_time():
@@ -185,7 +189,7 @@ def test_processes_have_no_more_rights_than_they_need():
         assert "privileged" not in service, name
     assert COMPOSE["networks"]["inner"]["internal"] is True
     reachable = {name for name, one in SERVICES.items() if "outer" in one["networks"]}
-    assert reachable == {"api", *BUS}
+    assert reachable == {"api", "gateway", *BUS}
     published = {name for name, one in SERVICES.items() if "ports" in one}
     assert published == reachable
 

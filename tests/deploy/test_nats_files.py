@@ -102,9 +102,11 @@ async def test_every_role_connects_and_is_confined(node):
         "worker": ["evt.0.cantor.budget", "$KV.KEYS.cantor.1"],
         "door": ["_INBOX_client.x", "_INBOX.key_1.x"],
         "callout": ["$SYS.REQ.SERVER.PING.CONNZ", "$SYS.REQ.SERVER.X.KICK"],
+        "doorkeeper": ["cmd.cantor.access.report_denial"],
         "projector": ["$JS.API.STREAM.INFO.EVT_0"],
         "api": ["$JS.API.STREAM.INFO.EVT_0"],
         "http": ["cmd.cantor.budget.authorize.key_1", "qry.cantor.budget.show.person_1"],
+        "gateway": ["cmd.cantor.deployment.mint", "qry.cantor.deployment.show"],
         "client": ["cmd.cantor.budget.authorize"],
         "auditor": ["$JS.API.STREAM.INFO.EVT_0"],
         "admin": ["$JS.API.STREAM.CREATE.EVT_0", "$JS.API.STREAM.SNAPSHOT.EVT_0"],
@@ -118,6 +120,9 @@ async def test_every_role_connects_and_is_confined(node):
         for subject in subjects:
             assert await refusals.may(connection, connection.publish(subject, b"")), (role, subject)
         others = [] if role == "worker" else ["evt.0.cantor.budget"]
+        if role == "gateway":
+            # It mints in its own name only, and makes no calls.
+            others += ["cmd.cantor.deployment.mint.key_1", "cmd.cantor.budget.authorize"]
         for subject in (*forbidden, *others):
             assert not await refusals.may(connection, connection.publish(subject, b"")), (
                 role,

@@ -12,6 +12,7 @@ LOGINS = {
     "vito": "POSTGRES_VITO_PASSWORD",
     "vito_projector": "POSTGRES_VITO_PROJECTOR_PASSWORD",
     "vito_api": "POSTGRES_VITO_API_PASSWORD",
+    "vito_callout": "POSTGRES_VITO_CALLOUT_PASSWORD",
 }
 
 
@@ -42,12 +43,18 @@ async def test_a_deployment_with_roles_of_its_own(empty_postgres):
         " OR rolcreatedb OR rolreplication OR rolbypassrls)",
     )
     assert powers == []
-    for role in ("vito_projector", "vito_api"):
+    for role in ("vito_projector", "vito_api", "vito_callout"):
         for statement in ("CREATE SCHEMA mine", "CREATE TABLE public.mine (a int)"):
             with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.Error)):
                 await rows_none(dsn(server, role), statement)
     assert await rows(dsn(server, "vito_api"), "SELECT count(*) FROM audit_logs") == [(0,)]
     assert await rows(dsn(server, "vito_api"), "SHOW default_transaction_read_only") == [("on",)]
+    assert await rows(dsn(server, "vito_callout"), "SELECT key_id FROM api_keys") == []
+    assert await rows(dsn(server, "vito_callout"), "SHOW default_transaction_read_only") == [
+        ("on",)
+    ]
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        await rows(dsn(server, "vito_callout"), "SELECT count(*) FROM audit_logs")
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         await rows(dsn(server, "vito_api"), "SELECT * FROM vito.chain_heads")
     assert await rows(dsn(server, "vito_projector"), "SELECT * FROM vito.chain_heads") == []

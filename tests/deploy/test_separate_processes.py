@@ -51,7 +51,7 @@ class Deployment:
             for name, word in self.given.items()
             if "PASSWORD" in name or "CALLOUT" in name
         }
-        self.api_port = ports.pick()
+        self.api_port, self.gateway_port = ports.pick(), ports.pick()
         self.exchanged = {
             ",".join(f"tls://{n}:{nats_nodes.CLIENT_PORT}" for n in nats_nodes.NODES): node.url,
             "/run/secrets/nats_ca": str(node.tls.ca_file),
@@ -78,6 +78,11 @@ class Deployment:
             values["VITO_REPLICAS"] = "1"
         if "VITO_API_PORT" in values:
             values |= {"VITO_API_PORT": str(self.api_port), "VITO_API_HOST": "127.0.0.1"}
+        if "VITO_GATEWAY_PORT" in values:
+            values |= {
+                "VITO_GATEWAY_PORT": str(self.gateway_port),
+                "VITO_GATEWAY_HOST": "127.0.0.1",
+            }
         path = f"{self.directory / 'bin'}:{nats_server_binary().parent}:{os.defpath}"
         return {
             **values,
@@ -111,6 +116,7 @@ class Deployment:
         exchanged = {
             "/tmp/ready": str(self.ready_file(service, number)),
             "127.0.0.1:8080": f"127.0.0.1:{self.api_port}",
+            "127.0.0.1:8090": f"127.0.0.1:{self.gateway_port}",
             f"127.0.0.1:{nats_nodes.MONITOR_PORT}": f"127.0.0.1:{self.node.monitor_port}",
         }
         for old, new in exchanged.items():
@@ -166,7 +172,7 @@ async def test_from_an_empty_deployment_to_an_audited_call(deployment):
         for name in ("worker", "callout")
         for number in range(COMPOSE["services"][name]["deploy"]["replicas"])
     }
-    running |= {(name, 0): deployment.start(name) for name in ("projector", "api")}
+    running |= {(name, 0): deployment.start(name) for name in ("projector", "api", "gateway")}
     await asyncio.gather(
         *(deployment.healthy(name, child, n) for (name, n), child in running.items())
     )

@@ -1,4 +1,4 @@
-"""A twin with deployments, visitors and sources, in short commands."""
+"""A twin with deployments, visitors, sessions and sources, in short commands."""
 
 from __future__ import annotations
 
@@ -23,7 +23,16 @@ from contracts.knowledge import (
     RetireSource,
     SubmitSource,
 )
-from domain import gate
+from contracts.session import (
+    BeatSession,
+    BeginSession,
+    EndSession,
+    KillAllSessions,
+    KillSession,
+    ShowDisclosure,
+    StepSession,
+)
+from domain import conversation, gate
 from tests.domain.world import Twin, unchanged
 
 PAGE = "https://tvazteca.example"
@@ -91,6 +100,48 @@ class Governed(Twin):
         envelope = self.envelope(command)._replace(actor=actor)
         found = unchanged(self.state, lambda: gate.barred(self.state, command, envelope))
         return None if found is None else found[0].code
+
+    # -- sessions ---------------------------------------------------------------
+
+    def converse(self, session_id: str, modality: str = "text", **fields) -> AnyEvent:
+        fields.setdefault("command_id", self.new_id())
+        return self.decide(BeginSession(session_id=session_id, modality=modality, **fields))
+
+    def show(self, session_id: str, version: int = 1) -> AnyEvent:
+        return self.decide(
+            ShowDisclosure(command_id=self.new_id(), session_id=session_id, version=version)
+        )
+
+    def beat(self, session_id: str) -> AnyEvent | None:
+        """The event of a beat; None when it is only answered."""
+        self.write_due()
+        command = BeatSession(command_id=self.new_id(), session_id=session_id)
+        envelope = self.envelope(command)
+        quiet = unchanged(self.state, lambda: conversation.unmoved(self.state, command, envelope))
+        return self.decide(command) if quiet is None else None
+
+    def step(self, session_id: str, modality: str, **fields) -> AnyEvent:
+        told = {"why": "quota_exhausted", "notice": "spoken", **fields}
+        return self.decide(
+            StepSession(command_id=self.new_id(), session_id=session_id, modality=modality, **told)
+        )
+
+    def close(self, session_id: str, reason: str = "user_exit", **fields) -> AnyEvent:
+        return self.decide(
+            EndSession(command_id=self.new_id(), session_id=session_id, reason=reason, **fields)
+        )
+
+    def kill(self, session_id: str, **fields) -> AnyEvent:
+        return self.decide(KillSession(command_id=self.new_id(), session_id=session_id, **fields))
+
+    def kill_all(self, **fields) -> list[AnyEvent]:
+        return self.do(KillAllSessions(command_id=self.new_id(), **fields))
+
+    def visit(self, visitor_id: str, modality: str = "text", **fields) -> AnyEvent:
+        """An admitted visitor opens its session and is shown what there is to show."""
+        begun = self.converse(visitor_id, modality, **fields)
+        self.show(visitor_id, begun.disclosure_version)
+        return begun
 
     # -- knowledge --------------------------------------------------------------
 

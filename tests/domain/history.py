@@ -11,7 +11,7 @@ from contracts.secret import OpenSecret, SecretOpened, SecretReopened
 from contracts.tenant import EraseTenant, ResumeTenant, SuspendTenant
 from contracts.topics import Topic
 from contracts.twin import SAMPLES, RetireTwin
-from domain import flood, vault
+from domain import flood, session, vault
 from tests.domain import dna
 from tests.domain.governed import HASHES, PAGE, Governed, terms
 from tests.domain.world import DAY, SECOND, book, entry, option, policy
@@ -70,8 +70,9 @@ class History:
                     self._distribute,
                     self._curate,
                     self._keep_secrets,
+                    self._converse,
                 ),
-                weights=(12, 8, 3, 2, 1, 1, 3, 3, 3, 5, 3),
+                weights=(12, 8, 3, 2, 1, 1, 3, 4, 4, 5, 3, 3),
             )[0]()
         self.twin.decide(RetireTwin(command_id="retire", reason="contract ended"))
         self._authorize()
@@ -89,12 +90,17 @@ class History:
             grain * self.random.randint(0, 30),
             modality,
             ttl_ms=self.random.choice((1_000, 5_000, 600_000)),
-            session_id=self.random.choice((None, "s-1", "s-2")),
+            session_id=self.random.choice((None, "s-1", "s-2", *self._sessions())),
             fallbacks=self.random.choice(([], [option(10, "voice"), option(3, "text")])),
             max_delay_ms=self.random.choice((None, 100)),
         )
         if type(event).__name__ == "CallAuthorized":
             self.grants.append(event)
+
+    def _sessions(self) -> list[str]:
+        """One that is open and one that has ended, if there are any."""
+        known = self.twin.state.sessions
+        return [*list(known.numbers)[-1:], *list(known.ended)[-1:]]
 
     def _some_hold(self):
         if not self.grants or self.random.random() < 0.05:
@@ -227,6 +233,41 @@ class History:
                 lambda: self._open(hold, name),
                 lambda: self._open(hold, name),
                 lambda: twin.decide(RotateDataKey(command_id=twin.new_id())),
+            )
+        )()
+
+    def _converse(self) -> None:
+        """A few things happen to sessions: of services, whose calls run all the time, or a page."""
+        twin, pick = self.twin, self.random
+        if pick.random() < 0.2:
+            mode = pick.choice(("asleep", "suspended"))
+            twin.decide(SuspendTenant(command_id=twin.new_id(), mode=mode))
+        if twin.state.tenant.status in ("asleep", "suspended"):
+            twin.decide(ResumeTenant(command_id=twin.new_id(), reason="somebody calls"))
+        name = f"c-{len(twin.log)}"
+        shown = [name for name, one in twin.state.deployments.deployments.items() if one.enabled]
+        place = pick.choice((None, "web", *shown))
+        lease_ms = pick.choice((5_000, 6_000, 300_000))
+        twin.converse(name, pick.choice(("voice", "text")), deployment=place, lease_ms=lease_ms)
+        for _ in range(pick.randint(0, 4)):
+            self._go_on(pick.choice((name, *twin.state.sessions.numbers)))
+
+    def _go_on(self, name: str) -> None:
+        twin, pick = self.twin, self.random
+        rung, reason = pick.choice(("video", "voice", "text")), pick.choice(("user_exit", "error"))
+        found = session.lease_at(twin.state.sessions, name, twin.state.clock_us)
+        due = found.began.disclosure_version if isinstance(found, session.Lease) else 1
+        pick.choice(
+            (
+                lambda: twin.show(name, due),
+                lambda: twin.beat(name),
+                lambda: (twin.pass_time(2 * SECOND), twin.beat(name)),
+                lambda: (twin.pass_time(2 * SECOND), twin.beat(name)),
+                lambda: twin.step(name, rung),
+                lambda: twin.step(name, rung, why="topped_up", notice="none"),
+                lambda: twin.close(name, reason),
+                lambda: twin.kill(name, note="abusive"),
+                lambda: pick.random() < 0.3 and twin.kill_all(),
             )
         )()
 

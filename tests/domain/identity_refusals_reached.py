@@ -16,12 +16,13 @@ from contracts.account import (
     FoundPlatform,
     GrantAdmin,
     LockAccount,
+    RehashPassword,
     UnlockAccount,
     WithdrawAdmin,
 )
 from contracts.commit import AnyEvent
 from domain import access, account
-from tests.domain.people import People, key_of
+from tests.domain.people import ARGON2ID, People, key_of
 from tests.domain.test_governance import provision
 from tests.domain.world import DAY, Twin
 
@@ -98,6 +99,9 @@ REACHED = {
     "account_unknown": lambda: platform().ask("operator", GrantAdmin, person="ana"),
     "account_exists": lambda: platform("ana").register("ana", by="operator"),
     "email_taken": lambda: platform("ana").register("bob", email="ANA@example.com"),
+    "password_changed": lambda: platform("ana").ask(
+        "operator", RehashPassword, person="ana", password_hash=ARGON2ID, replaces=bytes(32)
+    ),
     "account_locked": lambda: locked(lambda people: people.sign_in("ana")),
     "link_unknown": lambda: platform("ana").sign_in("ana", link="0" * 43),
     "session_unknown": lambda: platform("ana").ask("operator", CloseSessions, person="ana"),

@@ -42,7 +42,7 @@ class People(Twin):
         if provisioned and name == PLATFORM:
             self.ask("operator", FoundPlatform, person="root", email="root@example.com")
 
-    def ask(self, principal: str, kind: type[AnyCommand], **fields) -> AnyEvent:
+    def ask(self, principal: str, kind: type[AnyCommand], /, **fields) -> AnyEvent:
         """The decision that a principal's command brings, or that they may not ask it."""
         command = kind(command_id=fields.pop("command_id", None) or self.new_id(), **fields)
         return self.ask_this(principal, command)

@@ -9,6 +9,7 @@ from contracts.access import (
     BreakGlass,
     ChangeRole,
     RemoveMember,
+    ReportDenial,
     RevokeKey,
     RotateKey,
     WithdrawInvitation,
@@ -19,6 +20,7 @@ from contracts.account import (
     CountSignInFailure,
     GrantAdmin,
     LockAccount,
+    RehashPassword,
     SetPassword,
     UnlockAccount,
     WithdrawAdmin,
@@ -54,6 +56,22 @@ class _Played:
         return self.random.choice(NAMES)
 
 
+def turn_away(twin: People, chance: random.Random) -> None:
+    """A door reports that it has turned somebody away, some of them often."""
+    twin.ask(
+        "operator",
+        ReportDenial,
+        principal=f"key_{key_of('k1')}",
+        door=chance.choice(("http", "bus")),
+        noun="budget",
+        verb="show",
+        code="caller_unknown",
+        status=403,
+        about="fernandez",
+        times=chance.choice((1, 7)),
+    )
+
+
 class TwinPeople(_Played):
     """Members come and go; keys are issued, rotated and revoked; an admin looks in."""
 
@@ -78,6 +96,7 @@ class TwinPeople(_Played):
             self._rotate,
             lambda: twin.ask(self.anybody(), RevokeKey, key_id=self._some_key()),
             lambda: twin.ask(self.anybody(), BreakGlass, reason="ticket", ttl_s=60),
+            lambda: turn_away(twin, chance),
             lambda: twin.ask(self.anybody(), SetPolicy, policy=policy()),
         ]
 
@@ -115,6 +134,7 @@ class PlatformPeople(_Played):
         return [
             lambda: twin.register(self.somebody()),
             lambda: self._about(SetPassword, password_hash=ARGON2ID),
+            lambda: self._about(RehashPassword, password_hash=ARGON2ID, replaces=digest(ARGON2ID)),
             lambda: twin.link(self.somebody(), by=self.anybody()),
             lambda: twin.sign_in(self.somebody(), self._new_secret()),
             lambda: twin.sign_in(self.somebody(), self._new_secret()),
@@ -126,6 +146,7 @@ class PlatformPeople(_Played):
             lambda: self._about(WithdrawAdmin),
             lambda: self._about(LockAccount, reason="lost"),
             lambda: self._about(UnlockAccount),
+            lambda: turn_away(twin, self.random),
         ]
 
     def _about(self, kind, **fields) -> None:

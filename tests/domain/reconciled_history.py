@@ -7,7 +7,7 @@ from tests.domain.history import History
 
 
 class ReconciledHistory(History):
-    """A mixed history with reconciliations, before and after the twin is retired."""
+    """A mixed history with reconciliations of every outcome."""
 
     def _keep_secrets(self) -> None:
         super()._keep_secrets()

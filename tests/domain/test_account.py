@@ -10,6 +10,8 @@ from contracts.account import (
     FoundPlatform,
     GrantAdmin,
     LockAccount,
+    PasswordRehashed,
+    RehashPassword,
     SessionOpened,
     SessionsClosed,
     SetPassword,
@@ -27,6 +29,8 @@ from tests.domain.people import ARGON2ID, People, secret
 from tests.domain.people_history import PlatformPeople
 from tests.domain.test_governance import provision
 from tests.domain.world import DAY, HOUR, NOON, SECOND
+
+STRONGER = ARGON2ID.replace("t=2", "t=3")
 
 
 @pytest.fixture
@@ -144,6 +148,34 @@ class TestSessions:
         )
 
         assert sessions_of(platform, "ana") == [kept.hex()]
+
+    def test_a_stronger_hash_of_the_same_password_ends_none(self, platform):
+        """Nobody has to sign in again because we hash otherwise; failures are not forgiven."""
+        platform.sign_in("ana", "s")
+        platform.ask("operator", CountSignInFailure, person="ana")
+        done = platform.ask(
+            "operator",
+            RehashPassword,
+            person="ana",
+            password_hash=STRONGER,
+            replaces=digest(ARGON2ID),
+        )
+
+        assert isinstance(done, PasswordRehashed)
+        assert len(sessions_of(platform, "ana")) == 1
+        assert platform.state.account.accounts["ana"].failures == 1
+
+    def test_a_hash_of_an_earlier_password_is_not_kept(self, platform):
+        """Somebody changes it while the door hashes the old one: the new one must stay."""
+        platform.ask("person_ana", SetPassword, person="ana", password_hash=STRONGER)
+        late = {"person": "ana", "password_hash": ARGON2ID, "replaces": digest(ARGON2ID)}
+
+        assert platform.ask("operator", RehashPassword, **late).code == "password_changed"
+        platform.register("eve", password_hash=None)
+        none = late | {"person": "eve", "replaces": digest("")}
+        assert platform.ask("operator", RehashPassword, **none).code == "password_changed"
+        nobody = late | {"person": "nobody"}
+        assert platform.ask("operator", RehashPassword, **nobody).code == "account_unknown"
 
     @pytest.mark.parametrize("at_us", [NOON, NOON + 30 * DAY + 1])
     def test_an_expiry_is_in_the_future_and_not_too_far(self, platform, at_us):

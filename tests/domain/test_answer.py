@@ -5,10 +5,11 @@ import pytest
 
 from contracts.policy import Quotas, RatePolicy
 from contracts.replies import Decision, Receipt
+from contracts.session import BeginSession
 from contracts.tenant import ResumeTenant, SuspendTenant
 from domain.answer import answer, not_decided
 from domain.refusals import BY_CODE, CANNOT_VERIFY
-from tests.domain.governed import PAGE, Governed
+from tests.domain.governed import PAGE, TOLD, Governed
 from tests.domain.world import NOON, SECOND, Twin, option, policy
 
 
@@ -210,6 +211,44 @@ class TestReceipt:
             "expires_at_us": NOON + 900 * SECOND,
             "disclosure_version": 1,
         }
+
+    def test_of_a_session_says_all_that_whoever_runs_it_needs(self):
+        """What to show, until when it lasts, and what is pinned."""
+        twin = Governed()
+        twin.opened(ceiling="voice")
+        twin.mint(visitor_id="v" * 16)
+        begun = twin.converse("v" * 16, "voice")
+
+        assert told(begun)["facts"] == {
+            "session_id": "v" * 16,
+            "modality": "voice",
+            "deployment": "web",
+            "disclosure_version": 1,
+            "disclosure": TOLD,
+            "language": "es-MX",
+            "expires_at_us": NOON + 30 * SECOND,
+            "ends_at_us": NOON + 900 * SECOND,
+            "bundle_revision": 0,
+            "bundle_hash": begun.bundle_hash,
+            "identity_version": 0,
+            "policy_version": 1,
+            "price_version": 1,
+            "knowledge_sources": 0,
+            "knowledge_hash": begun.knowledge_hash,
+        }
+
+    def test_of_a_session_that_began_is_told_again_as_it_was(self):
+        """From what the gate remembers of it, which leaves out what no answer has."""
+        twin = Governed()
+        twin.opened()
+        twin.reviewable()
+        twin.approve()
+        first = told(twin.converse("s", deployment="web", command_id="open-1"))
+        known = twin.again(
+            BeginSession(command_id="open-1", session_id="s", modality="text", deployment="web")
+        )
+
+        assert answer("cantor", known.event, 9) == msgspec.convert(first | {"position": 9}, Receipt)
 
     def test_of_a_refusal_says_why(self):
         """Like a decision's."""

@@ -165,7 +165,7 @@ class TestMint:
         "origin",
         [
             *("", "null", "https://evil.example", f"{PAGE}/", f"{PAGE}:443", PAGE.upper()),
-            *(f"{PAGE}.evil.example", f" {PAGE}", PAGE.replace("https", "http"), PAGE + "\n"),
+            *(f"{PAGE}.evil.example", f" {PAGE}", PAGE.replace("https", "http"), PAGE + "\u200b"),
             *("https://sub.tvazteca.example", "*", f"{PAGE},{PAGE}"),
         ],
     )

@@ -6,6 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from contracts.access import OPERATOR
 from contracts.prompt import (
     ActivatePrompt,
     PromptActivated,
@@ -231,20 +232,29 @@ class TestPreview:
         twin.save("Adiós")
         ana = {"user_name": "Ana"}
 
-        assert told(PreviewPrompt(), twin.state).text == "Adiós"
-        first = told(PreviewPrompt(version=1, values=ana), twin.state)
+        assert told(PreviewPrompt(), twin.state, OPERATOR, NOON).text == "Adiós"
+        first = told(PreviewPrompt(version=1, values=ana), twin.state, OPERATOR, NOON)
         assert (first.text, first.version, first.faults) == ("Hola Ana", 1, [])
         draft = PreviewPrompt(text="{{user_name}}!", variables=[NAME], values=ana)
-        assert (told(draft, twin.state).text, told(draft, twin.state).version) == ("Ana!", None)
+        assert (
+            told(draft, twin.state, OPERATOR, NOON).text,
+            told(draft, twin.state, OPERATOR, NOON).version,
+        ) == ("Ana!", None)
 
     def test_says_what_is_wrong(self):
         """With a draft as with a version, and with one that is not there."""
         twin = Twin()
 
-        assert told(PreviewPrompt(version=7), twin.state).faults[0].field == "version"
-        assert told(PreviewPrompt(), twin.state).faults[0].field == "version"
-        assert told(PreviewPrompt(text="{{x}}"), twin.state).faults[0].field == "text"
-        missing = told(PreviewPrompt(text="{{user_name}}", variables=[NAME]), twin.state)
+        assert (
+            told(PreviewPrompt(version=7), twin.state, OPERATOR, NOON).faults[0].field == "version"
+        )
+        assert told(PreviewPrompt(), twin.state, OPERATOR, NOON).faults[0].field == "version"
+        assert (
+            told(PreviewPrompt(text="{{x}}"), twin.state, OPERATOR, NOON).faults[0].field == "text"
+        )
+        missing = told(
+            PreviewPrompt(text="{{user_name}}", variables=[NAME]), twin.state, OPERATOR, NOON
+        )
         assert (missing.text, missing.faults[0].rule) == (None, "is required")
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from contracts.access import OPERATOR
 from contracts.budget import CallAuthorized, CallSettled, HoldReleased
 from contracts.questions import FindHold
 from contracts.secret import OpenSecret, SecretOpened
@@ -161,7 +162,8 @@ class TestUsing:
 
 class TestFindingAHold:
     def found(self, twin, reservation_id, **usage):
-        return answer(FindHold(reservation_id=reservation_id, usage=Usage(**usage)), twin.state)
+        question = FindHold(reservation_id=reservation_id, usage=Usage(**usage))
+        return answer(question, twin.state, OPERATOR, twin.now_us)
 
     def test_it_is_open_then_expired_then_closed_for_ever(self):
         """What decides whether somebody still pays for a session."""

@@ -90,6 +90,23 @@ def visited(ceiling: str) -> Governed:
     twin.opened(ceiling=ceiling)
     twin.mint(visitor_id=VISITOR)
     twin.actor = f"visitor_{VISITOR}"
+    twin.visit(VISITOR)
+    return twin
+
+
+def not_visited(*, begun: bool = False) -> Governed:
+    twin = Governed()
+    twin.opened()
+    twin.mint(visitor_id=VISITOR)
+    twin.actor = f"visitor_{VISITOR}"
+    if begun:
+        twin.converse(VISITOR)
+    return twin
+
+
+def conversing(session_id: str = "s") -> Governed:
+    twin = Governed()
+    twin.converse(session_id)
     return twin
 
 
@@ -207,6 +224,19 @@ REACHED = {
     "person_needed": lambda: as_key((t := Governed(), t.reviewable())[0]).approve(),
     "approver_needed": lambda: as_key((t := Governed(), t.reviewable(), t.approve())[0]).retire(),
 }
+REACHED |= {
+    "session_unknown": lambda: Governed().beat("s"),
+    "session_exists": lambda: conversing("s").converse("s"),
+    "session_closed": lambda: [t := conversing("s"), t.close("s"), t.authorize(1, session_id="s")][
+        -1
+    ],
+    "session_not_open": lambda: not_visited().authorize(1, session_id=VISITOR),
+    "session_invalid": lambda: not_visited().converse(VISITOR, deployment="kiosk"),
+    "disclosure_due": lambda: not_visited(begun=True).authorize(1, session_id=VISITOR),
+    "disclosure_not_due": lambda: conversing("s").show("s"),
+    "disclosure_differs": lambda: not_visited(begun=True).show(VISITOR, 2),
+    "rung_is_so": lambda: conversing("s").step("s", "text"),
+}
 REACHED |= identity_refusals_reached.REACHED
 # What answers without a decision: nothing of it is in the log.
 UNDECIDED = {
@@ -227,6 +257,7 @@ BOUNDED = {
     "too_many_accounts",
     "too_many_visitors",
     "too_many_sources",
+    "too_many_sessions",
     "too_many_secret_versions",
     "too_many_key_versions",
 }

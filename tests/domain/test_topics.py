@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.access import OPERATOR
 from contracts.message import fault_in_line
 from contracts.questions import CheckTopics
 from contracts.topics import Topic, TopicsRolledBack, TopicsSet
@@ -211,6 +212,6 @@ class TestCheck:
         twin = Twin()
         twin.set_topics(BETS)
 
-        told = answer(CheckTopics(text="apostar y elecciones"), twin.state)
+        told = answer(CheckTopics(text="apostar y elecciones"), twin.state, OPERATOR, NOON)
 
         assert (told.version, [f.topic for f in told.findings]) == (1, ["apuestas"])

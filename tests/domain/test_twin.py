@@ -1,14 +1,10 @@
 """Twin: its DNA, its mirror test, and what the gate refuses until it is passed."""
 
-import msgspec
 import pytest
 
 from contracts.access import OPERATOR
-from contracts.message import refuse_odd_text
 from contracts.tenant import ResumeTenant, SuspendTenant
 from contracts.twin import RetireTwin, SetIdentity
-from contracts.usage import Usage
-from domain import twin as rules
 from domain.answer import answer
 from domain.views import view
 from tests.domain.dna import (
@@ -21,14 +17,13 @@ from tests.domain.dna import (
     draft,
     fresh,
     identity,
-    purpose,
     record,
     refine,
     sample,
     sign,
 )
 from tests.domain.test_governance import provision
-from tests.domain.world import SECOND, Twin, option, policy
+from tests.domain.world import Twin, policy
 
 
 def missing(twin: Twin) -> list[str]:
@@ -105,147 +100,6 @@ class TestTheWay:
         assert (event.activation, event.actor) == ("immediate", OPERATOR)
         assert missing(twin) == []
         assert twin.authorize(1).purpose == "live"
-
-
-class TestSamples:
-    def test_are_three_at_a_time(self):
-        """A fourth is refused while three are open, settled or recorded."""
-        twin = fresh()
-        draft(twin), aim(twin), begin(twin)
-        grants = [ask(twin) for _ in range(3)]
-        assert ask(twin).code == "samples_exhausted"
-        twin.settle(grants[0], SAMPLE_NANOS)
-        assert ask(twin).code == "samples_exhausted"
-        record(twin, grants[0])
-        assert ask(twin).code == "samples_exhausted"
-
-    @pytest.mark.parametrize("ending", ["released", "failed", "cut_off", "expired"])
-    def test_that_came_to_nothing_may_be_tried_again(self, ending):
-        """A vendor's bad minute must not cost the round."""
-        twin = fresh()
-        draft(twin), aim(twin), begin(twin)
-        grants = [ask(twin, ttl_ms=1_000) for _ in range(3)]
-        match ending:
-            case "released":
-                twin.release(grants[0])
-            case "expired":
-                twin.pass_time(2 * SECOND)
-            case _:
-                twin.settle(grants[0], 0, outcome=ending)
-
-        assert ask(twin).purpose == "calibration"
-        assert record(twin, grants[0]).facts == {
-            "rule": "the call was released, failed, cut off or expired"
-        }
-
-    def test_cannot_be_tried_for_ever(self):
-        """A calibration of endless failures would be a stream that nobody has signed off."""
-        twin = fresh()
-        draft(twin), aim(twin), begin(twin)
-        for _ in range(rules.CALLS_MAX):
-            twin.settle(ask(twin), SAMPLE_NANOS, outcome="failed")
-
-        refusal = ask(twin)
-        assert (refusal.code, refusal.facts) == ("samples_exhausted", {"samples": 0, "calls": 9})
-        begin(twin)
-        assert ask(twin).purpose == "calibration"
-
-    def test_that_are_settled_late_count_while_there_is_room(self):
-        """The vendor was paid for it; but three are three."""
-        twin = fresh()
-        draft(twin), aim(twin), begin(twin)
-        late = [ask(twin, ttl_ms=1_000) for _ in range(2)]
-        twin.pass_time(2 * SECOND)
-        for _ in range(2):
-            sample(twin)
-        twin.settle(late[0], SAMPLE_NANOS)
-        twin.settle(late[1], SAMPLE_NANOS)
-
-        assert record(twin, late[0]).number == 3
-        assert record(twin, late[1]).code == "sample_invalid"
-
-    @pytest.mark.parametrize(
-        ("field", "call"),
-        [
-            ("modality", {"amount": 10, "modality": "voice"}),
-            ("sku", {"amount": 100, "modality": "video", "sku": "other"}),
-            ("fallbacks", {"amount": 100, "modality": "video", "fallbacks": [option(1, "text")]}),
-            ("estimate.stream_ms", {"modality": "video", "estimate": Usage(stream_ms=60_001)}),
-            ("estimate.requests", {"modality": "video", "estimate": Usage(requests=2)}),
-            ("estimate", {"modality": "video", "estimate": Usage(characters=4_001)}),
-        ],
-    )
-    def test_are_what_the_round_is_for(self, field, call):
-        """Else `calibration` would be a word that opens the gate."""
-        twin = fresh()
-        draft(twin), aim(twin), begin(twin)
-
-        refusal = twin.authorize(**call, purpose="calibration")
-
-        assert (refusal.code, refusal.facts["field"]) == ("call_is_no_sample", field)
-
-    def test_do_not_go_on(self):
-        """A sample that is extended again and again would be a stream, too."""
-        for twin in (calibrated(), calibrated(activated())):
-            begin(twin)
-            refusal = twin.extend(ask(twin), 100)
-            assert refusal.code in {"twin_not_activated", "call_is_no_sample"}
-
-    def test_are_recorded_once_and_only_from_this_round(self):
-        """The Owner must see three samples of this draft, not one of them three times."""
-        twin = fresh()
-        draft(twin), aim(twin), begin(twin)
-        old = ask(twin)
-        twin.settle(old, SAMPLE_NANOS)
-        begin(twin)
-        grant = ask(twin)
-
-        assert record(twin, old).code == "sample_invalid"
-        assert record(twin, grant).facts == {"rule": "settle the call first"}
-        twin.settle(grant, SAMPLE_NANOS)
-        assert record(twin, grant).number == 1
-        assert record(twin, grant).code == "sample_invalid"
-        assert record(twin, "cantor.999").code == "sample_invalid"
-        assert record(twin, "fernandez.2").code == "hold_of_another_tenant"
-
-    def test_of_a_live_call_is_none(self):
-        """A live call shows the live identity, not the draft."""
-        twin = activated()
-        draft(twin)
-        begin(twin)
-        live = twin.authorize(SAMPLE_NANOS, "video")
-        twin.settle(live, SAMPLE_NANOS)
-
-        assert record(twin, live).code == "sample_invalid"
-
-    @pytest.mark.parametrize(
-        ("modalities", "shown"),
-        [
-            (["data", "text", "voice", "video"], "video"),
-            (["text", "voice"], "voice"),
-            (["text", "data"], "text"),
-        ],
-    )
-    def test_are_of_the_dearest_modality_that_the_policy_allows(self, modalities, shown):
-        """Nobody may pass a video twin by a line of text."""
-        twin = fresh(modalities=modalities, ladder=[])
-        draft(twin), aim(twin)
-
-        assert begin(twin, sku=shown).modality == shown
-
-    def test_of_a_twin_that_is_only_data_cannot_be(self):
-        """There is nothing to see or hear."""
-        twin = fresh(modalities=["data"], ladder=[])
-        draft(twin), aim(twin)
-
-        assert begin(twin, sku="data").code == "modality_not_allowed"
-
-    def test_need_a_price(self):
-        """What cannot be priced cannot be held, so the round could never end."""
-        twin = fresh()
-        draft(twin), aim(twin)
-
-        assert begin(twin, sku="nothing").code == "not_priced"
 
 
 class TestVersions:
@@ -417,121 +271,3 @@ class TestLife:
         assert twin.settle(one, 7).cost_nanos == 7
         assert twin.release(two).held_nanos == 10
         assert twin.extend(three, 1).code == "twin_retired"
-
-
-class TestDocuments:
-    @pytest.mark.parametrize(
-        ("field", "document"),
-        [
-            ("identity.tone", identity(tone=" \t")),
-            ("identity.pacing", identity(pacing="\n")),
-            ("identity.signature_phrases[1]", identity(signature_phrases=["a", "\u2003"])),
-            ("identity.signature_phrases[1]", identity(signature_phrases=["¡Gol!", "¡Gol!"])),
-            ("purpose.audience", purpose(audience=" ")),
-            ("purpose.goal_note", purpose(conversion_goal="other")),
-        ],
-    )
-    def test_that_say_nothing_or_contradict_themselves_are_refused(self, field, document):
-        """The refusal says where."""
-        assert rules.contradiction(document)[0] == field
-
-    def test_that_are_well_are_accepted(self):
-        """The control."""
-        assert rules.contradiction(identity(accent="")) is None
-        assert rules.contradiction(purpose(conversion_goal="other", goal_note="a vote")) is None
-
-    @pytest.mark.parametrize(
-        "mark", ["\0", "\x07", "\r", "\x7f", "\x85", "\u202e", "\u2066", "\ud800"]
-    )
-    @pytest.mark.parametrize("field", ["tone", "pacing", "accent"])
-    def test_odd_characters_are_refused_by_field(self, field, mark):
-        """A text that reads differently from what it is must not be signed off."""
-        with pytest.raises(ValueError, match=rf"`identity.{field}` has U\+{ord(mark):04X}"):
-            SetIdentity(command_id="c", identity=identity(**{field: f"a{mark}b"}))
-
-    def test_odd_characters_in_a_list_are_refused_by_index(self):
-        """The editor must find the one of fifty phrases."""
-        with pytest.raises(ValueError, match=r"`identity.signature_phrases\[1\]` has U\+202E at"):
-            SetIdentity(
-                command_id="c", identity=identity(signature_phrases=["¡Goooool!", "gol\u202e!"])
-            )
-
-    @pytest.mark.parametrize(
-        "text",
-        [
-            "¡Goooool!",
-            "Fernández",
-            "e\u0301",
-            "👩‍👩‍👧‍👦",
-            "שלום",
-            "مرحبا",
-            "a\tb\nc",
-            "\u200f",
-            "ñ" * 200,
-        ],
-    )
-    def test_every_other_text_is_kept_to_the_letter(self, text):
-        """No normalising, no trimming: it is somebody's catchphrase."""
-        refuse_odd_text("text", text)
-        command = SetIdentity(command_id="c", identity=identity(signature_phrases=[text]))
-
-        for codec in (msgspec.json, msgspec.msgpack):
-            again = codec.decode(codec.encode(command), type=SetIdentity)
-            assert again.identity.signature_phrases == [text]
-
-    @pytest.mark.parametrize(
-        "tag",
-        [
-            "es",
-            "es-AR",
-            "es-419",
-            "zh-Hant-TW",
-            "sl-rozaj-biske",
-            "de-CH-1901",
-            "en-US-u-ca-gregory",
-            "qaa-x-rioplat",
-            "zh-cmn-Hans-CN",
-        ],
-    )
-    def test_language_tags_are_bcp_47(self, tag):
-        """Examples of RFC 5646, appendix A."""
-        assert msgspec.convert(
-            {**msgspec.to_builtins(identity()), "language": tag}, type(identity())
-        )
-
-    @pytest.mark.parametrize(
-        "tag", ["", "e", "español", "es_AR", "es-", "-AR", "es--AR", "es-A", "a-DE", "es-AR\n"]
-    )
-    def test_what_is_no_language_tag_is_refused(self, tag):
-        """`Rioplatense` is an accent; a tag is for the provider's machine."""
-        with pytest.raises(msgspec.ValidationError, match="language"):
-            msgspec.convert({**msgspec.to_builtins(identity()), "language": tag}, type(identity()))
-
-    @pytest.mark.parametrize(
-        "tag", ["a" * 36, "ab" + "-a1b2c" * 5 + "!", "ab" + "-1a1a" * 6 + "-", "ab-a-" + "bb-" * 9]
-    )
-    def test_a_tag_that_is_nearly_one_is_refused_at_once(self, tag):
-        """A pattern that tries everything would let one message stop a shard."""
-        with pytest.raises(msgspec.ValidationError, match="language"):
-            msgspec.convert({**msgspec.to_builtins(identity()), "language": tag}, type(identity()))
-
-    @pytest.mark.parametrize(
-        ("field", "values"),
-        [
-            ("pitch_permille", (499, 2_001, 1.0, "1000", None)),
-            ("speed_permille", (499, 2_001, 0)),
-        ],
-    )
-    def test_refinements_are_bounded_whole_numbers(self, field, values):
-        """In thousandths: half to double of what the provider's voice is."""
-        kind = type(fresh().state.twin.live.refinement)
-        for value in values:
-            with pytest.raises(msgspec.ValidationError, match=field):
-                msgspec.json.decode(msgspec.json.encode({field: value}), type=kind)
-
-    def test_phrases_are_bounded(self):
-        """Every collection is."""
-        for phrases in (["x" * 201], [""], [str(n) for n in range(51)]):
-            raw = {**msgspec.to_builtins(identity()), "signature_phrases": phrases}
-            with pytest.raises(msgspec.ValidationError, match="signature_phrases"):
-                msgspec.convert(raw, type(identity()))

@@ -7,30 +7,23 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 import domain
 from contracts.access import OPERATOR
 from contracts.commit import encode_events
-from contracts.data_key import DataKeyRotated, RotateDataKey
 from contracts.secret import (
     OpenSecret,
     PutSecret,
     SecretOpened,
-    SecretPut,
     SecretReopened,
-    SecretRevoked,
-    SecretRotated,
 )
-from contracts.tenant import EraseTenant, SuspendTenant
+from contracts.tenant import SuspendTenant
 from domain import gate, secret, vault
 from domain.answer import answer
 from domain.refusals import Refusal
-from domain.state import Envelope, State
+from domain.state import Envelope
 from domain.views import view
-from tests.domain.world import HOUR, MINUTE, SECOND, Twin, snapshot
+from tests.domain.world import MINUTE, SECOND, Twin, snapshot
 
 BOX = b"box of openai 5"
 
@@ -317,165 +310,3 @@ class TestNoValueGetsHere:
         assert event.sealed not in shown
         assert rotated.sealed not in shown
         assert rotated.sealed in snapshot(twin.state)
-
-
-class TestDataKey:
-    def test_is_rotated_to_the_version_that_was_made(self):
-        """The log says which key, since when and by whom."""
-        twin = Twin()
-        event = twin.decide(RotateDataKey(command_id="k"))
-
-        assert event == DataKeyRotated(2, "k", event.fingerprint, twin.now_us, 2, OPERATOR)
-        assert view("secret", twin.state, 0).key_version == 2
-
-    def test_not_without_a_key(self):
-        """Told of before it exists, a crash would leave a log that names a key that is not."""
-        with pytest.raises(AssertionError, match="made before"):
-            gate.decide(Twin().state, RotateDataKey(command_id="k"), Envelope(b"f", 10**15, "a"))
-
-    def test_at_most_once_a_minute_and_not_without_end(self, monkeypatch):
-        """Whoever may rotate must not use up all versions."""
-        twin = Twin()
-        twin.decide(RotateDataKey(command_id="k1"))
-        twin.now_us += MINUTE - 1
-        refused = twin.decide(RotateDataKey(command_id="k2"))
-        assert refused.facts == {"rotated_at_us": twin.now_us - MINUTE + 1}
-        twin.now_us += 1
-        assert twin.decide(RotateDataKey(command_id="k3")).version == 3
-
-        monkeypatch.setattr("domain.data_key.VERSIONS_MAX", 3)
-        twin.now_us += HOUR
-        assert twin.decide(RotateDataKey(command_id="k4")).code == "too_many_key_versions"
-
-    def test_boxes_say_which_version_opens_them(self):
-        """Whoever loads the twin must fetch these keys and no others."""
-        twin = Twin()
-        twin.put("one")
-        twin.decide(RotateDataKey(command_id="k1"))
-        twin.put("two")
-        assert secret.key_versions(twin.state.secrets) == {1, 2}
-
-        twin.put("one")
-        assert secret.key_versions(twin.state.secrets) == {2}
-
-
-class TestErasure:
-    def test_forgets_everything_but_the_name(self):
-        """What is not in the state is not in the next snapshot, nor in an answer."""
-        twin = Twin()
-        twin.put()
-        twin.authorize()
-        twin.top_up(5)
-        event = twin.decide(EraseTenant(command_id="e", confirm="cantor"))
-
-        blank = State("cantor", twin.state.position, event.decision, event.at_us)
-        blank.tenant.status, blank.tenant.erased_by = "erased", OPERATOR
-        assert twin.state == blank
-
-    def test_nothing_is_due_afterwards(self):
-        """Its holds would expire and its month would end, in a log that has ended."""
-        twin = Twin()
-        twin.authorize(ttl_ms=1_000)
-        twin.decide(EraseTenant(command_id="e", confirm="cantor"))
-        twin.now_us += 40 * 24 * HOUR
-
-        assert gate.due(twin.state, twin.now_us) == []
-        assert twin.authorize().code == "twin_erased"
-
-    def test_wants_the_name_once_more(self):
-        """One wrong subject must not be enough."""
-        assert Twin().decide(EraseTenant(command_id="e", confirm="cantos")).status == 422
-
-
-NAMES = st.sampled_from(["a", "b"])
-
-
-class VaultMachine(RuleBasedStateMachine):
-    """Any order of commands and times, beside a model that only knows numbers and ends."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.twin = Twin()
-        self.last: dict[str, int] = {}
-        # Name and version to when it ends; None is never.
-        self.usable: dict[tuple[str, int], int | None] = {}
-        self.grants: list = []
-
-    def ends(self, name: str) -> dict[int, int | None]:
-        now_us = self.twin.now_us
-        return {
-            version: until_us
-            for (owner, version), until_us in self.usable.items()
-            if owner == name and (until_us is None or now_us < until_us)
-        }
-
-    @rule(us=st.integers(0, 3 * SECOND))
-    def later(self, us):
-        self.twin.now_us += us
-
-    @rule()
-    def authorize(self):
-        self.grants.append((self.twin.authorize(0, ttl_ms=86_400_000), set()))
-
-    @rule(name=NAMES)
-    def put(self, name):
-        event = self.twin.put(name)
-        assert isinstance(event, SecretPut)
-        self.last[name] = self.last.get(name, 0) + 1
-        assert event.version == self.last[name]
-        for key in [key for key in self.usable if key[0] == name]:
-            del self.usable[key]
-        self.usable[name, event.version] = None
-
-    @rule(name=NAMES, overlap_ms=st.sampled_from([0, 1_000, 2_000]))
-    def rotate(self, name, overlap_ms):
-        before = self.ends(name)
-        event = self.twin.rotate(name, overlap_ms)
-        if not before:
-            assert event.code in ("secret_unknown", "secret_unusable")
-            return
-        if overlap_ms and len(before) >= secret.USABLE_MAX:
-            assert event.code == "too_many_overlaps"
-            return
-        assert isinstance(event, SecretRotated)
-        assert event.replaced == max(before)
-        until_us = self.twin.now_us + overlap_ms * 1_000
-        ends = before[event.replaced]
-        self.usable[name, event.replaced] = until_us if ends is None else min(ends, until_us)
-        self.last[name] = event.version
-        self.usable[name, event.version] = None
-
-    @rule(name=NAMES, version=st.sampled_from([None, 1, 2, 3]))
-    def revoke(self, name, version):
-        event = self.twin.revoke(name, version)
-        if isinstance(event, SecretRevoked):
-            for number in event.versions:
-                self.usable.pop((name, number), None)
-        for number in self.ends(name):
-            assert version not in (None, number)
-
-    @rule(name=NAMES, version=st.sampled_from([None, 1, 2, 3]), pick=st.integers(0, 99))
-    def open(self, name, version, pick):
-        if not self.grants:
-            return
-        grant, opened = self.grants[pick % len(self.grants)]
-        can = [n for n in self.ends(name) if version in (None, n)]
-        event = self.twin.open(grant, name, version=version)
-        if can and name not in opened:
-            assert isinstance(event, SecretOpened)
-            assert event.version == max(can)
-            opened.add(name)
-        else:
-            assert event.status in (404, 409)
-
-    @invariant()
-    def what_can_be_opened_is_what_the_model_says(self):
-        for name in ("a", "b"):
-            usable = secret.usable(self.twin.state.secrets, name, self.twin.now_us)
-            assert usable == sorted(self.ends(name))
-            held = self.twin.state.secrets.secrets.get(name, secret.Secret()).held
-            assert len(held) <= secret.USABLE_MAX + 1
-
-
-TestVaultMachine = VaultMachine.TestCase
-TestVaultMachine.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)

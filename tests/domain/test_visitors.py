@@ -19,15 +19,18 @@ from tests.domain.governed import Governed
 from tests.domain.world import MINUTE, NOON, option, policy
 
 ANA, BEA = "a" * 16, "b" * 16
-OPEN = {("budget", verb) for verb in ("authorize", "settle", "extend", "release")}
+OPEN = {("budget", verb) for verb in ("authorize", "settle", "extend", "release")} | {
+    ("session", verb) for verb in ("open", "show_disclosure", "beat", "step", "close")
+}
 
 
 @pytest.fixture
 def twin() -> Governed:
-    """A twin with Ana on its page, who may use its voice."""
+    """A twin with Ana on its page, who may use its voice, and has opened her session."""
     twin = Governed(policy(10_000))
     twin.opened(ceiling="voice")
     twin.mint(visitor_id=ANA)
+    twin.visit(ANA)
     return twin
 
 
@@ -124,7 +127,7 @@ class TestCeiling:
         twin = Governed(policy(10_000))
         twin.opened(ceiling=ceiling)
         twin.mint(visitor_id=ANA)
-        as_ana(twin)
+        as_ana(twin).visit(ANA)
 
         for modality, amount in (("video", 100), ("voice", 10), ("text", 1), ("data", 7)):
             event = twin.authorize(amount, modality, session_id=ANA)
@@ -139,7 +142,7 @@ class TestCeiling:
         twin = Governed(policy(100, ladder=["voice", "video", "text"]))
         twin.opened(ceiling="voice")
         twin.mint(visitor_id=ANA)
-        as_ana(twin)
+        as_ana(twin).visit(ANA)
 
         refusal = twin.authorize(200, "voice", session_id=ANA, fallbacks=[option(100, "video")])
         granted = twin.authorize(200, "voice", session_id=ANA, fallbacks=[option(1, "text")])
@@ -160,11 +163,14 @@ class TestCeiling:
         assert isinstance(twin.authorize(10, "voice", session_id=ANA), CallAuthorized)
         assert twin.authorize(100, "video", session_id=ANA).facts == {"ceiling": "voice"}
 
-    def test_it_does_not_bind_services(self, twin):
-        """The twin's own agents are bound by its policy."""
+    def test_it_binds_services_within_the_session_only(self, twin):
+        """An agent that runs a visitor's session keeps to its place; its own calls have none."""
         twin.actor = "key_agent"
 
-        assert isinstance(twin.authorize(100, "video", session_id=ANA), CallAuthorized)
+        refusal = twin.authorize(100, "video", session_id=ANA)
+
+        assert (refusal.code, refusal.facts) == ("modality_above_ceiling", {"ceiling": "voice"})
+        assert isinstance(twin.authorize(100, "video", session_id="agent-1"), CallAuthorized)
 
 
 class TestOwnCalls:

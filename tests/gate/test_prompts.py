@@ -19,6 +19,7 @@ from services.cli import prompt as prompt_command
 from services.cli import topics as topics_command
 from services.client import GateClient, Refused
 from services.client.errors import MalformedCommand
+from services.embedded.nats_permissions import caller_inbox
 from tests.conftest import TEST_USER
 from tests.gate.served import connected, problem_in
 from tests.rig.twins import provision_twin
@@ -94,7 +95,7 @@ async def test_who_may_not_ask_is_told_so(served):
     A key of another twin gets a refusal that it can read, and learns nothing of this one.
     """
     await provision_twin(served, "closed")
-    async with connected(served, TEST_USER) as bus:
+    async with connected(served, TEST_USER, inbox=caller_inbox("key_stranger")) as bus:
         for noun, verb, body in (
             ("bundle", "show", b""),
             ("prompt", "show", b""),
@@ -117,7 +118,7 @@ async def test_a_client_raises_a_refusal_of_a_question_with_its_reason(served):
     "The reply breaks the contract" would send somebody looking for the wrong fault.
     """
     await provision_twin(served, "told")
-    async with connected(served, TEST_USER) as bus:
+    async with connected(served, TEST_USER, inbox=caller_inbox("key_stranger")) as bus:
 
         class AsStranger(GateClient):
             async def _asked(self, subject, payload, kind):

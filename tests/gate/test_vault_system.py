@@ -25,7 +25,7 @@ import typer
 from typer.testing import CliRunner
 
 from contracts.secret import SECRET_BYTES_MAX, SecretsView
-from contracts.subjects import command
+from contracts.subjects import command, on_behalf
 from contracts.usage import Usage
 from deploy import credentials
 from services.backup import deployment as backups
@@ -33,6 +33,7 @@ from services.cli.erase import erase
 from services.cli.keys import keys as keys_app
 from services.cli.secret import secret as secret_app
 from services.cli.verify import verify
+from services.embedded.nats_permissions import inbox_prefix
 from services.embedded.polling import until
 from services.sealing.jetstream_keys import JetStreamKeyStore
 from services.sealing.keyring import Keyring
@@ -169,14 +170,16 @@ async def be_refused(made: Deployment) -> None:
         [good],
         said,
     ]
-    connection = await nats.connect(made.bus.url_for(TEST_USER))
+    connection = await nats.connect(
+        made.bus.url_for(TEST_USER), inbox_prefix=inbox_prefix(TEST_USER)
+    )
     replies = []
     for body in [json.dumps(one).encode() for one in wrong] + [json.dumps(good).encode()[:-1]]:
         for verb in ("put", "rotate"):
             subject = command(TWINS[0], "secret", verb)
             replies.append(await connection.request(subject, body, timeout=10))
     assert {json.loads(reply.data)["status"] for reply in replies} == {400}
-    stranger = command(TWINS[0], "secret", "put", "key_nobody")
+    stranger = command(TWINS[0], "secret", "put", on_behalf(TEST_USER, "key_nobody"))
     reply = await connection.request(stranger, json.dumps(good).encode(), timeout=10)
     assert json.loads(reply.data)["status"] == 403
     for lost in (f"shard.0.cmd.{TWINS[0]}.secret.put.operator", "cmd.nobody.secret.put"):

@@ -15,7 +15,7 @@ from contracts.deployment import (
     SetDisclosure,
 )
 from contracts.replies import Decision, Receipt
-from contracts.subjects import command, query
+from contracts.subjects import command, on_behalf, query
 from contracts.views import DeploymentView, KnowledgeView
 from services.client import GateClient
 from services.client.sender import new_id
@@ -98,23 +98,29 @@ async def test_a_visitor_makes_its_own_calls_until_the_page_is_closed_to_it(serv
         admitted = await tell(gate, MintVisitor, visitor_id=ANA, origin=PAGE, **at)
 
         async def ask(visitor: str, **changes) -> Decision:
-            subject = command("visited", "budget", "authorize", f"visitor_{visitor}")
+            visitor = on_behalf(TEST_USER, f"visitor_{visitor}")
+            subject = command("visited", "budget", "authorize", visitor)
             body = json_of(authorize(new_id(), **changes))
             reply = await door.request(subject, body, timeout=ANSWERED_WITHIN_S)
             return msgspec.json.decode(reply.data, type=Decision)
 
+        early = await ask(ANA, session_id=ANA)
+        await gate.open_session(ANA, "text")
+        undisclosed = await ask(ANA, session_id=ANA)
+        await gate.show_disclosure(ANA, admitted.facts["disclosure_version"])
         granted = await ask(ANA, session_id=ANA)
         told = [
             await ask(ANA, session_id=ANA, modality="voice"),
             await ask(ANA),
             await ask("b" * 16, session_id="b" * 16),
         ]
-        show = query("visited", "deployment", f"visitor_{ANA}")
+        show = query("visited", "deployment", on_behalf(TEST_USER, f"visitor_{ANA}"))
         seen = await door.request(show, b"", timeout=ANSWERED_WITHIN_S)
         await tell(gate, DisableDeployment, **at)
         told.append(await ask(ANA, session_id=ANA))
 
     assert admitted.facts["disclosure_version"] == 1
+    assert (early.code, undisclosed.code) == ("session_not_open", "disclosure_due")
     assert (granted.status, granted.decision) == (200, "PASS")
     assert [(reply.status, reply.code) for reply in told] == [
         (403, "modality_above_ceiling"),

@@ -9,10 +9,13 @@ import pytest
 from psycopg import sql
 from yarl import URL
 
+from domain import memory
 from services.migrations import prepare_database
 from tests.http_door.doors import World
+from tests.projector.read_side import project
 from tests.query_api.conftest import Answer, as_reader, serving, tables, written  # noqa: F401 - fixtures
 from tests.query_api.twins import Tables, Twin
+from tests.rig.browser import browser, open_tab  # noqa: F401 - fixtures
 
 OWN, OTHER, NOBODY = "cantor", "fernandez", "nobody"
 # In everything that is known of the other twin; whoever does not belong to it must never see it.
@@ -47,6 +50,7 @@ class Site:
     def __init__(self, asker, world):
         self.url, self.session = asker.url, asker.session
         self.api, self.heads = asker.api, asker.heads
+        self.denials = asker.denials
         self.world = world
 
     async def ask(self, method, path, headers=None, json=None, **more):
@@ -85,4 +89,30 @@ async def site(two_twins):
     world.gate.provision(OWN)
     world.gate.provision(OTHER, name=SENTINEL)
     async with standing(two_twins, world) as found:
+        yield found
+
+
+class Late:
+    """A site whose gate has forgotten everything that its tables hold."""
+
+    def __init__(self, site, filled):
+        self.site, self.world, self.tables = site, site.world, filled
+        self.projected = 0
+
+    async def forget(self):
+        """Have the log projected, and the gate's memory end."""
+        commits = self.world.gate.commits
+        await project(self.tables.connection, [commits[self.projected :]])
+        self.projected = len(commits)
+        self.world.gate.state(OWN).memory = memory.State()
+
+
+@pytest.fixture
+async def late(database, tables):  # noqa: F811 - a fixture
+    """See Late."""
+    world = World()
+    world.gate.provision(OWN)
+    async with standing(as_reader(database), world) as site:
+        found = Late(site, tables)
+        await found.forget()
         yield found

@@ -1,10 +1,14 @@
 """The doors of a test's server, with everything that they need in memory."""
 
+from msgspec.structs import replace
+
 from services.http_door.authentication import Identity
 from services.http_door.doors import Doors
-from services.http_door.sign_in import SignInNotPossible
+from services.http_door.opening import SignInNotPossible
 from services.identity.directory import LinkRecord, SessionRecord
 from services.identity.random_secret import digest
+from services.identity.tokens import TokenIssuer, TokenVerifier
+from tests.callout.world import ISSUER, SIGNING_KEYS
 from tests.http_door.memory_gate import MemoryGate
 from tests.http_door.people import NOW_US, FakeDirectory, FakePasswords, FakeTokens
 
@@ -52,6 +56,11 @@ class FakeAccounts:
     async def count_failure(self, person):
         self.failures.append(person)
 
+    async def rehash_password(self, person, old_hash, new_hash):
+        found = self.directory.accounts[person]
+        assert found.password_hash == old_hash
+        self.directory.accounts[person] = replace(found, password_hash=new_hash)
+
 
 class World:
     """All fakes of one server."""
@@ -59,7 +68,10 @@ class World:
     def __init__(self):
         self.clock = Clock()
         self.directory = FakeDirectory()
-        self.tokens = FakeTokens()
+        self.signer = TokenIssuer(SIGNING_KEYS, issuer=ISSUER, clock=self.clock)
+        verifier = TokenVerifier(SIGNING_KEYS, issuer=ISSUER, door="api", clock=self.clock)
+        self.tokens = FakeTokens(verifier)
+        self.external = self.codes = None
         self.gate = MemoryGate(self.clock)
         self.accounts = FakeAccounts(self.directory, self.clock)
         self.passwords = FakePasswords()
@@ -74,12 +86,19 @@ class World:
     def doors(self):
         return Doors(
             identity=Identity(
-                self.directory, self.tokens, self.clock, lambda *key: self.used.append(key), "test"
+                self.directory,
+                self.tokens,
+                self.clock,
+                lambda *key: self.used.append(key),
+                "test",
+                self.external,
             ),
             gate=self.gate,
             accounts=self.accounts,
             passwords=self.passwords,
             visits=self.tokens,
+            tokens=self.signer,
+            codes=self.codes,
             jwks=self.jwks,
             clock_s=lambda: self.clock.now_s,
         )

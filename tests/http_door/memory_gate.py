@@ -5,7 +5,7 @@ import json
 
 import msgspec
 
-from contracts.access import OPERATOR
+from contracts.access import OPERATOR, ReportDenial
 from contracts.data_key import RewrapDataKey, RotateDataKey
 from contracts.replies import Receipt
 from domain import access, rights
@@ -25,7 +25,8 @@ class MemoryGate:
     """
     See services.http_door.gate_line.Gate.
 
-    *heard* is what was asked: (tenant, noun or command, principal). *fault* is raised instead of
+    *heard* is what was asked: (tenant, noun or command, principal); *reported* are the denials of
+    the door, with the log that each was written to. *fault* is raised instead of
     answering, after the command took effect: a reply that was lost.
     """
 
@@ -33,6 +34,7 @@ class MemoryGate:
         self.clock = clock
         self.writers = {}
         self.heard = []
+        self.reported = []
         self.commits = []
         self.fault = None
         # Answers wait for *pause*; then *taken* says that one does.
@@ -40,6 +42,8 @@ class MemoryGate:
         self.taken = asyncio.Event()
 
     async def command(self, tenant, command, principal):
+        if isinstance(command, ReportDenial):
+            return await self._report(tenant, command, principal)
         self.heard.append((tenant, command, principal))
         answers = []
         self.offer(tenant, command, Waiter([command], principal, answers.extend))
@@ -48,6 +52,17 @@ class MemoryGate:
             await self.pause.wait()
         if self.fault is not None:
             raise self.fault
+        return as_sent(answers[0])
+
+    async def _report(self, tenant, command, principal):
+        """What the door says behind the back of who asked; nobody waits for it."""
+        assert principal == OPERATOR
+        if self.fault is not None:
+            raise self.fault
+        self.reported.append((tenant, command))
+        answers = []
+        self.writer(tenant).offer(Waiter([command], principal, answers.extend))
+        self.commit(tenant)
         return as_sent(answers[0])
 
     def offer(self, tenant, command, waiter):
@@ -72,6 +87,15 @@ class MemoryGate:
             raise self.fault
         answers = []
         self.writer(tenant).offer(Waiter([], principal, answers.extend, question=noun))
+        self.commit(tenant)
+        return as_sent(answers[0])
+
+    async def ask(self, tenant, question, principal):
+        self.heard.append((tenant, question, principal))
+        if self.fault is not None:
+            raise self.fault
+        answers = []
+        self.writer(tenant).offer(Waiter([], principal, answers.extend, question=question))
         self.commit(tenant)
         return as_sent(answers[0])
 

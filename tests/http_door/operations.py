@@ -5,10 +5,10 @@ import secrets
 import msgspec
 
 from contracts.commands import NOUN_AND_VERB
+from contracts.examples import EXAMPLES
+from services.http_api import openapi
 from services.http_door.visitors import MINT
-from services.query_api import openapi
 from services.query_api.routes import ROUTES
-from tests.examples import COMMANDS
 
 DOCUMENT = openapi.document()
 OPERATIONS = {
@@ -21,8 +21,13 @@ _COMMAND_OF = {
     for command, (noun, verb) in NOUN_AND_VERB.items()
 }
 _ABOUT = {route.path: (route.about, route.verb) for route in ROUTES}
-_BODIES = {type(command): command for command in COMMANDS}
-_PATH = {"decision_id": "{tenant}.2", "version": "1", "deployment": "web", "source": "rules"}
+_PATH = {
+    "decision_id": "{tenant}.2",
+    "version": "1",
+    "deployment": "web",
+    "session": "s-1",
+    "source": "rules",
+}
 TENANT = "/v1/tenants/{tenant}"
 
 
@@ -53,7 +58,7 @@ def body_of(path):
     """The body of a command, from the examples of the contracts."""
     if path == MINT.path:
         return dict(MINT.example)
-    command = _BODIES[_COMMAND_OF[path.removeprefix(TENANT).lstrip("/")][0]]
+    command = EXAMPLES[_COMMAND_OF[path.removeprefix(TENANT).lstrip("/")][0]]
     fields = msgspec.json.decode(msgspec.json.encode(command))
     del fields["command_id"]
     return fields

@@ -2,10 +2,18 @@
 
 import pytest
 
-from contracts.account import PLATFORM, FoundPlatform, IssueLink
+from contracts.account import (
+    PLATFORM,
+    FoundPlatform,
+    IssueLink,
+    PasswordRehashed,
+    SessionsClosed,
+    SetPassword,
+)
 from services.http_door.accounts import GateAccounts
-from services.http_door.sign_in import CannotVerify, SignInNotPossible
+from services.http_door.opening import CannotVerify, SignInNotPossible
 from services.identity.random_secret import generate
+from tests.domain.people import ARGON2ID
 from tests.http_door.doors import Clock
 from tests.http_door.memory_gate import MemoryGate, unverified
 from tests.http_door.people import HOUR_US, NOW_US, digest_of
@@ -58,6 +66,26 @@ async def test_wrong_passwords_block_the_account_in_the_log(platform):
 
     with pytest.raises(SignInNotPossible, match="sign_in_blocked"):
         await accounts.open_session("ana", digest_of("a"), link=None, **LATER)
+
+
+async def test_a_stronger_hash_is_kept_in_the_log_unless_the_password_was_changed(platform):
+    """The door read the old one a moment ago; somebody may have been faster."""
+    gate, accounts = platform
+    old, new, newer = (ARGON2ID.replace("t=2", f"t={n}") for n in (1, 2, 3))
+    await accounts.open_session("ana", digest_of("a"), link=None, **LATER)
+    set_it = SetPassword(
+        command_id="p", person="ana", password_hash=old, keep_session=digest_of("a")
+    )
+    await gate.command(PLATFORM, set_it, "person_ana")
+    await accounts.rehash_password("ana", old, new)
+    await accounts.rehash_password("ana", old, newer)
+
+    events = [event for commit in gate.commits for event in commit.events]
+    [rehashed] = [event for event in events if isinstance(event, PasswordRehashed)]
+    assert (rehashed.password_hash, rehashed.actor) == (new, "operator")
+    assert not any(isinstance(event, SessionsClosed) for event in events)
+    with pytest.raises(CannotVerify):
+        await accounts.rehash_password("nobody", old, new)
 
 
 @pytest.mark.parametrize("ask", ["open_session", "close_session", "count_failure"])

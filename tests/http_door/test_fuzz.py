@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contracts.access import ROLES
-from services.query_api.app import Limits
+from services.http_api.app import Limits
 from services.query_api.problems import Problem
 from tests.http_door.cast import cast
 from tests.http_door.conftest import NOBODY, OTHER, OWN, SENTINEL, standing

@@ -5,17 +5,14 @@ import asyncio
 import pytest
 
 from contracts.budget import TopUpCredits
-from domain import memory
 from domain.refusals import BY_CODE
 from services.http_door.idempotency import Idempotency
 from services.query_api.problems import HttpProblem
 from tests.http_door.cast import cast
-from tests.http_door.conftest import OWN, standing
-from tests.http_door.doors import World
+from tests.http_door.conftest import OWN
 from tests.http_door.people import bearer
 from tests.http_door.test_commands import BUDGET, CALL, TOP_UP, told
-from tests.projector.read_side import project
-from tests.query_api.conftest import KEY, as_reader, soon
+from tests.query_api.conftest import KEY, soon
 
 OPERATOR = bearer(KEY)
 RACERS = 12
@@ -113,7 +110,7 @@ async def test_two_twins_have_keys_of_their_own(site):
 
 async def test_too_many_commands_at_once_are_refused_early():
     """And what has ended makes room."""
-    idempotency = Idempotency(None, None, lag_max=1, running_max=1)
+    idempotency = Idempotency(None, None, has_same_value=None, lag_max=1, running_max=1)
     async with idempotency.running("cantor", command("a")):
         with pytest.raises(HttpProblem, match="overloaded"):
             async with idempotency.running("cantor", command("b")):
@@ -127,32 +124,6 @@ def command(name):
 
 
 # -- Longer than the gate remembers ---------------------------------------------------
-
-
-class Late:
-    """A site whose gate has forgotten everything that its tables hold."""
-
-    def __init__(self, site, tables):
-        self.site, self.world, self.tables = site, site.world, tables
-        self.projected = 0
-
-    async def forget(self):
-        """Have the log projected, and the gate's memory end."""
-        commits = self.world.gate.commits
-        await project(self.tables.connection, [commits[self.projected :]])
-        self.projected = len(commits)
-        self.world.gate.state(OWN).memory = memory.State()
-
-
-@pytest.fixture
-async def late(database, tables):
-    """See Late."""
-    world = World()
-    world.gate.provision(OWN)
-    async with standing(as_reader(database), world) as site:
-        found = Late(site, tables)
-        await found.forget()
-        yield found
 
 
 COMMANDS = {

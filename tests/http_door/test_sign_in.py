@@ -7,14 +7,12 @@ import msgspec
 import pytest
 
 from services.http_door import session
-from services.http_door.sign_in import (
-    BY_EMAIL,
-    SESSION_S,
-    CannotVerify,
-    SignInNotPossible,
-)
+from services.http_door.attempts import BY_NAME
+from services.http_door.opening import SESSION_S, CannotVerify, SignInNotPossible
+from services.identity.passwords import Passwords
 from services.identity.random_secret import generate
-from tests.http_door.conftest import OWN
+from tests.http_door.conftest import OWN, standing
+from tests.http_door.doors import World
 from tests.http_door.people import NOW_US, bearer, cookie
 from tests.http_door.test_commands import told
 from tests.query_api.conftest import KEY, soon
@@ -121,6 +119,30 @@ async def test_a_wrong_password_is_counted_in_the_log_afterwards(site, ana):
     await asyncio.sleep(0)
 
     assert site.world.accounts.failures == ["ana"]
+
+
+async def test_a_weak_hash_is_made_stronger_when_its_password_is_shown(two_twins):
+    """With real hashing: after the sign-in, once, and every session stays."""
+    world = World()
+    world.passwords = Passwords(memory_kib=64, iterations=2)
+    weak = await Passwords(memory_kib=64, iterations=1).hash(PASSWORD)
+    async with standing(two_twins, world) as site:
+        site.world.directory.add_person("ana", {OWN: "editor"})
+        accounts = site.world.directory.accounts
+        accounts["ana"] = msgspec.structs.replace(accounts["ana"], password_hash=weak)
+        earlier = cookie(site.world.directory.add_session("ana"))
+        told(await sign_in(site, WRONG["wrong password"]), 401, "sign_in_refused")
+        assert accounts["ana"].password_hash == weak
+        kept = []
+        for _ in range(2):
+            assert (await sign_in(site)).status == 200
+            await asyncio.sleep(0)
+            kept.append(accounts["ana"].password_hash)
+
+        assert kept[0] != weak
+        assert kept[0] == kept[1]
+        assert "t=2" in kept[0]
+        assert (await site.get("/v1/me", earlier)).status == 200
 
 
 @pytest.mark.parametrize(
@@ -245,7 +267,7 @@ async def test_nobody_gets_in_while_nobody_can_be_looked_up(site, ana):
 
 async def test_who_guesses_waits_longer_each_time_and_the_owner_gets_in_afterwards(site, ana):
     """Slowed before a password is compared; Retry-After is exact."""
-    for _ in range(BY_EMAIL.free):
+    for _ in range(BY_NAME.free):
         told(await sign_in(site, WRONG["wrong password"]), 401, "sign_in_refused")
     waits = []
     for _ in range(3):
@@ -257,7 +279,7 @@ async def test_who_guesses_waits_longer_each_time_and_the_owner_gets_in_afterwar
     site.world.clock.pass_s(300)
 
     assert waits == [1, 2, 4]
-    assert site.world.passwords.compared == BY_EMAIL.free + 3
+    assert site.world.passwords.compared == BY_NAME.free + 3
     assert (await sign_in(site)).status == 200
     assert (await sign_in(site)).status == 200
 
@@ -268,12 +290,12 @@ async def test_a_hundred_guesses_at_once_are_a_hundred_guesses(site, ana):
         asyncio.gather(*(sign_in(site, WRONG["wrong password"]) for _ in range(100)))
     )
 
-    assert sorted(answer.status for answer in answers) == [401] * BY_EMAIL.free + [429] * 95
+    assert sorted(answer.status for answer in answers) == [401] * BY_NAME.free + [429] * 95
 
 
 async def test_unknown_addresses_are_slowed_like_known_ones(site, ana):
     """Otherwise whoever is slowed has an account."""
-    for _ in range(BY_EMAIL.free):
+    for _ in range(BY_NAME.free):
         await sign_in(site, WRONG["unknown address"])
 
     told(await sign_in(site, WRONG["unknown address"]), 429, "sign_in_slowed")

@@ -59,7 +59,14 @@ async def test_a_visitor_gets_a_token_that_makes_calls_and_nothing_else(site, ke
     assert minted.status == 200, minted.body
     ticket = minted.json
     shown = bearer(ticket["token"])
-    # The session of a visitor's calls is the visitor.
+    # The session of a visitor's calls is the visitor; it says that it has shown what it must.
+    session = {"session_id": ticket["visitor_id"]}
+    early = await site.post(f"/v1/tenants/{OWN}/budget/authorize", shown, CALL | session)
+    begun = await site.post(
+        f"/v1/tenants/{OWN}/session/open", shown, session | {"modality": "text"}
+    )
+    disclosed = session | {"version": begun.json["facts"]["disclosure_version"]}
+    await site.post(f"/v1/tenants/{OWN}/session/show-disclosure", shown, disclosed)
     called = await site.post(
         f"/v1/tenants/{OWN}/budget/authorize", shown, CALL | {"session_id": ticket["visitor_id"]}
     )
@@ -68,6 +75,8 @@ async def test_a_visitor_gets_a_token_that_makes_calls_and_nothing_else(site, ke
     assert minted.headers["Cache-Control"] == "no-store"
     assert (ticket["origin"], ticket["ceiling"], ticket["disclosure_version"]) == (PAGE, "text", 1)
     assert ticket["expires_at_us"] == NOW_US + 300_000_000
+    told(early, 403, "session_not_open")
+    assert begun.json["facts"]["disclosure"] == DISCLOSURE.text
     assert called.status == 200, called.body
     assert site.world.gate.heard[-1][2] == f"visitor_{ticket['visitor_id']}"
     told(await mint(site, shown), 403, "caller_not_allowed")

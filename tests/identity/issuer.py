@@ -1,15 +1,26 @@
-"""A local OpenID Connect issuer that can rotate, lie, be slow, huge or away."""
+"""
+A local OpenID Connect issuer that can rotate, lie, be slow, huge or away.
+
+Who comes to /authorize is signed in at once, as Ana, and sent back with a code. /token takes each
+code once, from who knows its verifier and the client's secret.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import json
+import secrets
+from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote_plus
 
 import jwt
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
+from yarl import URL
 
 NOW_S = 1_800_000_000
 AUDIENCE = "vito"
@@ -44,15 +55,29 @@ class Issuer:
         self.asked: list[str] = []
         self.arrived = asyncio.Event()
         self.url = ""
+        # Of signing in: what it hands out, what it asks for, and how it lies.
+        self.secret: str | None = None
+        self.codes: dict[str, dict[str, str]] = {}
+        self.claims: dict[str, Any] = {}
+        self.sign: Callable[..., str] | None = None
+        self.exchanged: list[dict[str, str]] = []
+        self.refusal: tuple[int, dict[str, str]] | None = None
 
     async def start(self) -> None:
         app = web.Application()
+        app.router.add_get("/authorize", self._authorize)
+        app.router.add_post("/token", self._token)
         app.router.add_get("/{path:.*}", self._answer)
         self._runner = web.AppRunner(app)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-        self.discovery = {"issuer": self.url, "jwks_uri": f"{self.url}/keys"}
+        self.discovery = {
+            "issuer": self.url,
+            "jwks_uri": f"{self.url}/keys",
+            "authorization_endpoint": f"{self.url}/authorize",
+            "token_endpoint": f"{self.url}/token",
+        }
 
     async def stop(self) -> None:
         await self._runner.cleanup()
@@ -70,6 +95,46 @@ class Issuer:
         if text is None:
             text = json.dumps({"keys": self.keys})
         return web.Response(text=text, status=self.status, content_type="application/json")
+
+    async def _authorize(self, request: web.Request) -> web.Response:
+        asked = dict(request.query)
+        assert asked["response_type"] == "code"
+        assert asked["scope"].split()[0] == "openid"
+        assert asked["code_challenge_method"] == "S256"
+        code = secrets.token_urlsafe(16)
+        self.codes[code] = asked
+        told = {"code": code, "state": asked["state"], "iss": self.url}
+        raise web.HTTPFound(str(URL(asked["redirect_uri"]).with_query(told)))
+
+    async def _token(self, request: web.Request) -> web.Response:
+        form = dict(await request.post())
+        self.exchanged.append(form)
+        if self.refusal is not None:
+            status, refused = self.refusal
+            return web.json_response(refused, status=status)
+        if not self._is_client(request, form):
+            return web.json_response({"error": "invalid_client"}, status=401)
+        asked = self.codes.pop(form["code"], None)
+        digest = hashlib.sha256(form["code_verifier"].encode()).digest()
+        challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        if (
+            asked is None
+            or asked["code_challenge"] != challenge
+            or asked["redirect_uri"] != form["redirect_uri"]
+        ):
+            return web.json_response({"error": "invalid_grant"}, status=400)
+        claims = {"nonce": asked["nonce"], **self.claims}
+        token = (self.sign or self.token)(**claims)
+        return web.json_response({"id_token": token, "token_type": "Bearer", "access_token": "x"})
+
+    def _is_client(self, request: web.Request, form: dict[str, str]) -> bool:
+        if self.secret is None:
+            return form.get("client_id") == AUDIENCE
+        if "client_secret" in form:
+            return (form["client_id"], form["client_secret"]) == (AUDIENCE, self.secret)
+        shown = request.headers.get("Authorization", "").removeprefix("Basic ")
+        pair = base64.b64decode(shown).decode()
+        return pair == f"{AUDIENCE}:{quote_plus(self.secret)}"
 
     def token(
         self, key: Any = ED_KEY, kid: str = "ed", algorithm: str = "EdDSA", **changed: Any

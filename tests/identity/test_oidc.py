@@ -14,7 +14,8 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from services.identity import oidc_keys
-from services.identity.oidc import LIFE_MAX_S, OidcVerifier, open_verifier
+from services.identity.oidc import LIFE_MAX_S, OidcVerifier
+from services.identity.oidc_code import open_oidc
 from services.identity.oidc_keys import (
     DOCUMENT_BYTES_MAX,
     FAILED_AGAIN_S,
@@ -307,13 +308,17 @@ async def test_what_cannot_be_trusted_is_not_taken(issuer, verifier, case):
 async def test_the_settings_make_a_verifier(issuer, time):
     """An issuer without an audience would let tokens for anybody else in."""
     async with aiohttp.ClientSession() as session:
-        how = {"clock": time.wall_us, "monotonic": time.monotonic}
+        how = {"clock": time.wall_us, "monotonic": time.monotonic, "redirect_path": "/back"}
         given = {"VITO_OIDC_ISSUER": issuer.url, "VITO_OIDC_AUDIENCE": AUDIENCE}
-        assert open_verifier(Settings(), session, **how) is None
+        assert open_oidc(Settings(), session, **how) is None
         with pytest.raises(SettingsError, match="VITO_OIDC_AUDIENCE"):
-            open_verifier(Settings.from_env({"VITO_OIDC_ISSUER": issuer.url}), session, **how)
-        verifier = open_verifier(Settings.from_env(given), session, **how)
-        assert (await verifier.verify(issuer.token())).person == "ana@example.org"
+            open_oidc(Settings.from_env({"VITO_OIDC_ISSUER": issuer.url}), session, **how)
+        opened = open_oidc(Settings.from_env(given), session, **how)
+        assert (await opened.verifier.verify(issuer.token())).person == "ana@example.org"
+        # Without an address to come back to nobody signs in with a browser.
+        assert opened.codes is None
+        given["VITO_API_PUBLIC_URL"] = "https://twins.example"
+        assert open_oidc(Settings.from_env(given), session, **how).codes is not None
     with pytest.raises(SettingsError, match="https://"):
         Settings.from_env({"VITO_OIDC_ISSUER": "http://login.example.org"})
 

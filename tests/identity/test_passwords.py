@@ -52,6 +52,16 @@ async def test_parameters_that_grew_hash_it_anew(weak):
     assert (await weak.verify(GOOD, kept)).rehashed is None
 
 
+async def test_a_hash_is_never_made_weaker(weak):
+    """Of before a mistake in the parameters, say; any one that grew is reason enough."""
+    today = Passwords(memory_kib=128, iterations=2)
+    for memory_kib, iterations, is_weaker in ((256, 3, False), (256, 1, True), (64, 3, True)):
+        kept = await Passwords(memory_kib=memory_kib, iterations=iterations).hash(GOOD)
+        verified = await today.verify(GOOD, kept)
+        assert verified.is_right
+        assert (verified.rehashed is not None) is is_weaker
+
+
 @pytest.mark.parametrize("kept", ["", "nonsense", "$argon2id$v=19$m=1,t=1,p=1$x$y"])
 async def test_without_a_hash_nothing_is_right(weak, kept):
     """Also the password of the decoy that makes both take as long."""

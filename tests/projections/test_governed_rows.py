@@ -1,4 +1,4 @@
-"""Deployments and knowledge in the public views of a real database."""
+"""Deployments, sessions and knowledge in the public views of a real database."""
 
 import asyncio
 import json
@@ -9,11 +9,13 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from contracts.budget import CallSettled
+from contracts.session import DisclosureShown, SessionBegun, SessionStepped
 from domain.views import view
 from projections.projection import Commit
 from tests.domain.governed import HASHES, PAGE, TOLD, Governed, disclosure
 from tests.domain.history import History
-from tests.domain.world import MINUTE, NOON
+from tests.domain.world import MINUTE, NOON, policy
 from tests.projector.read_side import (
     as_role,
     connected,
@@ -62,6 +64,29 @@ async def read_side(tables):
             return await rows(owner, query)
 
         yield show
+
+
+class TestSessions:
+    async def test_an_id_that_comes_back_goes_on_as_the_same_row(self, read_side, monkeypatch):
+        """The gate has forgotten it; its money is still there, its past is not shown as now."""
+        monkeypatch.setattr("domain.session.ENDED_KEPT_MAX", 0)
+        twin = Governed(policy(1_000))
+        twin.converse("s", "voice")
+        twin.settle(twin.authorize(10, "voice", session_id="s"), 10)
+        twin.close("s", "error", note="the vendor fell silent")
+        twin.settle(twin.authorize(5, session_id="never-opened"), 5)
+        begun = twin.converse("s", "text")
+        twin.settle(twin.authorize(4, session_id="s"), 4)
+
+        found = await read_side(
+            twin,
+            "SELECT session_id, decision, state, reason, note, ended_at, wanted, voice_nanos,"
+            " text_nanos, grants FROM twin_sessions",
+        )
+
+        assert found == [
+            ("s", begun.decision, "open", None, None, None, "text", 10, 4, 2),
+        ]
 
 
 class TestDeployments:
@@ -226,7 +251,7 @@ async def test_rows_equal_the_gate_however_commits_are_batched(tables):
             assert await dump(owner) == one_by_one
 
 
-async def shown(owner) -> tuple[dict, dict]:
+async def shown(owner) -> tuple[dict, dict, dict]:
     deployments = await rows(
         owner,
         "SELECT deployment, enabled, version, ceiling, origins, mints_per_minute,"
@@ -237,13 +262,20 @@ async def shown(owner) -> tuple[dict, dict]:
         "SELECT source, stage, coalesce(ingestion, 0), draft_hash, approved_hash, approved_by,"
         " (extract(epoch FROM approved_at) * 1000000)::bigint FROM twin_knowledge_sources",
     )
+    sessions = await rows(
+        owner,
+        "SELECT session_id, state, reason, modality, deployment, cost_nanos, disclosed_at IS NULL,"
+        " (extract(epoch FROM coalesce(ended_at, beat_at)) * 1000000)::bigint"
+        " FROM twin_sessions",
+    )
     return (
         {name: (*rest[:3], json.dumps(rest[3]), *rest[4:]) for name, *rest in deployments},
         {name: tuple(rest) for name, *rest in sources},
+        {name: tuple(rest) for name, *rest in sessions},
     )
 
 
-def live(twin: Governed) -> tuple[dict, dict]:
+def live(twin: Governed) -> tuple[dict, dict, dict]:
     now_us = twin.state.clock_us
     return (
         {
@@ -269,4 +301,41 @@ def live(twin: Governed) -> tuple[dict, dict]:
             )
             for one in view("knowledge", twin.state, now_us).sources
         },
+        live_sessions(twin),
     )
+
+
+def live_sessions(twin: Governed) -> dict:
+    """Of those that have ended the gate remembers why and when; the rest is looked up."""
+    rung, place, cost, disclosed = {}, {}, {}, set()
+    for event in twin.log:
+        match event:
+            case SessionBegun():
+                rung[event.session_id] = event.modality
+                place[event.session_id] = event.deployment or None
+                cost[event.session_id] = 0
+            case SessionStepped():
+                rung[event.session_id] = event.modality
+            case DisclosureShown():
+                disclosed.add(event.session_id)
+            case CallSettled() if event.session_id in cost:
+                cost[event.session_id] += event.cost_nanos
+            case _:
+                pass
+    known = twin.state.sessions
+    ends = {name: (one.reason, one.at_us) for name, one in known.ended.items()}
+    for one in view("session", twin.state, twin.state.clock_us).sessions:
+        assert (one.modality, one.committed_nanos) == (rung[one.session_id], cost[one.session_id])
+        ends[one.session_id] = (None, one.beat_at_us)
+    return {
+        name: (
+            "ended" if reason else "open",
+            reason,
+            rung[name],
+            place[name],
+            cost[name],
+            name not in disclosed,
+            at_us,
+        )
+        for name, (reason, at_us) in ends.items()
+    }

@@ -104,6 +104,11 @@ class TwinStory:
         self.commits.append(events)
         return events
 
+    def amend(self, **fields) -> None:
+        """Put into the last commit what commands cannot bring any more, as in an older log."""
+        events = self.commits[-1]
+        events[0] = msgspec.structs.replace(events[0], **fields)
+
     def sample(self) -> str:
         """Make a sample of the draft, settle and record it; its reservation."""
         self.do(self.authorize("video", 1_000, purpose="calibration"))

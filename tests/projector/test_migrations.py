@@ -4,9 +4,11 @@ import asyncio
 
 import psycopg
 import pytest
+from psycopg.errors import InsufficientPrivilege
 
 from services.migrations import MigrationRefused, RolePasswords, prepare_database
 from services.migrations.runner import load, migrate
+from services.projector.grants import CALLOUT_READS
 from tests.projector.read_side import PASSWORDS, VIEWS, as_role, connected, prepared, rows
 
 
@@ -74,7 +76,7 @@ def test_files_are_numbered_without_gaps(tmp_path, names):
 
 def test_passwords_are_not_shown():
     """They pass through log lines and tracebacks of start-up code."""
-    assert "secret" not in repr(RolePasswords("secret-1", "secret-2"))
+    assert "secret" not in repr(RolePasswords("secret-1", "secret-2", "secret-3"))
 
 
 class TestPrivileges:
@@ -88,6 +90,51 @@ class TestPrivileges:
     async def as_projector(self, database):
         async with connected(await prepared(database)) as connection:
             yield connection
+
+    @pytest.fixture
+    async def as_callout(self, database):
+        await prepared(database)
+        async with connected(as_role(database, "vito_callout")) as connection:
+            yield connection
+
+    async def test_the_callout_reads_who_may_come_in(self, as_callout):
+        """What `services.identity.directory` asks for; so many columns and no more."""
+        for view, columns in CALLOUT_READS.items():
+            await as_callout.execute(f"SELECT {', '.join(columns)} FROM public.{view}")
+            described = await as_callout.execute(
+                "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0",
+                (f"public.{view}",),
+            )
+            for (column,) in await described.fetchall():
+                if column not in columns:
+                    with pytest.raises(InsufficientPrivilege):
+                        await as_callout.execute(f"SELECT {column} FROM public.{view}")
+
+    async def test_the_callout_reads_and_writes_nothing_else(self, as_callout):
+        """Whoever takes it over learns nothing of what a twin says, knows or costs."""
+        for view in {*VIEWS, "projection_lag", "key_last_used"} - set(CALLOUT_READS):
+            with pytest.raises(InsufficientPrivilege):
+                await as_callout.execute(f"SELECT count(*) FROM public.{view}")
+        for statement in (
+            "UPDATE api_keys SET key_id = 'x'",
+            "DELETE FROM sessions",
+            "CREATE TABLE public.mine (n int)",
+            "CREATE TEMP TABLE mine (n int)",
+            "SELECT * FROM vito.projection_versions",
+            "SELECT vito.erase_tenant('cantor')",
+        ):
+            with pytest.raises(InsufficientPrivilege):
+                await as_callout.execute(statement)
+
+    async def test_an_older_database_lets_the_callout_in(self, database):
+        """The views are there already when the role comes."""
+        await prepared(database)
+        async with connected(database) as owner:
+            for view in CALLOUT_READS:
+                await owner.execute(f"REVOKE ALL ON public.{view} FROM vito_callout")
+        await prepared(database)
+        async with connected(as_role(database, "vito_callout")) as connection:
+            await connection.execute("SELECT key_id FROM api_keys")
 
     @pytest.mark.parametrize("view", [*VIEWS, "projection_positions", "projection_lag"])
     async def test_the_api_reads_every_view(self, as_api, view):

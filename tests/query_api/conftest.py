@@ -16,9 +16,9 @@ from psycopg import sql
 from yarl import URL
 
 from services import logs
+from services.http_api import server
+from services.http_api.app import Limits
 from services.migrations import prepare_database
-from services.query_api import server
-from services.query_api.app import Limits
 from services.query_api.keys import BearerKey
 from services.query_api.lag import HeadsUnknown
 from services.query_api.read_side import PoolLimits, ReadSide
@@ -77,6 +77,7 @@ class Asker:
     def __init__(self, session, running, heads):
         self.session, self.heads = session, heads
         self.api, self.app, self.url = running.api, running.app, running.url
+        self.denials = running.denials
 
     async def get(self, path, *, method="GET", key=KEY, params=None, headers=None, **more):
         known = {"Authorization": f"Bearer {key}"} if key else {}
@@ -156,6 +157,7 @@ async def _fill(dsn):
                 *cantor.refuse("rate_limited", 429),
                 *cantor.write_prompts(),
                 *cantor.show_and_know(),
+                *cantor.converse(),
             ],
         )
         for name in ("fernandez", *(f"twin-{number:02d}" for number in range(30))):

@@ -5,7 +5,7 @@ from urllib.parse import quote
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.query_api.app import Limits
+from services.http_api.app import Limits
 from services.query_api.problems import Problem
 from services.query_api.routes import ROUTES
 from tests.query_api.conftest import as_reader, serving
@@ -36,8 +36,8 @@ NAMES = st.one_of(st.sampled_from(PARAMETERS), st.text(max_size=10))
 QUESTION = st.tuples(
     st.sampled_from([route.path for route in ROUTES]),
     st.fixed_dictionaries(
-        {name: st.one_of(st.sampled_from(["cantor", "1", "cantor.2", "web", "rules"]), NASTY)
-         for name in ("tenant", "decision_id", "version", "deployment", "source")}
+        {name: st.one_of(st.sampled_from(["cantor", "1", "cantor.2", "web", "rules", "s-1"]), NASTY)
+         for name in ("tenant", "decision_id", "version", "deployment", "session", "source")}
     ),
     st.lists(st.tuples(NAMES, NASTY), max_size=4),
     st.one_of(st.none(), NASTY),

@@ -3,8 +3,8 @@
 import pytest
 
 from services.failure import Failure
+from services.http_api.probes import PROBES
 from services.query_api.keys import BearerKey, UnsafeSettings, check_address
-from services.query_api.probes import PROBES
 from services.query_api.routes import ROUTES
 from tests.query_api.conftest import KEY
 
@@ -13,6 +13,7 @@ EXAMPLES = {
     "decision_id": "cantor.1",
     "version": "1",
     "deployment": "web",
+    "session": "s-1",
     "source": "rules",
 }
 LOCKED = [route.path.format(**EXAMPLES) for route in ROUTES] + [

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from services.query_api.app import Limits
+from services.http_api.app import Limits
 from services.query_api.positions import PositionWatch
 from services.query_api.problems import READ_SIDE_UNAVAILABLE, HttpProblem
 from tests.query_api.conftest import as_reader, serving, soon

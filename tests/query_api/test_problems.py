@@ -7,8 +7,8 @@ import uuid
 import pytest
 from yarl import URL
 
+from services.http_api.app import Limits
 from services.query_api import rows
-from services.query_api.app import Limits
 from services.query_api.problems import KINDS, Problem
 from tests.query_api.conftest import KEY, as_reader, serving, soon
 

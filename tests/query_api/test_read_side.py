@@ -124,7 +124,8 @@ async def test_a_rebuilt_projection_cannot_be_shown_in_the_middle_of_an_answer(
 VIEWS = ["tenants", "billing_meters", "audit_logs", "decisions", "refusal_counts", "holds",
          "policies", "price_books", "twin_system_prompts", "twin_prompt_activations",
          "twin_prohibited_topics", "twin_topics_rollbacks", "twin_deployments", "twin_disclosures",
-         "twin_knowledge_sources", "twin_knowledge_reviews", "tenant_secrets"]  # fmt: skip
+         "twin_knowledge_sources", "twin_knowledge_reviews", "tenant_secrets",
+         "twin_sessions"]  # fmt: skip
 
 
 async def test_a_rebuilt_projection_with_other_types_is_read(database, tables):

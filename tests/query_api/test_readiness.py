@@ -8,8 +8,8 @@ import pytest
 
 from contracts import subjects
 from services.embedded.polling import until
+from services.http_api.app import Limits
 from services.migrations import prepare_database
-from services.query_api.app import Limits
 from services.query_api.lag import Applied, HeadsUnknown, LagGauge, NatsStreamHeads
 from services.query_api.problems import READ_SIDE_UNAVAILABLE, HttpProblem
 from services.query_api.read_side import PoolLimits

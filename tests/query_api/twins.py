@@ -24,6 +24,13 @@ from contracts.policy import BudgetPolicy, Policy, PolicySet, RatePolicy
 from contracts.price_book import Price, PriceBook, PriceBookSet, PriceEntry, Provenance
 from contracts.prompt import PromptActivated, PromptRolledBack, PromptSaved, Variable
 from contracts.secret import SecretOpened, SecretPut, SecretReopened, SecretRevoked, SecretRotated
+from contracts.session import (
+    DisclosureShown,
+    PinnedSource,
+    SessionBegun,
+    SessionKilled,
+    SessionStepped,
+)
 from contracts.tenant import TenantProvisioned
 from contracts.topics import Topic, TopicsRolledBack, TopicsSet
 from contracts.usage import Units, Usage
@@ -282,6 +289,43 @@ class Twin:
                 True,
                 "key_k",
             ),
+        ]
+
+    def converse(self) -> list:
+        """A session that was opened, disclosed, stepped and stopped, and one that goes on."""
+        by = f"key_k{self.mark}"
+
+        def begun(session_id: str) -> SessionBegun:
+            pinned = [PinnedSource(f"rules{self.mark}", CONTENT)]
+            return SessionBegun(
+                *self._head(),
+                session_id,
+                "voice",
+                f"web{self.mark}",
+                1,
+                f"IA{self.mark}",
+                "es",
+                30_000_000,
+                self.now_us + 30_000_000,
+                0,
+                7,
+                CONTENT,
+                1,
+                1,
+                1,
+                1,
+                CONTENT,
+                pinned,
+                by,
+            )
+
+        name = f"s-1{self.mark}"
+        return [
+            begun(name),
+            DisclosureShown(*self._head(), name, 1, by),
+            SessionStepped(*self._head(), name, "voice", "text", "quota_exhausted", "spoken", by),
+            begun(f"s-2{self.mark}"),
+            SessionKilled(*self._head(), name, f"wrong{self.mark}", "person_ana"),
         ]
 
     def _head(self) -> tuple[int, str, bytes, int]:

@@ -16,7 +16,9 @@ SECRETS = {
     "VITO_POSTGRES_OWNER_DSN": "postgresql://vito:hunter2@127.0.0.1:5432/vito",
     "VITO_POSTGRES_DSN": "postgresql://vito:hunter2@127.0.0.1:5432/vito",
     "VITO_POSTGRES_READER_DSN": "postgresql://vito:hunter2@127.0.0.1:5432/vito",
+    "VITO_POSTGRES_CALLOUT_DSN": "postgresql://vito:hunter2@127.0.0.1:5432/vito",
     "VITO_NATS_WORKER_PASSWORD": "hunter2",
+    "VITO_OIDC_CLIENT_SECRET": "hunter2",
 }
 
 
@@ -50,11 +52,17 @@ def test_every_variable_is_read():
         "VITO_LEASE_TTL_MS": "3000",
         "VITO_API_HOST": "0.0.0.0",
         "VITO_API_PORT": "8040",
+        "VITO_API_PUBLIC_URL": "https://twins.example/",
         "VITO_API_PROXIES": "10.0.0.7",
         "VITO_API_ALLOW_REMOTE": "true",
         "VITO_SANDBOX_PORT": "4810",
         "VITO_SANDBOX_URL": "http://127.0.0.1:4810",
         "VITO_LIVEKIT_URL": "wss://media.tvazteca.example",
+        "VITO_GATEWAY_HOST": "0.0.0.0",
+        "VITO_GATEWAY_PORT": "8041",
+        "VITO_GATEWAY_ALLOW_REMOTE": "true",
+        "VITO_GATEWAY_CONNECTIONS_MAX": "5000",
+        "VITO_GATEWAY_TENANT_CONNECTIONS_MAX": "1000",
         "VITO_LOG_LEVEL": "debug",
         **SECRETS,
     }
@@ -89,6 +97,8 @@ def test_every_variable_is_read():
         ("VITO_LEASE_TTL_MS", "500"),
         ("VITO_API_HOST", "not a host"),
         ("VITO_API_PORT", "65536"),
+        ("VITO_API_PUBLIC_URL", "http://twins.example"),
+        ("VITO_API_PUBLIC_URL", "https://twins.example/console"),
         ("VITO_API_ALLOW_REMOTE", "yes"),
         ("VITO_LOG_LEVEL", "loud"),
     ],
@@ -181,6 +191,7 @@ def test_what_is_not_set_is_asked_for_by_name():
         (settings.postgres_owner, "VITO_POSTGRES_OWNER_DSN"),
         (settings.postgres, "VITO_POSTGRES_DSN"),
         (settings.postgres_reader, "VITO_POSTGRES_READER_DSN"),
+        (settings.postgres_callout, "VITO_POSTGRES_CALLOUT_DSN"),
         (settings.bearer_key, "VITO_API_KEY"),
     ):
         with pytest.raises(SettingsError, match=name):

@@ -13,8 +13,11 @@ import psycopg
 import pytest
 
 from services import run_file
+from services.embedded import ports
 from services.embedded.polling import until
+from services.http_door.sign_in_page import link
 from services.supervisor.stack import SERVICES
+from tests.identity.issuer import AUDIENCE, Issuer
 
 ROOT = Path(__file__).parents[2]
 READY = "Ctrl-C stops everything"
@@ -89,7 +92,7 @@ async def ask_both(run) -> None:
     await connection.close()
     with psycopg.connect(run.dsn("vito")) as database:
         database.execute("CREATE TABLE IF NOT EXISTS public.t (n int)")
-    for user in ("vito_projector", "vito_api"):
+    for user in ("vito_projector", "vito_api", "vito_callout"):
         psycopg.connect(run.dsn(user)).close()
 
 
@@ -198,9 +201,30 @@ async def test_everything_starts_and_stops(directory):
         assert "Violation" not in (directory / "logs" / "nats.log").read_text()
 
 
-async def test_a_service_is_told_only_its_own_passwords(directory):
-    """Whoever takes over the query API must not become the worker."""
-    async with Up(directory, EVERYTHING) as up:
+@pytest.fixture
+async def issuer():
+    """An issuer that vouches for the first admin, now."""
+    found = Issuer()
+    await found.start()
+    found.secret, now_s = "client-secret-4711", int(time.time())
+    found.claims = {"email": "admin@vito.localhost", "iat": now_s, "exp": now_s + 300}
+    yield found
+    await found.stop()
+
+
+async def test_a_service_is_told_only_its_own_secrets_and_the_first_admin_signs_in(
+    directory, issuer, open_tab
+):
+    """Whoever takes over the query API must not become the worker; people get in both ways."""
+    port = ports.pick(0)
+    env = {
+        "VITO_API_PORT": str(port),
+        "VITO_API_PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "VITO_OIDC_ISSUER": issuer.url,
+        "VITO_OIDC_AUDIENCE": AUDIENCE,
+        "VITO_OIDC_CLIENT_SECRET": issuer.secret,
+    }
+    async with Up(directory, EVERYTHING, **env) as up:
         await up.ready()
         run = up.run()
         for access in SERVICES:
@@ -208,6 +232,23 @@ async def test_a_service_is_told_only_its_own_passwords(directory):
             told = set(process.environ().values())
             knows = {role for role, word in run.nats_passwords.items() if word in told}
             assert knows == set(access.roles)
+            assert (issuer.secret in told) == (access.spec.name == "api")
+        await signs_in_and_out(open_tab, run, by_link=True)
+        await signs_in_and_out(open_tab, run, by_link=False)
+    for log in (directory / "logs").iterdir():
+        assert issuer.secret not in log.read_text(errors="replace")
+
+
+async def signs_in_and_out(open_tab, run, *, by_link) -> None:
+    """With the link that `vito up` prints, or at the issuer."""
+    tab = await open_tab()
+    await tab.page.goto(link(run.api_url, run.admin_link) if by_link else f"{run.api_url}/sign-in")
+    if not by_link:
+        await tab.page.get_by_role("link", name="Sign in with your organisation").click()
+    await tab.page.locator("#said", has_text="Signed in as person_").wait_for()
+    await tab.page.get_by_role("button", name="Sign out").click()
+    await tab.page.locator("#said", has_text="Signed out.").wait_for()
+    assert tab.refused == []
 
 
 async def test_a_lost_run_file_costs_no_data(directory):
@@ -234,7 +275,7 @@ async def test_nobody_is_more_than_needed(directory):
         await up.ready()
         run = up.run()
         await ask_both(run)
-        for user in ("vito_projector", "vito_api"):
+        for user in ("vito_projector", "vito_api", "vito_callout"):
             with psycopg.connect(run.dsn(user), autocommit=True) as database:
                 for statement in (
                     "INSERT INTO public.t VALUES (1)",

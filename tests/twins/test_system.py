@@ -21,8 +21,10 @@ from contracts.views import BudgetView, TwinView
 from services.audit.access import opened
 from services.audit.verify import Verifier
 from services.cli import twin as cli
-from services.cli.twin import NotDone
+from services.cli.asking import Refused
+from services.cli.top_up import top_up
 from services.client import GateClient
+from services.failure import Failure
 from services.twins import CANTOR, FERNANDEZ
 from tests.audit.conftest import projected, start
 from tests.conftest import new_directory, new_nats
@@ -73,7 +75,6 @@ def vito(system, monkeypatch, capsys):
     """Type a command of `vito twin` here, in this process; what it printed."""
     for name, value in system.variables.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("services.cli.twin.logs.configure", lambda *_, **__: None)
     command = typer.main.get_command(cli.app)
 
     async def run(*words: str) -> str:
@@ -146,14 +147,14 @@ async def test_the_command_line_leads_to_the_air(system, tenant, vito, document)
         said = await vito("calibrate", tenant)
         assert [f"sample {n}: call-{n} (call {tenant}." in said for n in (1, 2, 3)] == [True] * 3
         assert "identity 2 is the draft" in await vito("refine", tenant, "--pitch", "1050")
-        with pytest.raises(NotDone, match=r"twin\.begin_calibration"):
+        with pytest.raises(Refused, match=r"twin\.begin_calibration"):
             await vito("sign-off", tenant, "2")
         assert "vito twin sign-off" in await vito("calibrate", tenant)
         assert await call() == "twin_not_activated"
         # Six samples of ten seconds at $0.37 a minute.
         money = (await gate.show(BudgetView)).meters[0]
         assert (money.committed, money.held) == (6 * 61_666_667, 0)
-        with pytest.raises(NotDone, match="Somebody else changed it"):
+        with pytest.raises(Refused, match="Somebody else changed it"):
             await vito("sign-off", tenant, "1")
         assert "identity 2 is live" in await vito("sign-off", tenant, "2", "--note", "¡Soy yo!")
         assert await call() == "granted"
@@ -163,7 +164,7 @@ async def test_the_command_line_leads_to_the_air(system, tenant, vito, document)
             assert (await verifier.tenant(tenant)).findings == []
         assert "is retired" in await vito("retire", tenant, "--yes")
         assert await call() == "twin_retired"
-        with pytest.raises(NotDone, match="retired, for ever"):
+        with pytest.raises(Refused, match="retired, for ever"):
             await vito("set-purpose", tenant, document(CANTOR.purpose))
 
 
@@ -174,7 +175,7 @@ GOOD = msgspec.to_builtins(IDENTITY)
     ("content", "says"),
     [
         (b"{", r"is not JSON: .* line 1 column 2"),
-        (b'{"tone": "\xff"}', "is not UTF-8 at byte 10"),
+        (b'{"tone": "\xff"}', r"is no UTF-8 text \(byte 10\)"),
         (b"[]", "identity: Expected `object`, got `array`"),
         (json.dumps({**GOOD, "mood": "x"}).encode(), "identity: .* unknown field `mood`"),
         (json.dumps({**GOOD, "tone": "x" * 201}).encode(), r"identity\.tone: .* length <= 200"),
@@ -186,18 +187,43 @@ GOOD = msgspec.to_builtins(IDENTITY)
             json.dumps({**GOOD, "signature_phrases": ["a", "b\0"]}).encode(),
             r"`identity\.signature_phrases\[1\]` has U\+0000 at character 2",
         ),
-        (json.dumps({**GOOD, "signature_phrases": [" "]}).encode(), r"phrases\[0\]\. rule: more"),
+        (json.dumps({**GOOD, "signature_phrases": [" "]}).encode(), r"phrases\[0\]: more"),
         (b"[" * 100_000, "is not JSON"),
-        (b" " * 1_000_001, "more than 1000000 bytes"),
+        (b" " * 1_000_001, "more than 1000000 characters"),
     ],
     ids=range(13),
 )
 async def test_a_document_that_is_wrong_is_explained(tenant, vito, document, content, says):
     """The file, the field and the rule; whoever wrote it is no programmer."""
-    with pytest.raises(NotDone, match=says) as caught:
+    with pytest.raises(Failure, match=says) as caught:
         await vito("set-identity", tenant, document(content))
 
     assert caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("words", "says", "remedy"),
+    [
+        (["{twin}", "12,50"], "'12,50' is not an amount", "such as 25"),
+        (["Cantor", "5"], "is not the name of a twin", "lower-case"),
+        (["nobody", "5"], "There is no such twin", "Provision"),
+        (["{twin}", "5", "--reason", "a\x07b"], "`reason` has U\\+0007 at character 2", "field"),
+        (["{twin}", "5", "--reason", "x" * 501], "length <= 500 - at `\\$.reason`", "field"),
+    ],
+)
+async def test_a_top_up_that_cannot_be_is_explained(
+    system, tenant, monkeypatch, words, says, remedy
+):
+    """What is wrong and what to do, however far it came."""
+    for name, value in system.variables.items():
+        monkeypatch.setenv(name, value)
+    app = typer.Typer(add_completion=False)
+    app.command()(top_up)
+    typed = [word.format(twin=tenant) for word in words]
+    with pytest.raises(Failure, match=says) as caught:
+        await asyncio.to_thread(typer.main.get_command(app).main, typed, standalone_mode=False)
+
+    assert remedy in caught.value.remedy
 
 
 def test_a_terminal_gets_it_right(system):

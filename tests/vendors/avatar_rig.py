@@ -95,8 +95,9 @@ class Rig:
         finally:
             await self.gate.close()
 
-    async def provision(self):
-        made = await self.client_.provision(
+    async def provision(self, client=None):
+        client = client or self.client_
+        made = await client.provision(
             display_name="A twin",
             organisation="Tests",
             policy=rules(),
@@ -104,8 +105,8 @@ class Rig:
             activation="immediate",
         )
         assert made.status == 200
-        for vendor in self.sandbox.vendors:
-            await self.client_.put_secret(vendor, Secret(f"sandbox-{vendor}"))
+        for name, vendor in self.sandbox.vendors.items():
+            await client.put_secret(name, Secret(vendor.usable_key))
 
     async def finish(self):
         draining = asyncio.ensure_future(self.client_.errands.drain())
@@ -143,15 +144,21 @@ class Rig:
     async def outbound_create(self, avatar):
         """A create that arrives at the vendor long after it was sent."""
         name = f"vito:development:{avatar.decision.reservation_id}"
+        body = {"persona_id": "p1", "conversation_name": name}
+        assert await self.create(body) == 200
+
+    async def create(self, body):
+        """Create a conversation behind everybody's back; it waits an hour for its visitor."""
+        body = {"properties": {"participant_absent_timeout": 3_600}, **body}
         async with (
             aiohttp.ClientSession() as session,
             session.post(
                 f"{self.sandbox.base_url('tavus')}/v2/conversations",
-                json={"persona_id": "p1", "conversation_name": name},
+                json=body,
                 headers={"x-api-key": "sandbox-tavus"},
             ) as response,
         ):
-            assert response.status == 200
+            return response.status
 
     # -- what is the case ---------------------------------------------------------------
 

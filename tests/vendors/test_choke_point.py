@@ -179,7 +179,7 @@ class TestEveryAdapter:
             if getattr(method, ENDS_SPENDING, False)
         }
 
-        assert marked == {"end", "end_lost", "end_found"}
+        assert marked == {"end", "end_lost", "end_found", "remove_participant"}
 
 
 class TestTheWayToAKey:

@@ -1,0 +1,181 @@
+"""One gateway process: its parts put together, started in order, drained and stopped in time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from http import HTTPStatus
+
+import msgspec
+from aiohttp import web
+
+from contracts import stream as contract
+from services import logs
+from services.distribution.minting import TokenIssuer
+from services.gateway import visitors
+from services.gateway.conversation import Conversations
+from services.gateway.deployments import Deployments
+from services.gateway.gateway import Gateway
+from services.gateway.handshake import Admission
+from services.gateway.limits import Limits
+from services.gateway.problems import STOPPING
+from services.gateway.revocation import Directory, Revocation
+from services.gateway.streams import Streams
+from services.gateway.visitors import Pace, Visitors
+from services.gateway.widget import Widget
+from services.http_api import protocol
+from services.http_api.protocol import ApiRunner
+from services.http_api.server import AddressInUse
+from services.http_door.authentication import Authentication
+from services.http_door.endpoint import Handler
+from services.http_door.gate_line import Gate
+from services.query_api import problems
+from services.query_api.problems import HttpProblem
+from services.variables import Network
+
+SHUTDOWN_S = 1.0
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """
+    What one gateway is made of. Tests put in others.
+
+    *clock_s*: monotonic seconds; *clock_us*: microseconds since 1970.
+    """
+
+    host: str
+    port: int
+    authentication: Authentication
+    directory: Directory
+    gate: Gate
+    tokens: TokenIssuer
+    conversations: Conversations
+    limits: Limits
+    clock_s: Callable[[], float]
+    clock_us: Callable[[], int]
+    proxies: tuple[Network, ...] = ()
+
+
+class Running(msgspec.Struct, frozen=True):
+    """A gateway that listens."""
+
+    gateway: Gateway
+    revocation: Revocation
+    url: str
+
+
+async def start(parts: Parts, stack: AsyncExitStack) -> Running:
+    """Listen. What was started is drained and stopped with *stack*."""
+    deployments = Deployments(parts.gate)
+    streams = Streams(parts.conversations, parts.limits, parts.clock_s)
+    revocation = Revocation(parts.directory, streams, parts.clock_us)
+    gateway = Gateway(
+        Admission(parts.authentication, deployments),
+        streams,
+        parts.limits,
+        confirm=revocation.confirm,
+        clock_s=parts.clock_s,
+        clock_us=parts.clock_us,
+    )
+    desk = Visitors(
+        parts.gate, parts.tokens, deployments, Pace(parts.limits, parts.clock_us), parts.proxies
+    )
+    runner = ApiRunner(_application(gateway, desk), shutdown_timeout_s=SHUTDOWN_S)
+    stack.push_async_callback(runner.cleanup)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, parts.host, parts.port, backlog=512).start()
+    except OSError as error:
+        raise AddressInUse(
+            f"The gateway cannot listen on {parts.host}:{parts.port}: {error.strerror}.",
+            "stop what listens there, or set VITO_GATEWAY_PORT to a free port.",
+        ) from error
+    stack.push_async_callback(gateway.drain)
+    host, port = runner.addresses[0][:2]
+    name = f"[{host}]" if ":" in host else host
+    return Running(gateway, revocation, f"http://{name}:{port}")
+
+
+async def serve(parts: Parts, stop: asyncio.Event, ready: Callable[[], None]) -> None:
+    """Serve until *stop* is set; *ready* is called once it listens."""
+    async with AsyncExitStack() as stack:
+        running = await start(parts, stack)
+        tasks = [
+            asyncio.create_task(running.gateway.keep_time(), name="keep-time"),
+            asyncio.create_task(running.revocation.follow(), name="revocation"),
+        ]
+        stack.push_async_callback(_cancel, tasks)
+        logs.get().info("listening", url=running.url)
+        ready()
+        await stop.wait()
+        logs.get().info("stopping", conversations=len(running.gateway.streams))
+
+
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+# -- over HTTP ------------------------------------------------------------------------
+
+
+def _application(gateway: Gateway, desk: Visitors) -> web.Application:
+    app = web.Application(middlewares=[_answered], client_max_size=1)
+    app.router.add_get(contract.PATH, gateway.handle)
+    app.router.add_post(visitors.PATH, desk.handle)
+    app.router.add_get("/embed.js", Widget().handle)
+    app.router.add_get("/healthz", _alive)
+    app.router.add_get("/readyz", _ready(gateway))
+    app.on_response_prepare.append(_prepare)
+    return app
+
+
+@web.middleware
+async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn failures into problems, and write a line for each request that came to nothing."""
+    instance, started_s = problems.new_instance(), time.monotonic()
+    try:
+        return await handler(request)
+    except HttpProblem as problem:
+        refused = problem
+    except web.HTTPException as error:
+        known = error.status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
+        kind = problems.ROUTE_UNKNOWN if known else problems.MALFORMED_REQUEST
+        refused = HttpProblem(kind, "No path of the gateway takes this.")
+    except Exception as fault:  # noqa: BLE001 - the last place where a bug can be answered
+        logs.get().error("request_failed", request_id=instance, exc_info=fault)
+        refused = HttpProblem(problems.INTERNAL, "A fault in the server, not in the request.")
+    resource = request.match_info.route.resource
+    logs.get().info(
+        "refused",
+        request_id=instance,
+        route=resource.canonical if resource else "unmatched",
+        status=int(refused.kind.status),
+        code=refused.kind.code,
+        remote=request.remote,
+        duration_ms=round((time.monotonic() - started_s) * 1_000, 3),
+    )
+    return refused.response(instance)
+
+
+async def _prepare(_request: web.Request, response: web.StreamResponse) -> None:
+    if response.status != HTTPStatus.SWITCHING_PROTOCOLS:
+        protocol.add_security_headers(response.headers)
+
+
+async def _alive(_request: web.Request) -> web.StreamResponse:
+    return web.json_response({"status": "alive"})
+
+
+def _ready(gateway: Gateway) -> Handler:
+    async def handle(_request: web.Request) -> web.StreamResponse:
+        if gateway.is_stopping:
+            raise HttpProblem(STOPPING, "It answers nobody new.")
+        return web.json_response({"status": "ready", "conversations": len(gateway.streams)})
+
+    return handle

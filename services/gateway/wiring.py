@@ -1,0 +1,79 @@
+"""Wiring: the gateway of a deployment, made from its settings."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AsyncExitStack
+
+from services.distribution.visit_tokens import VisitTokens
+from services.gateway.conversation import Conversation, Conversations, Opening
+from services.gateway.limits import Limits
+from services.gateway.problems import ENGINE_MISSING
+from services.gateway.server import Parts
+from services.http_door.authentication import Authentication, Identity
+from services.http_door.gate_line import GateLine
+from services.http_door.wiring import DOOR, LateKeys, Tokens, noting
+from services.identity import signing_keys
+from services.identity.api_key import environment_of
+from services.identity.directory import Directory
+from services.identity.jwks import JwksFile
+from services.identity.tokens import TokenIssuer, TokenVerifier, issuer_of
+from services.query_api.keys import check_address
+from services.query_api.problems import HttpProblem
+from services.settings import Settings
+
+
+class NoEngine:
+    """Refuses every conversation, for as long as nothing here can hold one."""
+
+    async def open(self, _opening: Opening) -> Conversation:
+        """See Conversations."""
+        raise HttpProblem(ENGINE_MISSING, "The gateway runs without a conversation engine.")
+
+
+async def open_parts(
+    settings: Settings, stack: AsyncExitStack, conversations: Conversations | None = None
+) -> Parts:
+    """Make what the settings ask for; it is closed with *stack*. Raises Failure."""
+    check_address(
+        settings.gateway_host,
+        remote_allowed=settings.gateway_allow_remote,
+        setting="VITO_GATEWAY",
+    )
+    gate = GateLine(settings.nats("gateway"), name="vito-gateway")
+    stack.push_async_callback(gate.close)
+    if settings.development:
+        # Whoever needs the keys first makes them.
+        signing_keys.open_keys(settings.token_keys(), development=True, now_s=int(time.time()))
+    issuer = issuer_of(settings.deployment)
+    keys = JwksFile(settings.token_jwks(), clock=time.monotonic)
+    directory = await stack.enter_async_context(Directory(settings.postgres_reader()))
+    identity = Identity(
+        directory,
+        Tokens(TokenVerifier(keys, issuer=issuer, door=DOOR, clock=_now_us)),
+        _now_us,
+        noting(settings.postgres_reader(), stack),
+        environment_of(settings.deployment),
+    )
+    signer = TokenIssuer(LateKeys(settings.token_keys()), issuer=issuer, clock=_now_us)
+    return Parts(
+        host=settings.gateway_host,
+        port=settings.gateway_port,
+        # The deployment's own key opens everything: whoever faces the public is not told it.
+        authentication=Authentication(None, identity),
+        directory=directory,
+        gate=gate,
+        tokens=VisitTokens(signer, clock=_now_us),
+        conversations=conversations or NoEngine(),
+        limits=Limits(
+            connections_max=settings.gateway_connections_max,
+            tenant_connections_max=settings.gateway_tenant_connections_max,
+        ),
+        clock_s=time.monotonic,
+        clock_us=_now_us,
+        proxies=settings.api_proxies,
+    )
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1_000

@@ -1,0 +1,142 @@
+"""One server: its parts put together, started in order and stopped in time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+
+import msgspec
+from aiohttp import web
+
+from services import logs
+from services.failure import Failure
+from services.http_api import openapi, probes
+from services.http_api.app import Api, Limits
+from services.http_api.protocol import ApiRunner
+from services.http_door.answers import TableAnswers
+from services.http_door.authentication import Authentication
+from services.http_door.doorman import Doorman
+from services.http_door.doors import Doors
+from services.http_door.gate_line import Gate
+from services.http_door.idempotency import ByGate, Idempotency
+from services.http_door.wiring import open_doors
+from services.identity.denials import Denials, through
+from services.query_api.cursors import Cursors
+from services.query_api.keys import BearerKey, check_address
+from services.query_api.lag import LagGauge, NatsStreamHeads, StreamHeads
+from services.query_api.read_side import ReadSide
+from services.query_api.routes import ROUTES
+from services.settings import Settings
+
+# Requests that are being answered get this long; the whole stop takes less than 3 s.
+SHUTDOWN_S = 2.0
+
+
+class AddressInUse(Failure):
+    """Somebody else listens there."""
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """What one server is made of. Tests put in others."""
+
+    host: str
+    port: int
+    key: BearerKey
+    read_side: ReadSide
+    heads: StreamHeads
+    doors: Doors
+    limits: Limits = Limits()
+
+
+async def parts(settings: Settings, stack: AsyncExitStack) -> Parts:
+    """What the settings ask for; raises Failure if they are unsafe or incomplete."""
+    check_address(settings.api_host, remote_allowed=settings.api_allow_remote)
+    return Parts(
+        settings.api_host,
+        settings.api_port,
+        BearerKey(settings.bearer_key()),
+        ReadSide(settings.postgres_reader()),
+        NatsStreamHeads(settings.nats("api").options(), settings.shards),
+        await open_doors(settings, stack),
+    )
+
+
+class Running(msgspec.Struct, frozen=True):
+    """A server that listens."""
+
+    api: Api
+    app: web.Application
+    url: str
+    denials: Denials
+
+
+async def start(chosen: Parts, stack: AsyncExitStack) -> Running:
+    """
+    Listen. What was started is stopped with *stack*.
+
+    It listens before Postgres and JetStream can be reached: it is alive then, and not ready.
+    """
+    await chosen.read_side.open()
+    stack.push_async_callback(chosen.read_side.close)
+    stack.push_async_callback(chosen.heads.close)
+    limits = chosen.limits
+    lag = LagGauge(chosen.heads, chosen.read_side.applied, max_age_s=limits.lag_max_age_s)
+    authentication = Authentication(chosen.key, chosen.doors.identity)
+    cursors = Cursors(chosen.key.cursor_secret)
+    denials = await _noting_denials(chosen.doors.gate, stack)
+    doorman = Doorman(chosen.doors.gate, denials)
+    api = Api(chosen.read_side, lag, authentication, doorman, cursors, limits)
+    answers = TableAnswers(chosen.read_side)
+    idempotency = Idempotency(
+        answers,
+        _lag_of(lag),
+        has_same_value=ByGate(chosen.doors.gate),
+        lag_max=limits.lag_max,
+    )
+    signing_in = chosen.doors.sign_in()
+    stack.push_async_callback(signing_in.close)
+    app = api.application(
+        ROUTES,
+        probes.handlers(api, openapi.encode()),
+        chosen.doors.handlers(signing_in, idempotency),
+    )
+    runner = ApiRunner(app, shutdown_timeout_s=SHUTDOWN_S)
+    stack.push_async_callback(runner.cleanup)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, chosen.host, chosen.port, backlog=128).start()
+    except OSError as error:
+        raise AddressInUse(
+            f"The query API cannot listen on {chosen.host}:{chosen.port}: {error.strerror}.",
+            "stop what listens there, or set VITO_API_PORT to a free port.",
+        ) from error
+    host, port = runner.addresses[0][:2]
+    name = f"[{host}]" if ":" in host else host
+    return Running(api, app, f"http://{name}:{port}", denials)
+
+
+async def _noting_denials(gate: Gate, stack: AsyncExitStack) -> Denials:
+    """Have what the door denies written down through the gate, until *stack* ends."""
+    denials = Denials("http", through(gate))
+    running = asyncio.create_task(denials.run(), name="denials")
+    stack.push_async_callback(denials.close, running)
+    return denials
+
+
+def _lag_of(gauge: LagGauge) -> Callable[[], Awaitable[int | None]]:
+    async def lag() -> int | None:
+        found = await gauge.read()
+        return None if found.faults else found.worst
+
+    return lag
+
+
+async def serve(settings: Settings, stop: asyncio.Event, ready: Callable[[], None]) -> None:
+    """Serve until *stop* is set; *ready* is called once it listens."""
+    async with AsyncExitStack() as stack:
+        running = await start(await parts(settings, stack), stack)
+        logs.get().info("listening", url=running.url)
+        ready()
+        await stop.wait()
+        logs.get().info("stopping")

@@ -1,0 +1,213 @@
+"""
+One turn: a question, and the twin's answer, sentence by sentence.
+
+    prohibited in the question?     a polite sentence, and no vendor is called
+    ask the model                   in the order of the gate: throttled, granted or refused
+    each whole sentence             prohibited? then the call ends here; else shown, and said
+    tools that the model asks for   each a call of its own; then the model is asked again
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from typing import Final
+
+import msgspec
+
+from contracts.replies import Decision, Receipt
+from contracts.stream import ConversationEvent, TextPiece, Throttled, TurnStarted
+from contracts.topics import Topic
+from domain import topics
+from services import logs
+from services.client import GateClient
+from services.live.products import Products
+from services.live.sentences import Sentences
+from services.live.voice import CALL_FAILED, Sound, Voice
+from services.live.words import Language, say
+from services.vendors.adapter import Vendors
+from services.vendors.chat import ChatMessage, ChatRequest, Finished, Tool, ToolCall
+from services.vendors.chat import TextPiece as ModelPiece
+from services.vendors.metered_pieces import metered_pieces
+from services.vendors.tools import LiveTools
+
+# How often the model may ask for tools before it has to answer, and for how many at once.
+TOOL_STEPS_MAX: Final = 3
+TOOLS_AT_ONCE_MAX: Final = 4
+OUTPUT_TOKENS: Final = 800
+ANSWER_CHARS_MAX: Final = 16_000
+# How much of what was said before is searched together with a sentence: longer than any phrase.
+OVERLAP_CHARS: Final = 1_000
+_MS: Final = 1_000
+
+Emit = Callable[[ConversationEvent], Awaitable[None]]
+
+
+class Stopped(Exception):
+    """The gate did not grant the model's call; *decision* says why. Nothing was called."""
+
+    def __init__(self, decision: Decision) -> None:
+        super().__init__(decision.code)
+        self.decision = decision
+
+
+class Talk(msgspec.Struct, frozen=True, kw_only=True):
+    """With what a turn is held: the gate, the vendors, and what is pinned for it."""
+
+    gate: GateClient
+    vendors: Vendors
+    session_id: str
+    products: Products
+    tools: LiveTools | None
+    topics: Sequence[Topic]
+    language: Language
+    sound: Sound | None
+    max_delay_ms: int | None = None
+
+
+class Turn:
+    """
+    One turn. After `answer`: *text* is what was shown, *silenced* why the voice went away, *failed*
+    whether a vendor did not finish.
+    """
+
+    def __init__(self, turn: str, talk: Talk, emit: Emit, booked: Callable[[Receipt | None], None]):
+        self._turn = turn
+        self._talk = talk
+        self._emit = emit
+        self._booked = booked
+        self._sentences = Sentences()
+        self._voice: Voice | None = None
+        self._started = False
+        self.text = ""
+        self.silenced: Decision | None = None
+        self.failed = False
+
+    async def answer(self, question: str, messages: Sequence[ChatMessage]) -> None:
+        """
+        Answer *question*, the last of *messages*.
+
+        Raises Stopped when the gate refuses the model before anything was shown.
+        """
+        if topics.check(self._talk.topics, question):
+            await self._show(say("prohibited", self._talk.language))
+            return
+        async with AsyncExitStack() as stack:
+            if self._talk.sound is not None:
+                self._voice = await stack.enter_async_context(self._speaking(self._talk.sound))
+            await self._model(list(messages))
+        if self._voice is not None:
+            self.silenced = self._voice.silenced
+
+    def _speaking(self, sound: Sound) -> Voice:
+        talk = self._talk
+        return Voice(
+            talk.gate, talk.vendors, sound, talk.session_id, hear=self._emit, booked=self._booked
+        )
+
+    async def _model(self, messages: list[ChatMessage]) -> None:
+        for step in range(TOOL_STEPS_MAX + 1):
+            try:
+                wanted = await self._ask(messages, may_use_tools=step < TOOL_STEPS_MAX)
+            except CALL_FAILED as problem:
+                await self._broken_off(problem)
+                return
+            if not wanted:
+                return
+            messages.append(ChatMessage("assistant", tool_calls=tuple(wanted)))
+            for call in wanted:
+                messages.append(ChatMessage("tool", await self._tool(call), call_id=call.call_id))
+
+    async def _ask(self, messages: Sequence[ChatMessage], *, may_use_tools: bool) -> list[ToolCall]:
+        """Ask the model once; returns the tools that it wants called before it can answer."""
+        talk = self._talk
+        request = ChatRequest(tuple(messages), self._offered() if may_use_tools else ())
+        way = talk.products.chat.way(talk.products.chat_sku, request, output_tokens=OUTPUT_TOKENS)
+        wanted: list[ToolCall] = []
+        call = metered_pieces(
+            talk.gate,
+            talk.vendors,
+            way,
+            session_id=talk.session_id,
+            max_delay_ms=talk.max_delay_ms,
+            decided=self._decided,
+        )
+        async with call:
+            if not call.granted:
+                await self._refused(call.decision)
+                return []
+            async for piece in call:
+                if isinstance(piece, ModelPiece):
+                    if not await self._written(piece.text):
+                        break
+                elif isinstance(piece, ToolCall) and len(wanted) < TOOLS_AT_ONCE_MAX:
+                    wanted.append(piece)
+                elif isinstance(piece, Finished) and not wanted:
+                    await self._sentence(self._sentences.rest())
+        self._booked(call.receipt)
+        return wanted
+
+    async def _decided(self, decision: Decision) -> None:
+        if decision.delay_us:
+            delay_ms = -(-decision.delay_us // _MS)
+            await self._emit(Throttled(turn=self._turn, delay_ms=delay_ms))
+
+    async def _refused(self, decision: Decision) -> None:
+        if not self._started:
+            raise Stopped(decision)
+        # A tool was called and now the model may not be asked again: the turn ends half way.
+        logs.get().info("turn_stopped", tenant=self._talk.gate.tenant, code=decision.code)
+        await self._show(say("vendor", self._talk.language))
+        self.failed = True
+
+    async def _written(self, piece: str) -> bool:
+        """Take a piece of the answer; whether more is wanted."""
+        for sentence in self._sentences.add(piece):
+            if not await self._sentence(sentence):
+                return False
+        return len(self.text) < ANSWER_CHARS_MAX
+
+    async def _sentence(self, sentence: str) -> bool:
+        if not sentence:
+            return True
+        before = self.text[-OVERLAP_CHARS:]
+        if topics.check(self._talk.topics, before + sentence):
+            await self._show(say("prohibited", self._talk.language))
+            return False
+        await self._show(sentence)
+        return True
+
+    async def _show(self, sentence: str) -> None:
+        if not self._started:
+            self._started = True
+            await self._emit(TurnStarted(turn=self._turn))
+        self.text += sentence
+        await self._emit(TextPiece(turn=self._turn, text=sentence))
+        if self._voice is not None:
+            await self._voice.say(sentence)
+
+    async def _broken_off(self, problem: BaseException) -> None:
+        logs.get().warning(
+            "answer_broken_off", tenant=self._talk.gate.tenant, reason=f"{problem!r}"[:300]
+        )
+        self.failed = True
+        await self._sentence(self._sentences.rest())
+        await self._show(say("vendor", self._talk.language))
+
+    def _offered(self) -> tuple[Tool, ...]:
+        if self._talk.tools is None:
+            return ()
+        described = self._talk.tools.described(self._talk.language)
+        return tuple(Tool(one.name, one.description, one.parameters) for one in described)
+
+    async def _tool(self, call: ToolCall) -> str:
+        if self._talk.tools is None:
+            return json.dumps({"error": "there are no tools"})
+        found = await self._talk.tools.run(
+            call.name,
+            call.arguments,
+            language=self._talk.language,
+            session_id=self._talk.session_id,
+        )
+        return found.text

@@ -1,0 +1,3 @@
+"""What the tests of `vito up` need beside the servers that it starts itself."""
+
+from tests.rig.browser import browser, open_tab  # noqa: F401 - fixtures
