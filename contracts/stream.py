@@ -15,7 +15,7 @@ last event before them and are never sent again.
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, TypeAlias, get_args
+from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
 
 import msgspec
 
@@ -245,6 +245,27 @@ class Notice(GatewayMessage, frozen=True, tag="notice"):
     modality: Ceiling
 
 
+class Video(GatewayMessage, frozen=True, tag="video"):
+    """
+    The twin can be seen and heard at *url*, which is shown in a frame; empty: not any more.
+
+    It belongs to this conversation only, and costs from now on whether anybody watches or not.
+    """
+
+    url: str
+
+
+class VideoLine(GatewayMessage, frozen=True, tag="video_line"):
+    """
+    What a page hands on, unchanged, as an app message to the room of the video.
+
+    The face says it then; it has been checked like everything that the twin says.
+    """
+
+    turn: str
+    message: dict[str, Any]
+
+
 class Throttled(GatewayMessage, frozen=True, tag="throttled"):
     """Too many at once: the answer is on its way and begins *delay_ms* later."""
 
@@ -286,12 +307,30 @@ class AudioPiece(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 FromGateway: TypeAlias = (
-    Welcome | TurnStarted | TextPiece | Notice | Throttled | Refused | TurnEnded | Pong | Closing
+    Welcome
+    | TurnStarted
+    | TextPiece
+    | Notice
+    | Video
+    | VideoLine
+    | Throttled
+    | Refused
+    | TurnEnded
+    | Pong
+    | Closing
 )
 
 # What a conversation consists of: these have positions of their own.
 ConversationEvent: TypeAlias = (
-    TurnStarted | TextPiece | AudioPiece | Notice | Throttled | Refused | TurnEnded
+    TurnStarted
+    | TextPiece
+    | AudioPiece
+    | Notice
+    | Video
+    | VideoLine
+    | Throttled
+    | Refused
+    | TurnEnded
 )
 
 # -- audio frames ------------------------------------------------------------------

@@ -79,6 +79,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     sandbox_port: int = 0
     sandbox_url: str | None = None
     livekit_url: str | None = None
+    default_voice: str = ""
+    default_face: str = ""
+    default_persona: str = ""
     gateway_host: str = "127.0.0.1"
     gateway_port: int = 0
     gateway_allow_remote: bool = False

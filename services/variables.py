@@ -122,6 +122,15 @@ def _media_server(text: str) -> str:
     return text.rstrip("/")
 
 
+def _vendor_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}", text):
+        raise ValueError
+    return text
+
+
+_VENDOR_NAME_RULE = "1 to 128 of A-Z a-z 0-9 . _ : -, beginning with a letter or digit"
+
+
 def _dsn(text: str) -> Secret:
     if not re.match(r"postgres(ql)?://", text):
         raise ValueError
@@ -337,6 +346,27 @@ VARIABLES: tuple[Variable, ...] = (
         "The LiveKit server that the twins speak through",
         "an https:// or wss:// address (http:// or ws:// to this machine)",
         _media_server,
+    ),
+    Variable(
+        "VITO_DEFAULT_VOICE",
+        "default_voice",
+        "The vendor's name of the voice of twins whose identity has none",
+        _VENDOR_NAME_RULE,
+        _vendor_name,
+    ),
+    Variable(
+        "VITO_DEFAULT_FACE",
+        "default_face",
+        "The vendor's name of the face of twins whose identity has none",
+        _VENDOR_NAME_RULE,
+        _vendor_name,
+    ),
+    Variable(
+        "VITO_DEFAULT_PERSONA",
+        "default_persona",
+        "The vendor's name of the persona that shows faces; it must say only what it is given",
+        _VENDOR_NAME_RULE,
+        _vendor_name,
     ),
     Variable(
         "VITO_GATEWAY_ALLOW_REMOTE",

@@ -6,7 +6,10 @@ New for each test: `database`, and for tests that kill servers or need an empty 
 `own_nats`, `own_postgres`, `nats_factory`, `postgres_factory`.
 """
 
+import ast
 import asyncio
+import functools
+import gc
 import logging
 import secrets
 import shutil
@@ -14,9 +17,6 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
-# First, so that pytest rewrites it now: doing so inside a failure report trips over a
-# bug of the parser in Python 3.11.
-import hypothesis  # noqa: F401
 import psycopg
 import pytest
 import structlog
@@ -26,6 +26,30 @@ from services.embedded.nats_cluster import NatsCluster
 from services.embedded.nats_config import NatsConfig
 from services.embedded.nats_server import NatsServer, new_password, new_users
 from services.embedded.postgres import Postgres
+
+
+def _without_collecting(parse: Callable[..., ast.AST]) -> Callable[..., ast.AST]:
+    """
+    Keep the garbage collector out of the parser, which in Python 3.11 cannot be entered twice.
+
+    What it finds may be reported, a report parses the lines that it quotes, and then the outer call
+    fails with a SystemError (bpo gh-106905).
+    """
+
+    @functools.wraps(parse)
+    def parsed(*args: object, **keywords: object) -> ast.AST:
+        was_enabled = gc.isenabled()
+        gc.disable()
+        try:
+            return parse(*args, **keywords)
+        finally:
+            if was_enabled:
+                gc.enable()
+
+    return parsed
+
+
+ast.parse = _without_collecting(ast.parse)
 
 # May do everything in the account; no deployment has it.
 TEST_USER = "unrestricted"

@@ -67,6 +67,16 @@ SNAPSHOTS = "OBJ_SNAPSHOTS"
 HEARTBEAT = "gate.heartbeat"
 
 _JETSTREAM = ("$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.ACK.>", "$JS.FC.>")
+# In its own name: it lets visitors of pages in, and looks where they may come from; it holds
+# sessions for them, calls vendors in these, and hears what the gate makes of both.
+_OF_THE_GATEWAY = (
+    *(("deployment", verb) for verb in ("mint", "show")),
+    *(("session", verb) for verb in ("open", "show_disclosure", "beat", "step", "close", "find")),
+    *(("budget", verb) for verb in ("authorize", "extend", "settle", "release")),
+    ("secret", "open"),
+    ("bundle", "show"),
+    ("price_book", "show"),
+)
 # For trusted roles only: it tells how many workers there are and what they serve.
 _DISCOVERY = ("$SRV.>",)
 
@@ -127,10 +137,8 @@ def permissions(  # noqa: C901 - one case for each role
             asks = (*_calls("cmd", "*", "*"), *_calls("qry", "*", "*"))
             return Permissions(asks, (inbox,))
         case "gateway":
-            # In its own name: it lets visitors of pages in, and looks where they may come from.
-            return Permissions(
-                (*_asks("deployment", "mint"), *_asks("deployment", "show")), (inbox,)
-            )
+            asks = tuple(name for about in _OF_THE_GATEWAY for name in _asks(*about))
+            return Permissions(asks, (inbox, subjects.pushes("*")))
         case "client":
             calls = (*_calls("cmd", tenant), *_calls("qry", tenant))
             return Permissions(calls, (inbox, subjects.pushes(tenant)))

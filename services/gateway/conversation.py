@@ -7,12 +7,13 @@ vendors and the gate. One turn is asked at a time.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
 from contracts.deployment import Ceiling
+from contracts.prompt import VariableValue
 from contracts.stream import ConversationEvent, Shown
 
 # Why a conversation is closed: somebody has left (said so, or did not come back), is silent, or may
@@ -28,6 +29,7 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
 
     *session_id* is the visitor's own, or new for a service. *deployment* and *ceiling* are of a
     visitor only; *disclosure* is due when it is not None. *language* is empty for the twin's own.
+    *values* are those of the prompt's variables that are known of whom it is.
     """
 
     tenant: str
@@ -38,6 +40,7 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
     deployment: str = ""
     ceiling: Ceiling | None = None
     disclosure: Shown | None = None
+    values: Mapping[str, VariableValue] = {}
 
 
 class Conversation(Protocol):

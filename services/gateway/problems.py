@@ -125,12 +125,7 @@ STOPPING: Final = Kind(
     "Connect again and begin anew: another one answers.",
     retry_after_s=1,
 )
-ENGINE_MISSING: Final = Kind(
-    "engine_missing",
-    HTTPStatus.SERVICE_UNAVAILABLE,
-    "Nothing in this deployment can hold a conversation.",
-    "Install a version whose gateway has a conversation engine.",
-)
+
 
 _MS: Final = 1_000
 # What a visitor must not learn: what the twin has spent and has left.

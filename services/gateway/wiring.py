@@ -6,9 +6,8 @@ import time
 from contextlib import AsyncExitStack
 
 from services.distribution.visit_tokens import VisitTokens
-from services.gateway.conversation import Conversation, Conversations, Opening
+from services.gateway.conversation import Conversations
 from services.gateway.limits import Limits
-from services.gateway.problems import ENGINE_MISSING
 from services.gateway.server import Parts
 from services.http_door.authentication import Authentication, Identity
 from services.http_door.gate_line import GateLine
@@ -18,23 +17,19 @@ from services.identity.api_key import environment_of
 from services.identity.directory import Directory
 from services.identity.jwks import JwksFile
 from services.identity.tokens import TokenIssuer, TokenVerifier, issuer_of
+from services.live.engine import open_engine
 from services.query_api.keys import check_address
-from services.query_api.problems import HttpProblem
 from services.settings import Settings
-
-
-class NoEngine:
-    """Refuses every conversation, for as long as nothing here can hold one."""
-
-    async def open(self, _opening: Opening) -> Conversation:
-        """See Conversations."""
-        raise HttpProblem(ENGINE_MISSING, "The gateway runs without a conversation engine.")
 
 
 async def open_parts(
     settings: Settings, stack: AsyncExitStack, conversations: Conversations | None = None
 ) -> Parts:
-    """Make what the settings ask for; it is closed with *stack*. Raises Failure."""
+    """
+    Make what the settings ask for; it is closed with *stack*. Raises Failure.
+
+    *conversations* stand for the engine in tests.
+    """
     check_address(
         settings.gateway_host,
         remote_allowed=settings.gateway_allow_remote,
@@ -56,6 +51,11 @@ async def open_parts(
         environment_of(settings.deployment),
     )
     signer = TokenIssuer(LateKeys(settings.token_keys()), issuer=issuer, clock=_now_us)
+    engine: Conversations
+    if conversations is None:
+        engine = await stack.enter_async_context(open_engine(settings))
+    else:
+        engine = conversations
     return Parts(
         host=settings.gateway_host,
         port=settings.gateway_port,
@@ -64,7 +64,7 @@ async def open_parts(
         directory=directory,
         gate=gate,
         tokens=VisitTokens(signer, clock=_now_us),
-        conversations=conversations or NoEngine(),
+        conversations=engine,
         limits=Limits(
             connections_max=settings.gateway_connections_max,
             tenant_connections_max=settings.gateway_tenant_connections_max,

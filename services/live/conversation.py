@@ -3,99 +3,138 @@ One conversation: what `services.gateway.conversation` asks for, on a twin that 
 
     video -> voice -> text -> asleep
 
-A voice that the gate takes away is followed by one notice, and by text; room that a top-up makes is
-tried with the next turn. When not even text is granted the twin says that it sleeps, and the session
-ends. Whatever the gate ends (killed, suspended, lease) ends the conversation at once.
+Turns are answered one by one. The rung that each is answered on is the ladder's business; when not
+even text is granted the twin says that it sleeps, and the session ends. Whatever the gate ends
+(killed, suspended, lease) ends the conversation at once, its media first.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Final
-
-import msgspec
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from typing import Any, Final
 
 from contracts.deployment import Ceiling
-from contracts.replies import Decision, Receipt
+from contracts.replies import Decision
 from contracts.session import CloseReason, Rung
-from contracts.stream import ConversationEvent, Notice, TurnEnded
+from contracts.stream import Notice, TurnEnded, VideoLine
 from contracts.stream import Outcome as TurnOutcome
+from services import logs
 from services.client.errors import CannotVerify
 from services.gateway.conversation import Opening, Reason
-from services.http_door.commands import refused as problem_of
 from services.live.briefing import NotBriefed, system_message
+from services.live.endings import ASLEEP, OVER, SPENT
+from services.live.face import Face, Looks
+from services.live.ladder import Ladder
 from services.live.lease import Lease, LeaseRefused
 from services.live.memory import Memory
-from services.live.problems import ENDED, NOT_BRIEFED, SPEECH_UNKNOWN
+from services.live.outbox import Outbox
+from services.live.problems import NOT_BRIEFED, SPEECH_UNKNOWN, ended, of_gate, unverified
 from services.live.turn import Stopped, Talk, Turn
 from services.live.twin import LiveTwin
+from services.live.voice import Sound, Voice
 from services.live.words import Phrase, language_of, say
-from services.query_api.problems import CANNOT_VERIFY, HttpProblem
+from services.query_api.problems import HttpProblem
 from services.vendors.chat import ChatMessage
 
-EVENTS_WAITING_MAX: Final = 256
-# The gate's codes after which there is nothing cheaper left to try.
-ASLEEP: Final = frozenset(
-    ("monthly_hard_limit_reached", "quota_exhausted", "soft_cap_reached", "twin_asleep")
-)
-SPENT: Final = frozenset(("session_limit_reached",))
-OVER: Final = frozenset(("session_closed", "session_unknown", "session_not_open"))
 _CLOSED_FOR: Final[dict[Reason, CloseReason]] = {"error": "error", "stopping": "error"}
 
 
 class LiveConversation:
     """See the module. One turn is asked at a time; `interrupt` and `close` may come at any time."""
 
-    def __init__(self, twin: LiveTwin, opening: Opening, lease: Lease, modality: Rung) -> None:
+    def __init__(
+        self,
+        twin: LiveTwin,
+        opening: Opening,
+        modality: Rung,
+        *,
+        sound: Sound | None,
+        looks: Looks | None,
+    ) -> None:
+        self.lease = Lease(twin.gate, opening.session_id, ended=self.ended)
         self._twin = twin
         self._opening = opening
-        self._lease = lease
-        self._wanted = modality
-        self._rung = modality
-        self._room = twin.room
+        self._language = language_of(opening.language or twin.language)
+        self._sound = sound
         self._memory = Memory()
-        self._events: asyncio.Queue[ConversationEvent | None] = asyncio.Queue(EVENTS_WAITING_MAX)
+        self._outbox = Outbox()
+        self._revision = twin.revision
+        self._turn_id = ""
         self._running: asyncio.Task[TurnOutcome] | None = None
         self._over: HttpProblem | None = None
-        self._finished = asyncio.Event()
-        self._cost_nanos = 0
-        self._language = language_of(opening.language or twin.language)
+        self._is_closed = False
+        # What goes on beside the turns: steps, and the end of the media.
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ladder = Ladder(
+            self.lease,
+            wanted=modality,
+            sound=sound,
+            language=self._language,
+            room=twin.room,
+            speak=self._speak,
+            emit=self._outbox.put,
+        )
+        if looks is not None and modality == "video":
+            self._ladder.face = Face(
+                twin.gate,
+                looks,
+                opening.session_id,
+                hand_on=self._hand_on,
+                lost=self._face_lost,
+            )
+
+    @property
+    def session_id(self) -> str:
+        """The session that this is."""
+        return self._opening.session_id
 
     @property
     def modality(self) -> Ceiling:
-        """What was granted."""
-        return self._rung
+        """The rung that it is on."""
+        return self._ladder.rung
+
+    def begin(self) -> None:
+        """Show the face, if one is wanted and nothing has to be disclosed before."""
+        if self._opening.disclosure is None:
+            self._start(self._ladder.show_face())
 
     async def disclosed(self, version: int) -> None:
         """See Conversation."""
         try:
-            await self._lease.disclosed(version)
+            await self.lease.disclosed(version)
         except LeaseRefused as refused:
-            raise problem_of(msgspec.to_builtins(refused.receipt)) from None
+            raise of_gate(refused.receipt) from None
         except CannotVerify as unknown:
-            raise HttpProblem(CANNOT_VERIFY, f"No answer: {unknown.reason}.") from None
+            raise unverified(unknown) from None
+        self._start(self._ladder.show_face())
 
     async def say(self, turn: str, text: str) -> None:
         """See Conversation."""
         if self._over is not None:
             raise self._over
-        self._running = asyncio.create_task(self._turn(turn, text))
+        self._turn_id = turn
+        self._running = running = asyncio.create_task(self._turn(turn, text), name="turn")
         try:
-            outcome = await self._running
-        except asyncio.CancelledError:
-            if not self._running.cancelled() or self._over is not None:
-                raise
-            outcome = "interrupted"
+            await asyncio.wait((running,))
         finally:
-            self._running.cancel()
-            self._running = None
-        await self._emit(TurnEnded(turn=turn, outcome=outcome, cost_nanos=self._cost_nanos))
+            running.cancel()
+        if not running.cancelled():
+            outcome = running.result()
+        elif self._over is not None:
+            raise self._over
+        else:
+            outcome = "interrupted"
+            await self._outbox.hush()
+        cost_nanos = await self._cost_nanos()
+        await self._outbox.put(TurnEnded(turn=turn, outcome=outcome, cost_nanos=cost_nanos))
+        if self._over is not None:
+            await self._outbox.end(self._over, at_once=False)
 
     async def hear(self, speech: int, pcm: bytes) -> None:
         """See Conversation. Nothing here understands speech yet, so nothing of it is kept."""
 
-    async def answer(self, turn: str, speech: int) -> None:
+    async def answer(self, turn: str, speech: int) -> None:  # noqa: ARG002
         """See Conversation."""
         raise HttpProblem(SPEECH_UNKNOWN, "What was spoken was not kept.")
 
@@ -104,107 +143,152 @@ class LiveConversation:
         if self._running is not None:
             self._running.cancel()
 
-    async def events(self) -> AsyncIterator[ConversationEvent]:
+    def events(self) -> AsyncIterator[Any]:
         """See Conversation."""
-        while (event := await self._next()) is not None:
-            yield event
-        if self._over is not None:
-            raise self._over
+        return self._outbox.read()
 
     async def close(self, reason: Reason) -> None:
         """See Conversation."""
-        await self.interrupt()
-        self._twin.forget(self._opening.session_id)
-        await self._lease.close(
-            _CLOSED_FOR.get(reason, "user_exit"), is_over=self._over is not None
-        )
-        self._finished.set()
+        self._is_closed = True
+        await self._outbox.end(None, at_once=True)
+        await self._stop_media("COST_LIMIT" if self._over is not None else "USER_EXIT")
+        try:
+            await self.lease.close(
+                _CLOSED_FOR.get(reason, "user_exit"), is_over=self._over is not None
+            )
+        finally:
+            await self._twin.leave(self)
 
-    def ended(self, code: str) -> None:
-        """The gate has ended the session: nothing is said or shown from here on."""
-        if self._over is None:
-            self._over = HttpProblem(ENDED, f"The session has ended: {code}.")
-        if self._running is not None:
-            self._running.cancel()
-        self._finished.set()
+    def ended(self, reason: str) -> None:
+        """Stop everything: the gate has ended the session."""
+        if self._over is None and not self._is_closed:
+            self._over = ended(reason)
+            logs.get().info("session_over", tenant=self._twin.gate.tenant, reason=reason)
+            self._start(self._stopped_by_gate(self._over))
 
     # -- a turn -------------------------------------------------------------------
 
     async def _turn(self, turn: str, text: str) -> TurnOutcome:
-        is_trying = self._rung != self._wanted and self._room != self._twin.room
-        self._room = self._twin.room
-        bundle = self._twin.bundle
+        await self._ladder.climb(self._twin.room)
+        # A step that is being taken is taken first.
+        await self._ladder.show_face()
+        messages = [*self._briefed(), *self._memory.messages(), ChatMessage("user", text)]
+        await self._record_bundle()
+        answering = Turn(turn, self._talk(), self._outbox.put)
         try:
-            brief = system_message(bundle, {})
-        except NotBriefed as problem:
-            raise HttpProblem(NOT_BRIEFED, problem.why) from None
-        talk = Talk(
-            gate=self._twin.gate,
-            vendors=self._twin.vendors,
-            session_id=self._opening.session_id,
-            products=self._twin.products,
-            tools=self._twin.tools,
-            topics=bundle.topics.topics,
-            language=self._language,
-            sound=self._twin.sound if is_trying or self._rung != "text" else None,
-        )
-        answering = Turn(turn, talk, self._emit, self._booked)
-        messages = [ChatMessage("system", brief), *self._memory.messages()]
-        try:
-            await answering.answer(text, [*messages, ChatMessage("user", text)])
+            await answering.answer(text, messages)
         except Stopped as stopped:
-            await self._stopped(stopped.decision)
+            return await self._stopped(stopped.decision)
         except CannotVerify as unknown:
-            raise HttpProblem(CANNOT_VERIFY, f"No answer: {unknown.reason}.") from None
+            raise unverified(unknown) from None
         finally:
             self._memory.keep(text, answering.text)
-        if answering.silenced is not None and not is_trying:
-            await self._step("text", answering.silenced.code, "by_text")
-        elif is_trying and answering.silenced is None:
-            await self._step(self._wanted, "topped_up", "restored")
+        if answering.silenced is not None and answering.silenced.code in OVER:
+            self.ended(_why(answering.silenced))
+        else:
+            await self._ladder.spoken(answering.silenced, has_spoken=answering.has_spoken)
         return "failed" if answering.failed else "done"
 
-    async def _step(self, rung: Rung, why: str, phrase: Phrase) -> None:
-        self._rung = rung
-        await self._emit(Notice(code=why, message=say(phrase, self._language), modality=rung))
-        await self._lease.step(rung, why, "written")
-
-    async def _stopped(self, decision: Decision) -> None:
-        """The model was refused: that ends the turn, and perhaps the conversation."""
-        problem = problem_of(msgspec.to_builtins(decision))
-        if decision.code in OVER:
-            self.ended(str(decision.facts.get("reason", decision.code)))
-        elif decision.code in ASLEEP or decision.code in SPENT:
-            phrase: Phrase = "asleep" if decision.code in ASLEEP else "spent"
-            await self._emit(
-                Notice(code=decision.code, message=say(phrase, self._language), modality="text")
-            )
-            reason: CloseReason = "twin_asleep" if decision.code in ASLEEP else "cost_limit"
-            await self._lease.close(reason, is_over=False)
-            self._over = problem
-            self._finished.set()
-        raise problem
-
-    def _booked(self, receipt: Receipt | None) -> None:
-        if receipt is not None and receipt.cost_nanos is not None:
-            self._cost_nanos += receipt.cost_nanos
-
-    # -- events -------------------------------------------------------------------
-
-    async def _emit(self, event: ConversationEvent) -> None:
-        await self._events.put(event)
-
-    async def _next(self) -> ConversationEvent | None:
-        """Return the next event; None when the conversation is over and all of it was read."""
-        if not self._events.empty():
-            return self._events.get_nowait()
-        if self._finished.is_set():
-            return None
-        getting = asyncio.create_task(self._events.get())
-        finished = asyncio.create_task(self._finished.wait())
+    def _briefed(self) -> list[ChatMessage]:
         try:
-            await asyncio.wait((getting, finished), return_when=asyncio.FIRST_COMPLETED)
-            return getting.result() if getting.done() else None
-        finally:
-            getting.cancel()
-            finished.cancel()
+            brief = system_message(self._twin.bundle, self._opening.values)
+        except NotBriefed as problem:
+            raise HttpProblem(NOT_BRIEFED, problem.why) from None
+        return [ChatMessage("system", brief)]
+
+    def _talk(self) -> Talk:
+        twin = self._twin
+        return Talk(
+            gate=twin.gate,
+            vendors=twin.vendors,
+            session_id=self.session_id,
+            products=twin.products,
+            tools=twin.tools,
+            topics=twin.bundle.topics.topics,
+            language=self._language,
+            sound=self._ladder.sound(),
+            face=self._ladder.face if self._ladder.rung == "video" else None,
+        )
+
+    async def _record_bundle(self) -> None:
+        if self._revision != self._twin.revision:
+            self._revision = self._twin.revision
+            await self.lease.goes_by(self._revision)
+
+    async def _stopped(self, decision: Decision) -> TurnOutcome:
+        """The model was refused: that ends the turn, and perhaps the conversation."""
+        problem = of_gate(decision)
+        if decision.code in OVER:
+            self.ended(_why(decision))
+        if decision.code not in ASLEEP and decision.code not in SPENT:
+            raise problem
+        is_asleep = decision.code in ASLEEP
+        phrase: Phrase = "asleep" if is_asleep else "spent"
+        told = say(phrase, self._language)
+        await self._outbox.put(Notice(code=decision.code, message=told, modality="text"))
+        if self._over is None:
+            # Before the gate is told, whose word of the end comes back to us.
+            self._over = problem
+            await self.lease.close("twin_asleep" if is_asleep else "cost_limit", is_over=False)
+        return "refused"
+
+    async def _cost_nanos(self) -> int | None:
+        """Return what the session has cost so far, for services; visitors are not told."""
+        if self._opening.ceiling is not None:
+            return None
+        try:
+            found = await self._twin.gate.find_sessions([self.session_id])
+        except CannotVerify:
+            return None
+        return found.sessions[0].committed_nanos if found.sessions[0].status == "open" else None
+
+    # -- media --------------------------------------------------------------------
+
+    async def _speak(self, sentence: str) -> bool:
+        """Say a sentence beside the turns; whether it was heard."""
+        if self._sound is None:
+            return False
+        twin = self._twin
+        speaking = Voice(
+            twin.gate, twin.vendors, self._sound, self.session_id, hear=self._outbox.put
+        )
+        async with speaking as voice:
+            await voice.say(sentence)
+        return voice.has_spoken
+
+    async def _hand_on(self, message: Mapping[str, Any]) -> None:
+        await self._outbox.put(VideoLine(turn=self._turn_id, message=dict(message)))
+
+    def _face_lost(self, why: str) -> None:
+        if self._over is None and not self._is_closed:
+            self._start(self._ladder.face_lost(why))
+
+    async def _stopped_by_gate(self, problem: HttpProblem) -> None:
+        await self._outbox.end(problem, at_once=True)
+        await self._stop_media("COST_LIMIT")
+
+    async def _stop_media(self, reason: Any) -> None:
+        """End what runs, and wait until its books are on their way."""
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.wait((self._running,))
+        others = [task for task in self._tasks if task is not asyncio.current_task()]
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        if self._ladder.face is not None:
+            await self._ladder.face.hide(reason)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name="beside")
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (problem := task.exception()) is not None:
+            logs.get().error("conversation_failed", reason=f"{problem!r}"[:300])
+
+
+def _why(decision: Decision) -> str:
+    return str(decision.facts.get("reason", decision.code))

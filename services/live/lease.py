@@ -20,6 +20,7 @@ from contracts.session import (
     EndSession,
     Notice,
     Rung,
+    SessionCommand,
     ShowDisclosure,
     StepSession,
 )
@@ -42,7 +43,7 @@ class LeaseRefused(Exception):
 
 
 class Lease:
-    """One session. *ended* is called with the gate's code when it is found to be over."""
+    """One session. *ended* is called with the gate's reason when it is found to be over."""
 
     def __init__(
         self,
@@ -57,9 +58,14 @@ class Lease:
         self._lease_ms = lease_ms
         self._ended = ended
         self._heart: asyncio.Task[None] | None = None
+        self._revision: int | None = None
 
-    async def open(self, modality: Rung, deployment: str) -> Receipt:
-        """Open the session and let its heart beat; raises LeaseRefused, CannotVerify."""
+    async def open(self, modality: Rung, deployment: str, *, on_behalf: str = "") -> Receipt:
+        """
+        Open the session and let its heart beat; raises LeaseRefused, CannotVerify.
+
+        *on_behalf* is whom it is held for, when we ask in our own name.
+        """
         receipt = await self._told(
             BeginSession(
                 command_id=new_id(),
@@ -67,6 +73,7 @@ class Lease:
                 modality=modality,
                 deployment=deployment or None,
                 lease_ms=self._lease_ms,
+                on_behalf=on_behalf or None,
             )
         )
         self._heart = asyncio.create_task(self._beat())
@@ -94,8 +101,19 @@ class Lease:
                 "step_not_recorded", tenant=self._gate.tenant, reason=f"{problem!r}"[:200]
             )
 
+    async def goes_by(self, bundle_revision: int) -> None:
+        """Record that another bundle governs it from here on."""
+        self._revision = bundle_revision
+        try:
+            await self._told(self._heartbeat())
+        except (CannotVerify, LeaseRefused) as problem:
+            # The next beat says it again.
+            logs.get().warning(
+                "bundle_not_recorded", tenant=self._gate.tenant, reason=f"{problem!r}"[:200]
+            )
+
     async def close(self, reason: CloseReason, *, is_over: bool) -> None:
-        """Stop the heart, and end the session unless *is_over*; one that cannot be ended expires."""
+        """Stop the heart, and end the session unless *is_over*; else it expires."""
         if self._heart is not None:
             self._heart.cancel()
         if is_over:
@@ -108,8 +126,13 @@ class Lease:
                 "session_not_ended", tenant=self._gate.tenant, reason=f"{problem!r}"[:200]
             )
 
-    async def _told(self, command: object) -> Receipt:
-        receipt = await self._gate.tell(command)  # type: ignore[arg-type]
+    def _heartbeat(self) -> BeatSession:
+        return BeatSession(
+            command_id=new_id(), session_id=self._session_id, bundle_revision=self._revision
+        )
+
+    async def _told(self, command: SessionCommand) -> Receipt:
+        receipt = await self._gate.tell(command)
         if receipt.status != DONE:
             raise LeaseRefused(receipt)
         return receipt
@@ -118,11 +141,14 @@ class Lease:
         while True:
             await self._gate.timing.sleep(self._lease_ms / BEATS_PER_LEASE / _MS)
             try:
-                await self._told(BeatSession(command_id=new_id(), session_id=self._session_id))
+                await self._told(self._heartbeat())
             except CannotVerify as problem:
                 logs.get().warning(
                     "beat_unconfirmed", tenant=self._gate.tenant, reason=problem.reason
                 )
             except LeaseRefused as refused:
-                self._ended(refused.receipt.code)
+                self._ended(str(refused.receipt.facts.get("reason", refused.receipt.code)))
+                return
+            except NotAllowed:
+                self._ended("not_allowed")
                 return

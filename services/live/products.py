@@ -8,13 +8,15 @@ putting them first, with their price, and nothing unpriced can ever be chosen.
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Callable
+from typing import TypeGuard, TypeVar
 
 import msgspec
 
 from contracts.message import Modality
 from contracts.price_book import PriceBook
 from services.vendors.adapter import VendorAdapter, Vendors
+from services.vendors.avatar import AvatarAdapter
 from services.vendors.chat import ChatModel
 from services.vendors.speech import Speech
 
@@ -22,12 +24,14 @@ Adapter = TypeVar("Adapter", bound=VendorAdapter)
 
 
 class Products(msgspec.Struct, frozen=True, kw_only=True):
-    """What a twin talks with; *voice* None: it only writes."""
+    """What a twin talks with; *voice* None: it only writes; *face* None: nobody sees it."""
 
     chat: ChatModel
     chat_sku: str
     voice: Speech | None = None
     voice_sku: str = ""
+    face: AvatarAdapter | None = None
+    face_sku: str = ""
 
 
 class NoProduct(Exception):
@@ -36,24 +40,42 @@ class NoProduct(Exception):
 
 def of_price_book(book: PriceBook | None, vendors: Vendors) -> Products:
     """Choose; raises NoProduct."""
-    chat = _first(book, "text", vendors, ChatModel)
+    chat = _first(book, "text", vendors, _is_chat)
     if chat is None:
         raise NoProduct("no language model in the price book has an adapter here")
-    voice = _first(book, "voice", vendors, Speech)
+    voice = _first(book, "voice", vendors, _is_speech)
+    face = _first(book, "video", vendors, _is_avatar)
     return Products(
         chat=chat[0],
         chat_sku=chat[1],
         voice=voice[0] if voice else None,
         voice_sku=voice[1] if voice else "",
+        face=face[0] if face else None,
+        face_sku=face[1] if face else "",
     )
 
 
 def _first(
-    book: PriceBook | None, modality: Modality, vendors: Vendors, kind: type[Adapter]
+    book: PriceBook | None,
+    modality: Modality,
+    vendors: Vendors,
+    is_kind: Callable[[VendorAdapter], TypeGuard[Adapter]],
 ) -> tuple[Adapter, str] | None:
     for entry in book.entries if book is not None else ():
         if entry.modality == modality and entry.provider_id in vendors:
             adapter = vendors[entry.provider_id]
-            if isinstance(adapter, kind):
+            if is_kind(adapter):
                 return adapter, entry.sku
     return None
+
+
+def _is_chat(adapter: VendorAdapter) -> TypeGuard[ChatModel]:
+    return isinstance(adapter, ChatModel)
+
+
+def _is_speech(adapter: VendorAdapter) -> TypeGuard[Speech]:
+    return isinstance(adapter, Speech)
+
+
+def _is_avatar(adapter: VendorAdapter) -> TypeGuard[AvatarAdapter]:
+    return isinstance(adapter, AvatarAdapter)

@@ -12,7 +12,7 @@ from typing import Final
 
 CHARS_MAX: Final = 400
 # A full stop, question or exclamation mark with what closes a quotation, then white space; a line.
-_END: Final = re.compile(r"[.!?…]+[\"'”’»)\]]*\s|\n")
+_END: Final = re.compile(r"[.!?…]+[\"'”\u2019»)\]]*\s|\n")
 
 
 class Sentences:

@@ -16,16 +16,19 @@ from typing import Final
 
 import msgspec
 
-from contracts.replies import Decision, Receipt
+from contracts.replies import Decision
 from contracts.stream import ConversationEvent, TextPiece, Throttled, TurnStarted
 from contracts.topics import Topic
 from domain import topics
 from services import logs
 from services.client import GateClient
+from services.client.errors import CannotVerify
+from services.live.face import Face
+from services.live.failures import CALL_FAILED
 from services.live.products import Products
 from services.live.sentences import Sentences
-from services.live.voice import CALL_FAILED, Sound, Voice
-from services.live.words import Language, say
+from services.live.voice import Sound, Voice
+from services.live.words import Language, Phrase, say
 from services.vendors.adapter import Vendors
 from services.vendors.chat import ChatMessage, ChatRequest, Finished, Tool, ToolCall
 from services.vendors.chat import TextPiece as ModelPiece
@@ -35,6 +38,8 @@ from services.vendors.tools import LiveTools
 # How often the model may ask for tools before it has to answer, and for how many at once.
 TOOL_STEPS_MAX: Final = 3
 TOOLS_AT_ONCE_MAX: Final = 4
+# What a visitor waits for at most while live data are throttled.
+TOOL_DELAY_MS_MAX: Final = 2_000
 OUTPUT_TOKENS: Final = 800
 ANSWER_CHARS_MAX: Final = 16_000
 # How much of what was said before is searched together with a sentence: longer than any phrase.
@@ -53,7 +58,11 @@ class Stopped(Exception):
 
 
 class Talk(msgspec.Struct, frozen=True, kw_only=True):
-    """With what a turn is held: the gate, the vendors, and what is pinned for it."""
+    """
+    With what a turn is held: the gate, the vendors, and what is pinned for it.
+
+    *sound* speaks what is shown, *face* says it in the video; with neither it is only written.
+    """
 
     gate: GateClient
     vendors: Vendors
@@ -62,62 +71,66 @@ class Talk(msgspec.Struct, frozen=True, kw_only=True):
     tools: LiveTools | None
     topics: Sequence[Topic]
     language: Language
-    sound: Sound | None
+    sound: Sound | None = None
+    face: Face | None = None
     max_delay_ms: int | None = None
 
 
 class Turn:
     """
-    One turn. After `answer`: *text* is what was shown, *silenced* why the voice went away, *failed*
-    whether a vendor did not finish.
+    One turn. After `answer`: *text* is what was shown, *silenced* why the voice went away,
+    *has_spoken* whether it was heard, *failed* whether a vendor did not finish.
     """
 
-    def __init__(self, turn: str, talk: Talk, emit: Emit, booked: Callable[[Receipt | None], None]):
+    def __init__(self, turn: str, talk: Talk, emit: Emit) -> None:
         self._turn = turn
         self._talk = talk
         self._emit = emit
-        self._booked = booked
         self._sentences = Sentences()
         self._voice: Voice | None = None
         self._started = False
         self.text = ""
         self.silenced: Decision | None = None
+        self.has_spoken = False
         self.failed = False
 
     async def answer(self, question: str, messages: Sequence[ChatMessage]) -> None:
         """
         Answer *question*, the last of *messages*.
 
-        Raises Stopped when the gate refuses the model before anything was shown.
+        Raises, before anything was shown: Stopped when the gate refuses the model, CannotVerify
+        when it cannot be asked.
         """
-        if topics.check(self._talk.topics, question):
-            await self._show(say("prohibited", self._talk.language))
-            return
+        is_prohibited = bool(topics.check(self._talk.topics, question))
         async with AsyncExitStack() as stack:
             if self._talk.sound is not None:
                 self._voice = await stack.enter_async_context(self._speaking(self._talk.sound))
-            await self._model(list(messages))
+            if is_prohibited:
+                await self._own("prohibited")
+            else:
+                await self._model(list(messages))
         if self._voice is not None:
-            self.silenced = self._voice.silenced
+            self.silenced, self.has_spoken = self._voice.silenced, self._voice.has_spoken
 
     def _speaking(self, sound: Sound) -> Voice:
         talk = self._talk
-        return Voice(
-            talk.gate, talk.vendors, sound, talk.session_id, hear=self._emit, booked=self._booked
-        )
+        return Voice(talk.gate, talk.vendors, sound, talk.session_id, hear=self._emit)
 
     async def _model(self, messages: list[ChatMessage]) -> None:
         for step in range(TOOL_STEPS_MAX + 1):
             try:
                 wanted = await self._ask(messages, may_use_tools=step < TOOL_STEPS_MAX)
             except CALL_FAILED as problem:
+                if isinstance(problem, CannotVerify) and not self._started:
+                    raise
                 await self._broken_off(problem)
                 return
             if not wanted:
                 return
             messages.append(ChatMessage("assistant", tool_calls=tuple(wanted)))
             for call in wanted:
-                messages.append(ChatMessage("tool", await self._tool(call), call_id=call.call_id))
+                found = await self._tool(call)
+                messages.append(ChatMessage("tool", found, call_id=call.call_id))
 
     async def _ask(self, messages: Sequence[ChatMessage], *, may_use_tools: bool) -> list[ToolCall]:
         """Ask the model once; returns the tools that it wants called before it can answer."""
@@ -143,9 +156,8 @@ class Turn:
                         break
                 elif isinstance(piece, ToolCall) and len(wanted) < TOOLS_AT_ONCE_MAX:
                     wanted.append(piece)
-                elif isinstance(piece, Finished) and not wanted:
+                elif isinstance(piece, Finished):
                     await self._sentence(self._sentences.rest())
-        self._booked(call.receipt)
         return wanted
 
     async def _decided(self, decision: Decision) -> None:
@@ -158,7 +170,7 @@ class Turn:
             raise Stopped(decision)
         # A tool was called and now the model may not be asked again: the turn ends half way.
         logs.get().info("turn_stopped", tenant=self._talk.gate.tenant, code=decision.code)
-        await self._show(say("vendor", self._talk.language))
+        await self._own("vendor")
         self.failed = True
 
     async def _written(self, piece: str) -> bool:
@@ -173,7 +185,7 @@ class Turn:
             return True
         before = self.text[-OVERLAP_CHARS:]
         if topics.check(self._talk.topics, before + sentence):
-            await self._show(say("prohibited", self._talk.language))
+            await self._own("prohibited")
             return False
         await self._show(sentence)
         return True
@@ -186,6 +198,13 @@ class Turn:
         await self._emit(TextPiece(turn=self._turn, text=sentence))
         if self._voice is not None:
             await self._voice.say(sentence)
+        elif self._talk.face is not None:
+            await self._talk.face.say(sentence)
+
+    async def _own(self, phrase: Phrase) -> None:
+        """Say something of the twin's own, after what was said already."""
+        space = " " if self.text and not self.text[-1].isspace() else ""
+        await self._show(space + say(phrase, self._talk.language))
 
     async def _broken_off(self, problem: BaseException) -> None:
         logs.get().warning(
@@ -193,21 +212,20 @@ class Turn:
         )
         self.failed = True
         await self._sentence(self._sentences.rest())
-        await self._show(say("vendor", self._talk.language))
+        await self._own("vendor")
 
     def _offered(self) -> tuple[Tool, ...]:
         if self._talk.tools is None:
             return ()
-        described = self._talk.tools.described(self._talk.language)
-        return tuple(Tool(one.name, one.description, one.parameters) for one in described)
+        return tuple(self._talk.tools.described(self._talk.language))
 
     async def _tool(self, call: ToolCall) -> str:
         if self._talk.tools is None:
             return json.dumps({"error": "there are no tools"})
         found = await self._talk.tools.run(
-            call.name,
-            call.arguments,
+            call,
             language=self._talk.language,
             session_id=self._talk.session_id,
+            max_delay_ms=TOOL_DELAY_MS_MAX,
         )
         return found.text

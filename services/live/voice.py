@@ -4,46 +4,35 @@ The voice of one turn: it says sentences in the order in which they come, while 
     async with Voice(...) as voice:
         await voice.say(sentence)         waits when too many are unsaid
     voice.silenced                        the decision that took the voice away, or None
+    voice.has_spoken                      whether anything was heard
 
-Each sentence is a vendor call with a grant of its own, so a voice is stopped by the gate between two
-sentences and never after the money is gone. What is not said has been written all the same.
+Each sentence is a vendor call with a grant of its own, so a voice is stopped by the gate between
+two sentences and never after the money is gone. What is not said has been written all the same.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from http import HTTPStatus
 from types import TracebackType
 from typing import Final, Self
 
 import msgspec
 
-from contracts.replies import Decision, Receipt
+from contracts.replies import Decision
 from contracts.stream import AudioPiece as VoicePiece
 from services import logs
 from services.client import GateClient
-from services.client.errors import CannotVerify, NoGrant, SecretRefused
-from services.vendors.adapter import (
-    BeyondGrant,
-    VendorCutOff,
-    VendorFailed,
-    Vendors,
-    VendorUnreachable,
-)
+from services.live.failures import CALL_FAILED
+from services.vendors.adapter import Vendors
 from services.vendors.metered_pieces import metered_pieces
 from services.vendors.speech import AudioPiece, Speech, SpeechRequest
 
 UNSAID_MAX: Final = 8
-# What a vendor, the vault or the gate may do to a call without it being our mistake.
-CALL_FAILED: Final = (
-    BeyondGrant,
-    CannotVerify,
-    NoGrant,
-    SecretRefused,
-    VendorCutOff,
-    VendorFailed,
-    VendorUnreachable,
-)
+# A sentence that comes too early, or that could not be verified, says nothing about the rung.
+PASSING: Final = frozenset((HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE))
 
 
 class Sound(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,7 +46,7 @@ class Sound(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Voice:
-    """See the module. *hear* gets the audio, *booked* the receipt of each sentence."""
+    """See the module. *hear* gets the audio."""
 
     def __init__(
         self,
@@ -67,20 +56,19 @@ class Voice:
         session_id: str,
         *,
         hear: Callable[[VoicePiece], Awaitable[None]],
-        booked: Callable[[Receipt | None], None],
     ) -> None:
         self._gate = gate
         self._vendors = vendors
         self._sound = sound
         self._session_id = session_id
         self._hear = hear
-        self._booked = booked
         self._unsaid: asyncio.Queue[str | None] = asyncio.Queue(UNSAID_MAX)
         self._saying: asyncio.Task[None] | None = None
         self.silenced: Decision | None = None
+        self.has_spoken = False
 
     async def __aenter__(self) -> Self:
-        self._saying = asyncio.create_task(self._say_all())
+        self._saying = asyncio.create_task(self._say_all(), name="voice")
         return self
 
     async def __aexit__(
@@ -90,22 +78,32 @@ class Voice:
         _traceback: TracebackType | None,
     ) -> None:
         assert self._saying is not None, "entered before"
-        if problem is None:
-            await self._unsaid.put(None)
-        else:
-            self._saying.cancel()
         try:
-            await self._saying
-        except asyncio.CancelledError:
             if problem is None:
-                # We were cancelled, not our task: it must not go on speaking alone.
-                self._saying.cancel()
-                raise
+                await self._put(None)
+                await asyncio.shield(self._saying)
+        finally:
+            # Also when we are cancelled: it must not go on speaking alone.
+            self._saying.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._saying
 
     async def say(self, sentence: str) -> None:
         """Say a sentence after those before it; once silenced, nothing."""
         if self.silenced is None and sentence.strip():
-            await self._unsaid.put(sentence.strip())
+            await self._put(sentence.strip())
+
+    async def _put(self, sentence: str | None) -> None:
+        saying = self._saying
+        assert saying is not None, "entered before"
+        putting = asyncio.ensure_future(self._unsaid.put(sentence))
+        try:
+            await asyncio.wait((putting, saying), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            putting.cancel()
+        if saying.done():
+            # Nobody takes sentences any more: what has happened to the voice happens to the turn.
+            saying.result()
 
     async def _say_all(self) -> None:
         while (sentence := await self._unsaid.get()) is not None:
@@ -120,14 +118,21 @@ class Voice:
         try:
             async with call:
                 if not call.granted:
-                    self.silenced = call.decision
+                    self._refused(call.decision)
                     return
                 async for piece in call:
                     if isinstance(piece, AudioPiece):
+                        self.has_spoken = True
                         await self._hear(VoicePiece(pcm=piece.pcm, sample_hz=piece.sample_rate))
         except CALL_FAILED as problem:
             # It is written already; the next sentence is tried again.
-            logs.get().warning(
-                "sentence_not_said", tenant=self._gate.tenant, reason=type(problem).__name__
-            )
-        self._booked(call.receipt)
+            self._unsaid_because(type(problem).__name__)
+
+    def _refused(self, decision: Decision) -> None:
+        if decision.status in PASSING:
+            self._unsaid_because(decision.code)
+        else:
+            self.silenced = decision
+
+    def _unsaid_because(self, reason: str) -> None:
+        logs.get().warning("sentence_not_said", tenant=self._gate.tenant, reason=reason)

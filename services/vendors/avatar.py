@@ -20,7 +20,7 @@ import msgspec
 
 from contracts.usage import Usage
 from services.secret import Secret
-from services.vendors.adapter import StreamAdapter
+from services.vendors.adapter import Answer, StreamAdapter
 
 TEXT_CHARS_MAX = 10_000
 AUDIO_BYTES_MAX = 1 << 20
@@ -134,6 +134,10 @@ class AvatarAdapter(StreamAdapter):
     The answer's body says under `is_over` whether the vendor has ended the session, and why under
     `reason`.
     """
+
+    def address(self, begun: Answer) -> str:  # noqa: ARG002
+        """Where a person sees a session that was begun; empty: in our own room only."""
+        return ""
 
     @abstractmethod
     def interaction(self, session: SessionId, said: StreamInput) -> Mapping[str, Any]:

@@ -82,6 +82,8 @@ class MeteredAvatar:
         self._ending: asyncio.Task[None] | None = None
         self._stopped_by: Exception | None = None
         self._held_ms = 0
+        # Where a person sees it, once it has begun.
+        self.address = ""
 
     @property
     def decision(self) -> Decision | None:
@@ -110,6 +112,7 @@ class MeteredAvatar:
             raise _refused(stream.decision)
         self._held_ms = way.option.estimate.stream_ms
         assert stream.answer is not None, "what was granted has begun"
+        self.address = self._adapter.address(stream.answer)
         self._renewing = asyncio.create_task(self._renew(limits.session_ms))
         return stream.answer.vendor_ref
 

@@ -152,6 +152,9 @@ class TavusAdapter(AvatarAdapter):
         await self._end_until_heard(meter, running.key, ref)
         meter.ended(await self._lasted(meter, running.key, ref, self._so_far(meter)), ref)
 
+    def address(self, begun: Answer) -> str:
+        return str(begun.body.get("conversation_url") or "")
+
     def interaction(self, session: SessionId, said: StreamInput) -> Mapping[str, Any]:
         return tavus_conversation.echo(session, said)
 

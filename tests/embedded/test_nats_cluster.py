@@ -33,11 +33,11 @@ async def test_acknowledged_messages_survive_the_leader(nats_cluster):
     stream = connection.jetstream()
     info = await stream.add_stream(name="SURVIVOR", subjects=["survivor.>"], num_replicas=3)
     for number in range(20):
-        await stream.publish("survivor.x", str(number).encode())
+        await publish_in_time(stream, str(number))
 
     leader = nats_cluster.node_named(info.cluster.leader)
     leader.kill()
-    await publish_in_time(stream, b"after")
+    await publish_in_time(stream, "after")
     await leader.start()
     await nats_cluster.ready()
 
@@ -47,12 +47,12 @@ async def test_acknowledged_messages_survive_the_leader(nats_cluster):
     await connection.close()
 
 
-async def publish_in_time(stream, payload: bytes) -> None:
-    # The next election takes four to nine seconds; a Nats-Msg-Id makes repeating safe.
+async def publish_in_time(stream, text: str) -> None:
+    # An election takes four to nine seconds; a Nats-Msg-Id makes repeating safe.
     async with asyncio.timeout(30):
         while True:
             try:
-                await stream.publish("survivor.x", payload, headers={"Nats-Msg-Id": "once"})
+                await stream.publish("survivor.x", text.encode(), headers={"Nats-Msg-Id": text})
             except PROBLEMS:
                 await asyncio.sleep(0.1)
             else:

@@ -12,9 +12,7 @@ from services.gateway.limits import Limits
 from services.http_door.authentication import Authentication, Identity
 from services.query_api.keys import BearerKey
 from tests.gateway.talker import Talker
-from tests.http_door.doors import Clock
-from tests.http_door.memory_gate import MemoryGate
-from tests.http_door.people import FakeDirectory, FakeTokens
+from tests.http_door.doors import World as Doors
 from tests.query_api.conftest import KEY
 from tests.rig.conversation import ScriptedConversations
 
@@ -28,10 +26,9 @@ class World:
 
     def __init__(self, session, limits):
         self.session = session
-        self.clock = Clock()
-        self.directory = FakeDirectory()
-        self.tokens = FakeTokens()
-        self.gate = MemoryGate(self.clock)
+        doors = Doors()
+        self.clock, self.directory = doors.clock, doors.directory
+        self.tokens, self.gate = doors.tokens, doors.gate
         self.conversations = ScriptedConversations()
         self.limits = limits
         self.used = []

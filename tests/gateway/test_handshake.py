@@ -52,7 +52,9 @@ async def test_services_come_with_a_key_or_a_token(world, who, in_header):
     key_id = key.split("_")[2]
     shown = {
         "key": key,
-        "token of a key": world.tokens.issue(principal=f"key_{key_id}", tenant=OWN),
+        "token of a key": world.tokens.issue(
+            principal=f"key_{key_id}", tenant=OWN, scopes=frozenset(["calls"])
+        ),
         "operator": KEY,
     }[who]
     talker = await world.connect(shown, in_header=in_header)

@@ -178,7 +178,10 @@ async def test_a_token_that_has_expired_is_exchanged_on_the_way(world):
 
     def token(expires_at_s):
         return world.tokens.issue(
-            principal=f"key_{key_id}", tenant="cantor", expires_at_s=expires_at_s
+            principal=f"key_{key_id}",
+            tenant="cantor",
+            scopes=frozenset(["calls"]),
+            expires_at_s=expires_at_s,
         )
 
     talker = await world.service(token(NOW_US // 1_000_000 + 20))

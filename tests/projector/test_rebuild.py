@@ -202,7 +202,7 @@ async def test_a_new_definition_is_refused_until_it_is_rebuilt(database, owner):
     tell(log, story, 4)
     newer = SimpleNamespace(
         NAME="audit_log",
-        DEFINITION=2,
+        DEFINITION=audit_log.DEFINITION + 1,
         CHANGED=(),
         TABLES=audit_log.TABLES.replace("sku  ", "product  "),
         VIEWS={"audit_logs": "SELECT tenant, decision, product FROM {schema}.audit_logs"},

@@ -1,0 +1,194 @@
+"""
+A twin while somebody talks with it here: one for all its conversations in this process.
+
+It follows the twin's bundle, so that each turn goes by the newest, and what happens to its
+sessions, so that one that the gate has ended ends here within a moment. When the last conversation
+has gone it is forgotten.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from typing import Any, Final, Protocol, Self
+
+import msgspec
+
+from contracts.bundle import BundleContent, BundleView, LiveIdentity
+from contracts.views import PriceBookView
+from services import logs
+from services.client import GateClient
+from services.client.errors import CannotVerify
+from services.live.face import Looks
+from services.live.problems import NO_MODEL
+from services.live.products import NoProduct, Products, of_price_book
+from services.live.voice import Sound
+from services.query_api.problems import HttpProblem
+from services.vendors.adapter import Vendors
+from services.vendors.avatar import AvatarConfig
+from services.vendors.live_adapters import Adapters, offered
+from services.vendors.live_context import LiveContext
+from services.vendors.tools import LiveTools
+
+FALLBACK_LANGUAGE: Final = "en"
+_PERMILLE: Final = 1_000
+NOT_FOLLOWED: Final = "not_followed"
+
+
+class Defaults(msgspec.Struct, frozen=True, kw_only=True):
+    """What a twin has whose identity does not say: a voice, a face; and the persona of faces."""
+
+    voice: str = ""
+    face: str = ""
+    persona: str = ""
+
+
+class Parts(msgspec.Struct, frozen=True, kw_only=True):
+    """What all twins of a process share: how vendors are spoken to. It has no twin's state."""
+
+    vendors: Vendors
+    live: Adapters = ()
+    defaults: Defaults = Defaults()
+
+
+class Running(Protocol):
+    """A conversation, as far as its twin knows it."""
+
+    @property
+    def session_id(self) -> str: ...
+
+    def ended(self, reason: str) -> None: ...
+
+
+class LiveTwin:
+    """
+    See the module. *room* counts what may have made room for a higher rung.
+
+    *left* is awaited when a conversation has gone.
+    """
+
+    bundle: BundleContent
+    revision: int
+    products: Products
+    tools: LiveTools | None
+
+    def __init__(
+        self, gate: GateClient, parts: Parts, *, left: Callable[[], Awaitable[None]]
+    ) -> None:
+        self.gate = gate
+        self.vendors = parts.vendors
+        self.room = 0
+        self._parts = parts
+        self._left = left
+        self._bundles: AsyncGenerator[BundleView, None] = gate.bundles()
+        self._conversations: dict[str, Running] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> Self:
+        """Begin to follow. Raises Refused, CannotVerify, HttpProblem; nothing is left then."""
+        try:
+            self._take(await anext(self._bundles))
+            book = (await self.gate.show(PriceBookView)).price_book
+            try:
+                self.products = of_price_book(book, self.vendors)
+            except NoProduct as problem:
+                raise HttpProblem(NO_MODEL, str(problem)) from None
+        except BaseException:
+            await self._bundles.aclose()
+            raise
+        contexts = [LiveContext(self.gate, one) for one in offered(self._parts.live, book)]
+        self.tools = LiveTools(*contexts) if contexts else None
+        self._follow(self._follow_bundles(), self._follow_changes())
+        return self
+
+    async def stop(self) -> None:
+        """Follow nothing any more."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._bundles.aclose()
+
+    # -- what it is -----------------------------------------------------------------
+
+    @property
+    def language(self) -> str:
+        """The language that it speaks, as a BCP 47 tag."""
+        live = self._identity()
+        return live.identity.language if live else FALLBACK_LANGUAGE
+
+    def sound(self) -> Sound | None:
+        """How it sounds; None when it has no voice."""
+        live = self._identity()
+        voice = (live.identity.voice if live else "") or self._parts.defaults.voice
+        if self.products.voice is None or not voice:
+            return None
+        speed = live.refinement.speed_permille / _PERMILLE if live else 1.0
+        return Sound(
+            speech=self.products.voice,
+            sku=self.products.voice_sku,
+            voice=voice,
+            language=self.language,
+            speed=speed,
+        )
+
+    def looks(self) -> Looks | None:
+        """How it looks; None when it has no face."""
+        live = self._identity()
+        face = (live.identity.face if live else "") or self._parts.defaults.face
+        if self.products.face is None or not face:
+            return None
+        config = AvatarConfig(persona=self._parts.defaults.persona, replica=face)
+        return Looks(adapter=self.products.face, sku=self.products.face_sku, config=config)
+
+    def _identity(self) -> LiveIdentity | None:
+        return self.bundle.dna.identity if self.bundle.dna is not None else None
+
+    # -- its conversations ------------------------------------------------------------
+
+    def enter(self, conversation: Running) -> None:
+        """A conversation is open: it hears of its end from here on."""
+        self._conversations[conversation.session_id] = conversation
+
+    async def leave(self, conversation: Running) -> None:
+        """A conversation is closed."""
+        if self._conversations.get(conversation.session_id) is conversation:
+            del self._conversations[conversation.session_id]
+            await self._left()
+
+    # -- following --------------------------------------------------------------------
+
+    def _follow(self, *works: Coroutine[Any, Any, None]) -> None:
+        for work in works:
+            task = asyncio.create_task(work, name="follow")
+            task.add_done_callback(self._lost_sight)
+            self._tasks.append(task)
+
+    def _lost_sight(self, task: asyncio.Task[None]) -> None:
+        """Nobody follows the gate any more, so nothing may go on."""
+        if not task.cancelled():
+            reason = f"{task.exception()!r}"[:300]
+            logs.get().error("not_followed", tenant=self.gate.tenant, reason=reason)
+            for conversation in list(self._conversations.values()):
+                conversation.ended(NOT_FOLLOWED)
+
+    async def _follow_bundles(self) -> None:
+        async for bundle in self._bundles:
+            self._take(bundle)
+
+    def _take(self, bundle: BundleView) -> None:
+        if bundle.content is not None:
+            self.bundle, self.revision = bundle.content, bundle.revision
+
+    async def _follow_changes(self) -> None:
+        while True:
+            try:
+                async for change in self.gate.session_changes(lambda: list(self._conversations)):
+                    if not change.ended:
+                        self.room += 1
+                    elif conversation := self._conversations.get(change.session_id):
+                        conversation.ended(change.ended)
+            except CannotVerify as unknown:
+                # Only when it begins, and nobody has a session to lose yet.
+                logs.get().warning(
+                    "not_followed_yet", tenant=self.gate.tenant, reason=unknown.reason
+                )
