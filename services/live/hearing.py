@@ -14,21 +14,19 @@ from __future__ import annotations
 import dataclasses
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from http import HTTPStatus
 from typing import Final
 
 import msgspec
 
-from contracts.price_book import PriceBook
 from contracts.replies import Decision
 from contracts.stream import AUDIO_HZ, SAMPLE_BYTES, ConversationEvent, Throttled
 from services import logs
 from services.client import GateClient
 from services.client.errors import CannotVerify, NoGrant, SecretRefused
-from services.http_door.commands import refused as problem_of
 from services.live.endings import OVER
+from services.live.problems import NOT_HEARD, SPEECH_LOST, SPEECH_UNKNOWN, of_gate, unverified
 from services.live.turn import Stopped
-from services.query_api.problems import CANNOT_VERIFY, HttpProblem, Kind
+from services.query_api.problems import HttpProblem
 from services.vendors.adapter import VendorCutOff, VendorFailed, Vendors, VendorUnreachable
 from services.vendors.hearing import Hearing, HearingRequest, heard_of
 from services.vendors.metered import metered_call
@@ -43,43 +41,13 @@ _MS: Final = 1_000
 _KEPT_BYTES_MAX: Final = KEPT_S_MAX * AUDIO_HZ * SAMPLE_BYTES
 _FAILED: Final = (NoGrant, SecretRefused, VendorCutOff, VendorFailed, VendorUnreachable)
 
-WRITES_ONLY: Final = Kind(
-    "speech_not_understood",
-    HTTPStatus.NOT_IMPLEMENTED,
-    "This twin reads and does not listen.",
-    "Ask in writing; or put a product that understands speech into the twin's price book.",
-)
-SPEECH_LOST: Final = Kind(
-    "speech_lost",
-    HTTPStatus.GONE,
-    "What was spoken is not here any more.",
-    "Say it again when the turns before it are answered, or ask in writing.",
-)
-NOT_HEARD: Final = Kind(
-    "speech_not_heard",
-    HTTPStatus.SERVICE_UNAVAILABLE,
-    "The twin could not listen just now.",
-    "Say it again, or ask in writing.",
-    retry_after_s=1,
-)
-
 
 class Ear(msgspec.Struct, frozen=True, kw_only=True):
-    """With what a twin listens: whose product, and the language that is spoken to it (BCP 47)."""
+    """How a twin listens: with whose product, and for which language (a BCP 47 tag)."""
 
     hearing: Hearing
     sku: str
     language: str
-
-
-def ear_of(book: PriceBook | None, vendors: Vendors, language: str) -> Ear | None:
-    """The first priced product that this process can listen with; None: the twin only reads."""
-    for entry in book.entries if book is not None else ():
-        if entry.modality == "voice" and entry.provider_id in vendors:
-            adapter = vendors[entry.provider_id]
-            if isinstance(adapter, Hearing):
-                return Ear(hearing=adapter, sku=entry.sku, language=language)
-    return None
 
 
 class Utterances:
@@ -155,7 +123,7 @@ class Listening:
             Stopped: the gate has ended the session.
         """
         if self._ear is None:
-            raise HttpProblem(WRITES_ONLY, "Nothing in its price book understands speech.")
+            raise HttpProblem(SPEECH_UNKNOWN, "Nothing in its price book understands speech.")
         pcm = self._utterances.whole(speech)
         if not pcm:
             raise HttpProblem(SPEECH_LOST, f"Utterance {speech} was not kept.")
@@ -163,7 +131,7 @@ class Listening:
         try:
             return await self._heard(self._ear, turn, request)
         except CannotVerify as unknown:
-            raise HttpProblem(CANNOT_VERIFY, f"No answer: {unknown.reason}.") from None
+            raise unverified(unknown) from None
         except _FAILED as problem:
             logs.get().warning(
                 "speech_not_heard", tenant=self._gate.tenant, reason=f"{problem!r}"[:300]
@@ -192,7 +160,7 @@ def _refused(decision: Decision) -> HttpProblem | Stopped:
     """Say why the gate does not let the twin listen, and that it still reads."""
     if decision.code in OVER:
         return Stopped(decision)
-    problem = problem_of(msgspec.to_builtins(decision))
+    problem = of_gate(decision)
     remedy = f"Ask in writing. {problem.kind.remedy[:1].upper()}{problem.kind.remedy[1:]}"
     problem.kind = dataclasses.replace(problem.kind, remedy=remedy)
     return problem
