@@ -22,12 +22,13 @@ from contracts.replies import Decision
 from contracts.stream import AUDIO_HZ, SAMPLE_BYTES, ConversationEvent, Throttled
 from services import logs
 from services.client import GateClient
-from services.client.errors import CannotVerify, NoGrant, SecretRefused
+from services.client.errors import CannotVerify
 from services.live.endings import OVER
+from services.live.failures import CALL_FAILED
 from services.live.problems import NOT_HEARD, SPEECH_LOST, SPEECH_UNKNOWN, of_gate, unverified
 from services.live.turn import Stopped
 from services.query_api.problems import HttpProblem
-from services.vendors.adapter import VendorCutOff, VendorFailed, Vendors, VendorUnreachable
+from services.vendors.adapter import Vendors
 from services.vendors.hearing import Hearing, HearingRequest, heard_of
 from services.vendors.metered import metered_call
 
@@ -39,7 +40,6 @@ UTTERANCES_MAX: Final = 32
 DELAY_MS_MAX: Final = 2_000
 _MS: Final = 1_000
 _KEPT_BYTES_MAX: Final = KEPT_S_MAX * AUDIO_HZ * SAMPLE_BYTES
-_FAILED: Final = (NoGrant, SecretRefused, VendorCutOff, VendorFailed, VendorUnreachable)
 
 
 class Ear(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,7 +132,7 @@ class Listening:
             return await self._heard(self._ear, turn, request)
         except CannotVerify as unknown:
             raise unverified(unknown) from None
-        except _FAILED as problem:
+        except CALL_FAILED as problem:
             logs.get().warning(
                 "speech_not_heard", tenant=self._gate.tenant, reason=f"{problem!r}"[:300]
             )
