@@ -42,6 +42,7 @@ UNEQUAL_MOST: Final = 4.0
 CLEAR_LEAST: Final = 0.5
 # Softer than a thousandth of what fits is silence.
 FLOOR: Final = 33.0
+_FAINT: Final = 1.0
 
 
 class HeardWord(msgspec.Struct, frozen=True):
@@ -153,13 +154,17 @@ def _frames(samples: list[float], sample_rate: int) -> Iterator[_Frame]:
     padded = [*around, *samples, *around]
     blocks = [padded[at : at + size] for at in range(0, len(padded) - size + 1, size)]
     power = [sum(map(mul, block, block)) / size for block in blocks]
-    lower = [_turned(blocks, hertz, sample_rate) for hertz in LOWER_HERTZ]
-    upper = [_turned(blocks, hertz, sample_rate) for hertz in UPPER_HERTZ]
+    # Where nothing sounds no note does.
+    loud = [
+        block if square >= _FAINT else None for block, square in zip(blocks, power, strict=True)
+    ]
+    lower = [_turned(loud, size, hertz, sample_rate) for hertz in LOWER_HERTZ]
+    upper = [_turned(loud, size, hertz, sample_rate) for hertz in UPPER_HERTZ]
     scale = sum(_WINDOW)
     for at in range(0, len(blocks) - BLOCKS_PER_FRAME + 1, BLOCKS_PER_HOP):
         until = at + BLOCKS_PER_FRAME
         square = sum(map(mul, _WINDOW, power[at:until])) / scale
-        if square < 1.0:
+        if square < _FAINT:
             yield _Frame(0.0, -1)
             continue
         lows = [abs(sum(map(mul, _WINDOW, note[at:until]))) / scale for note in lower]
@@ -180,14 +185,17 @@ def _frame(square: float, lows: list[float], highs: list[float]) -> _Frame:
     return _Frame(math.sqrt(square), place)
 
 
-def _turned(blocks: list[list[float]], hertz: float, sample_rate: int) -> list[complex]:
+def _turned(
+    blocks: list[list[float] | None], size: int, hertz: float, sample_rate: int
+) -> list[complex]:
     """The Fourier sum of every block at *hertz*, as the amplitude and phase of that note."""
-    size = sample_rate // BLOCKS_PER_S
     step = 2 * math.pi * hertz / sample_rate
     cosine = [2 / size * math.cos(step * at) for at in range(size)]
     sine = [-2 / size * math.sin(step * at) for at in range(size)]
     return [
         cmath.rect(1.0, -step * size * number)
         * complex(sum(map(mul, block, cosine)), sum(map(mul, block, sine)))
+        if block
+        else 0j
         for number, block in enumerate(blocks)
     ]

@@ -129,6 +129,13 @@ class TestWithTheSandbox:
         assert [command.usage for command in books.told] == billed
         assert books.are_closed()
 
+    async def test_the_longest_audio_is_heard(self, speaker, ear, books):
+        """Megabytes, which are sent piece by piece."""
+        longest = HearingRequest(bytes(2 * 16 * AUDIO_MS_MAX), "es-AR")
+        await heard(speaker, ear, longest)
+
+        assert books.settled.usage == books.billed("deepgram") == Usage(stream_ms=AUDIO_MS_MAX)
+
     async def test_without_a_reported_duration_our_count_is_booked(
         self, speaker, ear, sandbox, books
     ):
