@@ -86,8 +86,10 @@ class _Notices:
             left_s = ends_s - loop.time()
             if left_s <= 0:
                 return None
+            # Not `wait_for`, which loses a cancellation when both come at once (Python 3.11).
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._came.wait(), min(left_s, LOOK_S))
+                async with asyncio.timeout(min(left_s, LOOK_S)):
+                    await self._came.wait()
         return None
 
     def _must_ask(self) -> bool:

@@ -83,6 +83,7 @@ class LiveTwin:
         self._bundles: AsyncGenerator[BundleView, None] = gate.bundles()
         self._conversations: dict[str, Running] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._is_following_changes = False
 
     async def start(self) -> Self:
         """Begin to follow. Raises Refused, CannotVerify, HttpProblem; nothing is left then."""
@@ -98,7 +99,7 @@ class LiveTwin:
             raise
         contexts = [LiveContext(self.gate, one) for one in offered(self._parts.live, book)]
         self.tools = LiveTools(*contexts) if contexts else None
-        self._follow(self._follow_bundles(), self._follow_changes())
+        self._follow(self._follow_bundles())
         return self
 
     async def stop(self) -> None:
@@ -148,6 +149,10 @@ class LiveTwin:
     def enter(self, conversation: Running) -> None:
         """A conversation is open: it hears of its end from here on."""
         self._conversations[conversation.session_id] = conversation
+        if not self._is_following_changes:
+            # Not before there is one to ask about: the answer says how often there was room so far.
+            self._is_following_changes = True
+            self._follow(self._follow_changes())
 
     async def leave(self, conversation: Running) -> None:
         """A conversation is closed."""
