@@ -17,7 +17,7 @@ from typing import Any, Final
 from contracts.deployment import Ceiling
 from contracts.replies import Decision
 from contracts.session import CloseReason, Rung
-from contracts.stream import Notice, TurnEnded, VideoLine
+from contracts.stream import Notice, TextPiece, TurnEnded, TurnStarted, VideoLine
 from contracts.stream import Outcome as TurnOutcome
 from services import logs
 from services.client.errors import CannotVerify
@@ -25,11 +25,12 @@ from services.gateway.conversation import Opening, Reason
 from services.live.briefing import NotBriefed, system_message
 from services.live.endings import ASLEEP, OVER, SPENT
 from services.live.face import Face, Looks
+from services.live.hearing import Ear, Listening
 from services.live.ladder import Ladder
 from services.live.lease import Lease, LeaseRefused
 from services.live.memory import Memory
 from services.live.outbox import Outbox
-from services.live.problems import NOT_BRIEFED, SPEECH_UNKNOWN, ended, of_gate, unverified
+from services.live.problems import NOT_BRIEFED, ended, of_gate, unverified
 from services.live.turn import Stopped, Talk, Turn
 from services.live.twin import LiveTwin
 from services.live.voice import Sound, Voice
@@ -59,6 +60,13 @@ class LiveConversation:
         self._sound = sound
         self._memory = Memory()
         self._outbox = Outbox()
+        self._listening = Listening(
+            twin.gate,
+            twin.vendors,
+            _ear(twin, opening.language or twin.language),
+            opening.session_id,
+            self._outbox.put,
+        )
         self._revision = twin.revision
         self._turn_id = ""
         self._running: asyncio.Task[TurnOutcome] | None = None
@@ -111,10 +119,25 @@ class LiveConversation:
 
     async def say(self, turn: str, text: str) -> None:
         """See Conversation."""
+        self._check_open()
+        await self._take(turn, self._turn(turn, text))
+
+    async def hear(self, speech: int, pcm: bytes) -> None:
+        """See Conversation."""
+        self._listening.take(speech, pcm)
+
+    async def answer(self, turn: str, speech: int) -> None:
+        """See Conversation."""
+        self._check_open()
+        await self._take(turn, self._spoken(turn, speech))
+
+    def _check_open(self) -> None:
         if self._over is not None:
             raise self._over
+
+    async def _take(self, turn: str, work: Coroutine[Any, Any, TurnOutcome]) -> None:
         self._turn_id = turn
-        self._running = running = asyncio.create_task(self._turn(turn, text), name="turn")
+        self._running = running = asyncio.create_task(work, name="turn")
         try:
             await asyncio.wait((running,))
         finally:
@@ -131,15 +154,9 @@ class LiveConversation:
         if self._over is not None:
             await self._outbox.end(self._over, at_once=False)
 
-    async def hear(self, speech: int, pcm: bytes) -> None:
-        """See Conversation. Nothing here understands speech yet, so nothing of it is kept."""
-
-    async def answer(self, turn: str, speech: int) -> None:  # noqa: ARG002
-        """See Conversation."""
-        raise HttpProblem(SPEECH_UNKNOWN, "What was spoken was not kept.")
-
     async def interrupt(self) -> None:
         """See Conversation."""
+        self._listening.interrupted()
         if self._running is not None:
             self._running.cancel()
 
@@ -188,6 +205,20 @@ class LiveConversation:
         else:
             await self._ladder.spoken(answering.silenced, has_spoken=answering.has_spoken)
         return "failed" if answering.failed else "done"
+
+    async def _spoken(self, turn: str, speech: int) -> TurnOutcome:
+        try:
+            text = await self._listening.understand(turn, speech)
+        except Stopped as stopped:
+            return await self._stopped(stopped.decision)
+        if text:
+            return await self._turn(turn, text)
+        unheard = say("unheard", self._language)
+        await self._outbox.put(TurnStarted(turn=turn))
+        await self._outbox.put(TextPiece(turn=turn, text=unheard))
+        if self._ladder.sound() is not None:
+            await self._speak(unheard)
+        return "done"
 
     def _briefed(self) -> list[ChatMessage]:
         try:
@@ -292,3 +323,10 @@ class LiveConversation:
 
 def _why(decision: Decision) -> str:
     return str(decision.facts.get("reason", decision.code))
+
+
+def _ear(twin: LiveTwin, language: str) -> Ear | None:
+    products = twin.products
+    if products.ear is None:
+        return None
+    return Ear(hearing=products.ear, sku=products.ear_sku, language=language)

@@ -31,6 +31,19 @@ SPEECH_UNKNOWN: Final = Kind(
     "The twin does not understand speech here.",
     "Send the turn as text; the answer can be heard all the same.",
 )
+SPEECH_LOST: Final = Kind(
+    "speech_lost",
+    HTTPStatus.GONE,
+    "What was spoken is not here any more.",
+    "Say it again when the turns before it are answered, or ask in writing.",
+)
+NOT_HEARD: Final = Kind(
+    "speech_not_heard",
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "The twin could not listen just now.",
+    "Say it again, or ask in writing.",
+    retry_after_s=1,
+)
 ENDED: Final = Kind(
     session_refusals.SESSION_CLOSED.code,
     HTTPStatus(session_refusals.SESSION_CLOSED.status),

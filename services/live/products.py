@@ -3,7 +3,8 @@ Which of its priced products a twin talks with.
 
 The first entry of a modality in the price book whose provider this process has an adapter for, and
 which is of the right kind. So whoever governs the twin chooses its model, its voice and its face by
-putting them first, with their price, and nothing unpriced can ever be chosen.
+putting them first, with their price, and nothing unpriced can ever be chosen. What it listens with
+is a product of the voice as well.
 """
 
 from __future__ import annotations
@@ -18,13 +19,17 @@ from contracts.price_book import PriceBook
 from services.vendors.adapter import VendorAdapter, Vendors
 from services.vendors.avatar import AvatarAdapter
 from services.vendors.chat import ChatModel
+from services.vendors.hearing import Hearing
 from services.vendors.speech import Speech
 
 Adapter = TypeVar("Adapter", bound=VendorAdapter)
 
 
 class Products(msgspec.Struct, frozen=True, kw_only=True):
-    """What a twin talks with; *voice* None: it only writes; *face* None: nobody sees it."""
+    """
+    What a twin talks with; *voice* None: it only writes; *face* None: nobody sees it; *ear* None:
+    it only reads.
+    """
 
     chat: ChatModel
     chat_sku: str
@@ -32,6 +37,8 @@ class Products(msgspec.Struct, frozen=True, kw_only=True):
     voice_sku: str = ""
     face: AvatarAdapter | None = None
     face_sku: str = ""
+    ear: Hearing | None = None
+    ear_sku: str = ""
 
 
 class NoProduct(Exception):
@@ -45,6 +52,7 @@ def of_price_book(book: PriceBook | None, vendors: Vendors) -> Products:
         raise NoProduct("no language model in the price book has an adapter here")
     voice = _first(book, "voice", vendors, _is_speech)
     face = _first(book, "video", vendors, _is_avatar)
+    ear = _first(book, "voice", vendors, _is_hearing)
     return Products(
         chat=chat[0],
         chat_sku=chat[1],
@@ -52,6 +60,8 @@ def of_price_book(book: PriceBook | None, vendors: Vendors) -> Products:
         voice_sku=voice[1] if voice else "",
         face=face[0] if face else None,
         face_sku=face[1] if face else "",
+        ear=ear[0] if ear else None,
+        ear_sku=ear[1] if ear else "",
     )
 
 
@@ -79,3 +89,7 @@ def _is_speech(adapter: VendorAdapter) -> TypeGuard[Speech]:
 
 def _is_avatar(adapter: VendorAdapter) -> TypeGuard[AvatarAdapter]:
     return isinstance(adapter, AvatarAdapter)
+
+
+def _is_hearing(adapter: VendorAdapter) -> TypeGuard[Hearing]:
+    return isinstance(adapter, Hearing)

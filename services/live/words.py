@@ -11,7 +11,15 @@ from typing import Final, Literal, TypeAlias
 
 Language: TypeAlias = Literal["es", "en"]
 Phrase: TypeAlias = Literal[
-    "asleep", "by_voice", "by_text", "restored", "prohibited", "vendor", "no_prompt", "spent"
+    "asleep",
+    "by_voice",
+    "by_text",
+    "restored",
+    "prohibited",
+    "vendor",
+    "no_prompt",
+    "spent",
+    "unheard",
 ]
 
 PHRASES: Final[Mapping[Language, Mapping[Phrase, str]]] = {
@@ -23,6 +31,7 @@ PHRASES: Final[Mapping[Language, Mapping[Phrase, str]]] = {
         "prohibited": "I cannot talk about that. Is there anything else?",
         "vendor": "I could not finish my answer just now. Please ask me again.",
         "no_prompt": "This twin has not been told yet what it may say.",
+        "unheard": "I did not understand that. Say it again, please, or write to me.",
         "spent": "We have reached what one conversation may use. Please begin a new one.",
     },
     "es": {
@@ -33,6 +42,7 @@ PHRASES: Final[Mapping[Language, Mapping[Phrase, str]]] = {
         "prohibited": "De eso no puedo hablar. ¿Hay algo más?",
         "vendor": "No pude terminar mi respuesta. Pregúntame otra vez, por favor.",
         "no_prompt": "A este gemelo todavía no le han dicho qué puede decir.",
+        "unheard": "No te entendí. Dímelo otra vez, por favor, o escríbeme.",
         "spent": "Hemos llegado a lo que una conversación puede usar. Empieza otra, por favor.",
     },
 }

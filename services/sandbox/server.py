@@ -13,6 +13,7 @@ from services.sandbox.api_football import ApiFootball
 from services.sandbox.cartesia import Cartesia
 from services.sandbox.clock import Clock, MachineClock
 from services.sandbox.control import Control
+from services.sandbox.deepgram import Deepgram
 from services.sandbox.faults import Faults
 from services.sandbox.keys import Keys
 from services.sandbox.ledger import CALLS_KEPT, Ledger
@@ -31,6 +32,7 @@ VENDORS: Final[tuple[type[SandboxVendor], ...]] = (
     Anthropic,
     ApiFootball,
     Cartesia,
+    Deepgram,
     LiveKit,
     NewsApi,
     OpenAI,

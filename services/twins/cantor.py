@@ -36,6 +36,7 @@ CANTOR = Twin(
         [
             prices.TAVUS_VIDEO,
             prices.CARTESIA_VOICE,
+            prices.DEEPGRAM_HEARING,
             prices.GPT_4O_MINI,
             prices.GPT_4O,
             prices.SPORTRADAR_SOCCER,

@@ -37,6 +37,7 @@ FERNANDEZ = Twin(
         [
             prices.TAVUS_VIDEO,
             prices.CARTESIA_VOICE,
+            prices.DEEPGRAM_HEARING,
             prices.CLAUDE_SONNET,
             prices.GPT_4O_MINI,
             prices.NEWSAPI_EVERYTHING,

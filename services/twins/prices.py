@@ -54,6 +54,18 @@ CARTESIA_VOICE = PriceEntry(
     ),
 )
 
+DEEPGRAM_HEARING = PriceEntry(
+    "deepgram",
+    "nova-3",
+    "voice",
+    {"stream_ms": Price(7_700_000, 60_000)},
+    Provenance(
+        "deepgram.com/pricing, as cited by third parties",
+        READ_ON,
+        "list price: $0.0077 a minute, the rate of live audio; recorded audio is listed at less",
+    ),
+)
+
 SPORTRADAR_SOCCER = PriceEntry(
     "sportradar",
     "soccer-v4",

@@ -7,6 +7,7 @@ Vendors: the only way out of the house.
                goes on in slices, `metered_pieces` for answers that come in pieces
     chat       language models, `openai_chat` those that speak like OpenAI
     speech     voices, `cartesia` the one there is
+    hearing    ears, `deepgram` the one there is
     context    facts from outside: live_context asks for them, tools offers them to a model;
                sportradar, api_football and newsapi are where they come from (live_adapters)
     counting   the adapter of the counting vendor, `counting_vendor` the vendor itself

@@ -14,7 +14,9 @@ cancellation reaches and which the client finishes before it disconnects.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import TypeAlias
 
 import msgspec
 
@@ -30,6 +32,7 @@ from services.vendors.adapter import Answer, Vendors, Way
 
 GRANTED = 200
 HOLD_CLOSED = "hold_closed"
+Decided: TypeAlias = Callable[[Decision], Awaitable[None]]
 
 
 class Metered(msgspec.Struct, frozen=True):
@@ -53,9 +56,13 @@ async def metered_call(
     max_delay_ms: int | None = None,
     purpose: CallPurpose = "live",
     command_id: str | None = None,
+    decided: Decided | None = None,
 ) -> Metered:
     """
     Make a call in the first of *ways* that the gate grants; the later ones are cheaper.
+
+    *decided* is awaited with the decision before its delay is waited for, so that somebody who is
+    made to wait can be told.
 
     Raises:
         CannotVerify: the gate could not be asked; nothing was called.
@@ -78,6 +85,8 @@ async def metered_call(
     grant = gate.grant(decision)
     way = granted_way(ways, decision)
     try:
+        if decided is not None:
+            await decided(decision)
         await wait_for_slot(gate, grant)
         answer = await adapters[decision.provider_id].call(grant, way.request)
     except asyncio.CancelledError:

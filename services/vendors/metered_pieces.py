@@ -14,9 +14,9 @@ hold is given back. One attempt is one call: who tries again enters a new block,
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Any, Self
 
 from contracts.budget import AuthorizeCall, CallPurpose
 from contracts.replies import Decision, Receipt
@@ -28,6 +28,7 @@ from services.client.meter import Meter
 from services.vendors.adapter import VendorCutOff, VendorFailed, Vendors, VendorUnreachable, Way
 from services.vendors.metered import (
     GRANTED,
+    Decided,
     ask,
     close_books,
     command_for,
@@ -39,8 +40,6 @@ from services.vendors.pieces import PiecesAdapter
 # A vendor that cannot be told to stop within this time is left to its own time limit.
 CLOSING_S = 3.0
 _US = 1_000_000
-
-Decided: TypeAlias = Callable[[Decision], Awaitable[None]]
 
 
 def metered_pieces(

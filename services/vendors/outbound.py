@@ -10,6 +10,7 @@ the library would take for a GET or a DELETE whose kept connection had died.
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Literal, Self, TypeAlias
@@ -143,7 +144,8 @@ class Outbound:
             async with self._session.request(
                 method,
                 self._url(path, query),
-                data=content,
+                # As a file it is sent piece by piece: a large body must not hold up the others.
+                data=None if content is None else io.BytesIO(content),
                 headers=_revealed(headers or {}, is_json=json is not None),
                 allow_redirects=False,
                 timeout=self._timeout(timeout_s),

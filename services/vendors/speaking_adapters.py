@@ -1,5 +1,5 @@
 """
-The chat models and voices that a process has.
+The chat models, voices and ears that a process has.
 
     async with speaking_adapters(settings.sandbox_url) as adapters:
         vendors = Vendors(*adapters, …)
@@ -14,22 +14,27 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final, TypeAlias
 
+from services.vendors.adapter import VendorAdapter
 from services.vendors.cartesia import Cartesia
+from services.vendors.deepgram import Deepgram
 from services.vendors.openai_chat import OpenAIChat
 from services.vendors.outbound import Outbound
-from services.vendors.pieces import PiecesAdapter
 
 # Somebody waits for a voice. How long answers may take is the adapters' own.
 OPENING_S: Final = 8.0
-Make: TypeAlias = Callable[[str, Outbound], PiecesAdapter]
+Make: TypeAlias = Callable[[str, Outbound], VendorAdapter]
 
 
-def _chat(provider_id: str, outbound: Outbound) -> PiecesAdapter:
+def _chat(provider_id: str, outbound: Outbound) -> VendorAdapter:
     return OpenAIChat(provider_id, outbound, secret_name=provider_id)
 
 
-def _voice(provider_id: str, outbound: Outbound) -> PiecesAdapter:
+def _voice(provider_id: str, outbound: Outbound) -> VendorAdapter:
     return Cartesia(provider_id, outbound, secret_name=provider_id)
+
+
+def _ear(provider_id: str, outbound: Outbound) -> VendorAdapter:
+    return Deepgram(provider_id, outbound, secret_name=provider_id)
 
 
 # Where each provider is, where it is in the sandbox, and what speaks to it. Anthropic's address is
@@ -38,16 +43,17 @@ ADDRESSES: Final[dict[str, tuple[str, str, Make]]] = {
     "openai": ("https://api.openai.com/v1", "/openai/v1", _chat),
     "anthropic": ("https://api.anthropic.com/v1", "/anthropic/v1", _chat),
     "cartesia": ("https://api.cartesia.ai", "/cartesia", _voice),
+    "deepgram": ("https://api.deepgram.com", "/deepgram", _ear),
 }
 
 
 @asynccontextmanager
 async def speaking_adapters(
     sandbox_url: str | None = None,
-) -> AsyncIterator[Sequence[PiecesAdapter]]:
+) -> AsyncIterator[Sequence[VendorAdapter]]:
     """Open the way to every vendor, or to the sandbox that stands for all of them."""
     async with AsyncExitStack() as stack:
-        made: list[PiecesAdapter] = []
+        made: list[VendorAdapter] = []
         for provider_id, (address, in_sandbox, make) in ADDRESSES.items():
             url = address if sandbox_url is None else f"{sandbox_url}{in_sandbox}"
             outbound = Outbound(url, timeout_s=OPENING_S)

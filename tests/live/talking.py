@@ -35,12 +35,19 @@ from tests.vendors.speaking import price
 PAGE = "https://tvazteca.example"
 PROMPT = "Sos Andrés Cantor, relator de fútbol. Hablás español rioplatense. Decí ¡Goooool!"
 BOOK = PriceBook(
-    [prices.TAVUS_VIDEO, prices.CARTESIA_VOICE, prices.GPT_4O_MINI, prices.SPORTRADAR_SOCCER]
+    [
+        prices.TAVUS_VIDEO,
+        prices.CARTESIA_VOICE,
+        prices.DEEPGRAM_HEARING,
+        prices.GPT_4O_MINI,
+        prices.SPORTRADAR_SOCCER,
+    ]
 )
 PRICED = {
     "tavus": prices.TAVUS_VIDEO,
     "openai": prices.GPT_4O_MINI,
     "cartesia": prices.CARTESIA_VOICE,
+    "deepgram": prices.DEEPGRAM_HEARING,
     "sportradar": prices.SPORTRADAR_SOCCER,
 }
 WITHIN_S = 10.0

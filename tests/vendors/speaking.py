@@ -6,6 +6,7 @@ costs money, and **they have never been run against a real one**:
 
     VITO_REAL_OPENAI_KEY, VITO_REAL_OPENAI_URL (https://api.openai.com/v1)
     VITO_REAL_CARTESIA_KEY, VITO_REAL_CARTESIA_VOICE, VITO_REAL_CARTESIA_URL
+    VITO_REAL_DEEPGRAM_KEY, VITO_REAL_DEEPGRAM_URL (https://api.deepgram.com)
 """
 
 import os
@@ -15,13 +16,15 @@ import msgspec
 from contracts.policy import BudgetPolicy, Policy
 from contracts.price_book import PriceBook
 from contracts.usage import Usage
+from services.sandbox.voice import say
 from services.secret import Secret
-from services.twins.prices import CARTESIA_VOICE, GPT_4O_MINI
+from services.twins.prices import CARTESIA_VOICE, DEEPGRAM_HEARING, GPT_4O_MINI
 from services.vendors.chat import ChatMessage, ChatRequest, Tool
+from services.vendors.hearing import HearingRequest
 from services.vendors.speech import SpeechRequest
 from tests.client.twin import CENT, FAST
 
-MODEL, VOICE_MODEL = GPT_4O_MINI.sku, CARTESIA_VOICE.sku
+MODEL, VOICE_MODEL, EAR_MODEL = GPT_4O_MINI.sku, CARTESIA_VOICE.sku, DEEPGRAM_HEARING.sku
 PERSONA = "Sos Andrés Cantor, relator de fútbol. Hablás español rioplatense. Decí ¡Goooool!"
 SCORE = Tool(
     "live_score",
@@ -74,7 +77,7 @@ async def provision(gate):
         display_name="A twin that speaks",
         organisation="Tests",
         policy=rules(),
-        price_book=PriceBook([GPT_4O_MINI, CARTESIA_VOICE]),
+        price_book=PriceBook([GPT_4O_MINI, CARTESIA_VOICE, DEEPGRAM_HEARING]),
         activation="immediate",
     )
     assert receipt.status == 200
@@ -86,6 +89,11 @@ def chat(said="¿Qué opinás del partido de ayer?", *, persona=PERSONA, tools=(
 
 def speech(text="¡Hola! ¿Todo bien por ahí?", **fields):
     return SpeechRequest(**{"text": text, "voice": "v-1", "language": "es-AR", **fields})
+
+
+def said(text="Hola, che.", *, sample_rate=16_000, language="es-AR"):
+    """A recording of the sandbox's voice."""
+    return HearingRequest(say(text, "v-1", sample_rate), language, sample_rate)
 
 
 def price(entry, usage):

@@ -4,13 +4,19 @@ import pytest
 
 from contracts.price_book import PriceBook
 from services.secret import Secret
-from services.twins.prices import CARTESIA_VOICE, CLAUDE_SONNET, GPT_4O_MINI
+from services.twins.prices import CARTESIA_VOICE, CLAUDE_SONNET, DEEPGRAM_HEARING, GPT_4O_MINI
 from services.vendors.adapter import Vendors
+from services.vendors.hearing import Hearing
+from services.vendors.metered import metered_call
 from services.vendors.metered_pieces import metered_pieces
 from services.vendors.speaking_adapters import ADDRESSES, speaking_adapters
-from tests.vendors.speaking import chat, speech, without_turns
+from services.vendors.speech import Speech
+from tests.vendors.speaking import chat, said, speech, without_turns
 
-PRODUCTS = {entry.provider_id: entry for entry in (GPT_4O_MINI, CLAUDE_SONNET, CARTESIA_VOICE)}
+PRODUCTS = {
+    entry.provider_id: entry
+    for entry in (GPT_4O_MINI, CLAUDE_SONNET, CARTESIA_VOICE, DEEPGRAM_HEARING)
+}
 
 
 @pytest.mark.parametrize("provider_id", ADDRESSES)
@@ -20,19 +26,25 @@ async def test_each_speaks_with_its_own_key_to_its_own_bill(speaker, sandbox, bo
     await speaker.put_secret(provider_id, Secret(f"sandbox-{provider_id}"))
     async with speaking_adapters(sandbox.url) as adapters:
         vendors = Vendors(*adapters)
-        adapter, sku = vendors[provider_id], PRODUCTS[provider_id].sku
-        is_voice = PRODUCTS[provider_id].modality == "voice"
-        way = (
-            adapter.way(sku, speech("¡Hola!"))
-            if is_voice
-            else adapter.way(sku, chat("hola"), output_tokens=50)
-        )
-        async with metered_pieces(speaker, vendors, way) as talk:
-            async for _ in talk:
-                pass
+        receipt = await called(speaker, vendors, provider_id)
 
-    assert talk.receipt.cost_nanos > 0
+    assert receipt.cost_nanos > 0
     assert without_turns(books.settled.usage) == books.billed(provider_id)
+
+
+async def called(gate, vendors, provider_id):
+    adapter, sku = vendors[provider_id], PRODUCTS[provider_id].sku
+    if isinstance(adapter, Hearing):
+        return (await metered_call(gate, vendors, adapter.way(sku, said("hola")))).receipt
+    way = (
+        adapter.way(sku, speech("¡Hola!"))
+        if isinstance(adapter, Speech)
+        else adapter.way(sku, chat("hola"), output_tokens=50)
+    )
+    async with metered_pieces(gate, vendors, way) as talk:
+        async for _ in talk:
+            pass
+    return talk.receipt
 
 
 def test_real_addresses_are_those_of_the_vendors():
