@@ -26,6 +26,7 @@ class Command(msgspec.Struct, frozen=True):
 
 COMMANDS: dict[str, Command] = {
     "up": Command("services.cli.up:up", "Start everything on this machine, until Ctrl-C."),
+    "chat": Command("services.cli.chat:chat", "Talk with a twin, with the meter beside."),
     "demo": Command("services.cli.demo:demo", "Replay real traffic for both twins."),
     "evidence": Command("services.cli.evidence:evidence", "Measure the claims of the checklist."),
     "top-up": Command("services.cli.top_up:top_up", "Add prepaid credits to a twin."),
@@ -62,6 +63,7 @@ COMMANDS: dict[str, Command] = {
     "sandbox": Command(
         "services.cli.sandbox:sandbox", "Answer like the vendors, for machines without accounts."
     ),
+    "agent": Command("services.cli.agent:agent", "Hold conversations in LiveKit rooms."),
     "gateway": Command("services.cli.gateway:gateway", "Hold conversations over WebSockets."),
     "tokens": Command("services.cli.tokens:tokens", "Exchange the keys that sign tokens."),
     "backup": Command("services.cli.backup:backup", "Copy the log and its keys into a directory."),
