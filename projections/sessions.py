@@ -196,6 +196,8 @@ class Fold:
 
     def __init__(self) -> None:
         self._sessions: dict[tuple[str, str], _Session] = {}
+        # What came before a session began in this batch is its own only if there is a row already.
+        self._before: dict[tuple[str, str], _Session] = {}
 
     def add(self, commit: Commit) -> None:
         """See Folding."""
@@ -206,7 +208,14 @@ class Fold:
 
     def writes(self) -> list[Write]:
         """See Folding."""
-        return [Change(_CHANGE, list(self._sessions.values()))]
+        return [Change(_CHANGE, list(rows.values())) for rows in (self._before, self._sessions)]
+
+    def begin(self, commit: Commit, session_id: str) -> _Session:
+        """Return the row of a session that begins here."""
+        key = (commit.tenant, session_id)
+        if key in self._sessions and self._sessions[key].decision is None:
+            self._before[key] = self._sessions.pop(key)
+        return self.row(commit, session_id)
 
     def row(self, commit: Commit, session_id: str) -> _Session:
         """Return what is noted of a session that this commit changes."""
@@ -259,7 +268,7 @@ def _settled(fold: Fold, commit: Commit, event: CallSettled) -> None:
 
 
 def _begun(fold: Fold, commit: Commit, event: SessionBegun) -> None:
-    row = fold.row(commit, event.session_id)
+    row = fold.begin(commit, event.session_id)
     row.decision, row.began_at = event.decision, moment(event.at_us)
     row.beat_at, row.opened_by = row.began_at, text(event.actor)
     row.wanted = row.modality = event.modality

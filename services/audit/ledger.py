@@ -9,20 +9,19 @@ did not do as it should. Of each projection the ledger takes the commits that it
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, Final, get_args
 
 import msgspec
 
 from contracts.access import CallerRefused, DenialReported
 from contracts.budget import BudgetEvent
-from projections.cells import NULL, moment
+from projections.cells import NULL
 from projections.projection import Append, Change, Commit, Projection, Write
-from services.audit.findings import MISSING, Findings
+from services.audit.findings import Findings
 from services.audit.ledger_tables import TABLES, Key, Row, Table
+from services.audit.shown_rows import row_differences
 
 # Traffic: nothing of it is in any of these tables, and it is most of a log.
 _TRAFFIC: Final = frozenset((*get_args(BudgetEvent), CallerRefused, DenialReported))
@@ -33,7 +32,6 @@ LEDGER_PROJECTIONS: Final = tuple(projection.NAME for projection in _PROJECTIONS
 _CHANGED_TABLE: Final = re.compile(r"(?:MERGE INTO|UPDATE) \{schema\}\.(\w+)")
 _ESCAPED: Final = re.compile(r"\\(.)")
 _MEANING: Final = {"t": "\t", "n": "\n", "r": "\r", "\\": "\\"}
-_MOMENT: Final = "%Y-%m-%d %H:%M:%S.%f+00"
 
 
 class Ledger:
@@ -70,7 +68,7 @@ class Ledger:
             wanted = dict(self._shown(table))
             found = {_key_of(table, row): row for row in rows}
             for key in sorted(wanted.keys() | found.keys()):
-                for what, *values in self._differences(wanted.get(key), found.get(key)):
+                for what, *values in row_differences(self._tenant, wanted.get(key), found.get(key)):
                     findings.add(
                         "postgres",
                         f"{name}, {what}of {' '.join(key) or self._tenant}",
@@ -92,31 +90,6 @@ class Ledger:
             seen = table.show(row, self._shelves)
             if seen is not None:
                 yield key, seen
-
-    def _differences(
-        self, wanted: Row | None, found: Row | None
-    ) -> Iterator[tuple[str, object, object]]:
-        if wanted is None or found is None:
-            yield (
-                "row ",
-                MISSING if wanted is None else "a row",
-                MISSING if found is None else "a row",
-            )
-            return
-        for column, value in found.items():
-            expected, told = _alike(self._wanted(wanted, column), value)
-            if expected != told:
-                yield f"{column} ", expected, told
-
-    def _wanted(self, row: Row, column: str) -> Any:
-        """Return what a column of the view must be; some are made of another one."""
-        if column in row:
-            return row[column]
-        if f"{column}_us" in row:
-            at_us = row[f"{column}_us"]
-            return None if at_us is None else moment(int(at_us))
-        number = row[column.removesuffix("_id")]
-        return None if number is None else f"{self._tenant}.{number}"
 
     # -- writing ---------------------------------------------------------------
 
@@ -164,22 +137,3 @@ def _read(cell: str) -> str | None:
     if cell == NULL:
         return None
     return _ESCAPED.sub(lambda found: _MEANING[found[1]], cell) if "\\" in cell else cell
-
-
-def _alike(expected: Any, found: Any) -> tuple[Any, Any]:
-    """Spell what was written and what the database gives the same way."""
-    match found:
-        case None:
-            return expected, None
-        case bool():
-            return (expected == "t" if isinstance(expected, str) else expected), found
-        case int():
-            return (int(expected) if isinstance(expected, str) else expected), found
-        case datetime():
-            return expected, found.astimezone(UTC).strftime(_MOMENT)
-        case bytes():
-            return expected, found.hex()
-        case list() | dict() if isinstance(expected, str):
-            return json.loads(expected), found
-        case _:
-            return expected, found

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 import psycopg
 from psycopg import AsyncConnection, AsyncServerCursor
-from psycopg.rows import TupleRow, dict_row
+from psycopg.rows import DictRow, TupleRow, dict_row
 
 from contracts.account import PLATFORM
-from services.audit import meters
+from services.audit import meters, session_rows
 from services.audit.ledger import LEDGER_PROJECTIONS
 from services.audit.ledger_tables import TABLES
 from services.audit.outcomes import COLUMNS
@@ -20,6 +20,7 @@ from services.audit.outcomes import COLUMNS
 CONNECT_S: Final = 5
 PROJECTIONS: Final = (
     *("audit_log", "billing_meters", "decisions", "holds", "tenants"),
+    session_rows.NAME,
     *LEDGER_PROJECTIONS,
 )
 
@@ -34,6 +35,14 @@ _BEGIN: Final = (
 _THERE: Final = "SELECT viewname FROM pg_views WHERE schemaname = 'public' AND viewname = ANY(%s)"
 Outcomes: TypeAlias = AsyncServerCursor[TupleRow]
 
+
+class Streams(NamedTuple):
+    """The rows that grow with traffic, read batch by batch; null: that view is not there yet."""
+
+    outcomes: Outcomes
+    sessions: AsyncServerCursor[DictRow] | None
+
+
 _US: Final = "(extract(epoch FROM {}) * 1000000)::bigint"
 _SPELLED: Final = {
     "occurred_at": _US.format("occurred_at"),
@@ -43,6 +52,10 @@ _SPELLED: Final = {
 _AUDIT_LOGS: Final = (
     f"SELECT {', '.join(_SPELLED.get(name, name) for name in COLUMNS)}"  # noqa: S608 - constants
     " FROM audit_logs WHERE tenant = %s ORDER BY decision"
+)
+_SESSIONS: Final = (
+    f"SELECT * FROM {session_rows.VIEW}"  # noqa: S608 - constants
+    " WHERE tenant = %s ORDER BY session_id"
 )
 _METERS: Final = (
     "SELECT period, unit, committed, held, limit_value, scale,"  # noqa: S608 - constants
@@ -62,14 +75,7 @@ _COUNTS: Final = (
     " (SELECT coalesce(sum(refusals), 0)::bigint FROM refusal_counts WHERE tenant = %(tenant)s)"
 )
 # Every view with rows of a twin but `tenants`, where an erased one keeps an empty row.
-_CONTENT: Final = (
-    "audit_logs",
-    "billing_meters",
-    "decisions",
-    "holds",
-    "refusal_counts",
-    "twin_sessions",
-)
+_CONTENT: Final = ("audit_logs", "billing_meters", "decisions", "holds", "refusal_counts")
 _POSITIONS: Final = "SELECT projection, stream_seq FROM projection_positions WHERE shard = %s"
 
 
@@ -78,7 +84,7 @@ class PostgresDown(Exception):
 
 
 class Tables(msgspec.Struct):
-    """A tenant's rows but those of the audit log, as of one snapshot. *applied* by projection."""
+    """A tenant's rows but those of `Streams`, as of one snapshot. *applied* by projection."""
 
     applied: dict[str, int]
     tenant: TupleRow | None
@@ -107,27 +113,33 @@ class ReadSide:
         """Say whether a twin shows as erased, and how many rows of it there are, by view."""
         cursor = await self._connection.execute(_TENANT, (tenant,))
         row = await cursor.fetchone()
-        views = (*_CONTENT, *(name for name in await self._there() if TABLES[name].has_tenant))
+        views = (*_CONTENT, *(name for name in await self._there() if _has_tenant(name)))
         cursor = await self._connection.execute(_left(views).encode(), {"tenant": tenant})
         counts: dict[str, int] = dict(await cursor.fetchall())
         return row is None or row[1] == "erased", {v: n for v, n in counts.items() if n}
 
     @asynccontextmanager
-    async def snapshot(self, tenant: str, shard: int) -> AsyncIterator[tuple[Tables, Outcomes]]:
+    async def snapshot(self, tenant: str, shard: int) -> AsyncIterator[tuple[Tables, Streams]]:
         """Hold one snapshot of a tenant's rows for as long as it takes to compare them."""
         there = await self._there()
         await self._connection.execute(_BEGIN.format(", ".join(there)).encode())
         try:
             tables = await self._read(tenant, shard, there)
-            async with self._connection.cursor(name="outcomes") as outcomes:
+            async with (
+                self._connection.cursor(name="outcomes") as outcomes,
+                self._connection.cursor(name="sessions", row_factory=dict_row) as sessions,
+            ):
                 await outcomes.execute(_AUDIT_LOGS.encode(), (tenant,))
-                yield tables, outcomes
+                has_sessions = session_rows.VIEW in there
+                if has_sessions:
+                    await sessions.execute(_SESSIONS.encode(), (tenant,))
+                yield tables, Streams(outcomes, sessions if has_sessions else None)
         finally:
             if not self._connection.broken:
                 await self._connection.execute("ROLLBACK")
 
     async def _there(self) -> list[str]:
-        cursor = await self._connection.execute(_THERE, (list(TABLES),))
+        cursor = await self._connection.execute(_THERE, ([*TABLES, session_rows.VIEW],))
         return sorted(row[0] for row in await cursor.fetchall())
 
     async def _rows(self, view: str, tenant: str) -> list[dict[str, Any]]:
@@ -148,7 +160,7 @@ class ReadSide:
         shown = {
             view: await self._rows(view, tenant)
             for view in there
-            if TABLES[view].has_tenant or tenant == PLATFORM
+            if view in TABLES and (TABLES[view].has_tenant or tenant == PLATFORM)
         }
         decisions, outcomes, refusals_counted = counts
         return Tables(
@@ -182,6 +194,10 @@ async def connected(dsn: str) -> AsyncIterator[ReadSide]:
 def reason(problem: psycopg.OperationalError) -> str:
     """Say why the database does not answer; its own words may hold its address."""
     return f"the database does not answer ({type(problem).__name__})"
+
+
+def _has_tenant(view: str) -> bool:
+    return view not in TABLES or TABLES[view].has_tenant
 
 
 def _left(views: Iterable[str]) -> str:

@@ -16,9 +16,11 @@ from projections.cells import text
 from services.audit import meters
 from services.audit.findings import MISSING, Findings, differences
 from services.audit.ledger import Ledger
-from services.audit.outcomes import OutcomesCheck, Rows
-from services.audit.read_side import Tables
+from services.audit.outcomes import OutcomesCheck
+from services.audit.read_side import Streams, Tables
 from services.audit.refold import Refold
+from services.audit.session_rows import NAME as SESSIONS
+from services.audit.session_rows import SessionsCheck
 
 _BEYOND_EVERYTHING = 1 << 62
 _OF_TENANT = (
@@ -34,11 +36,14 @@ _OF_TENANT = (
 class RowsCheck:
     """Compares one snapshot of a tenant's rows with a fold that passes by their positions."""
 
-    def __init__(self, tenant: str, tables: Tables, outcomes: Rows, findings: Findings) -> None:
+    def __init__(self, tenant: str, tables: Tables, streams: Streams, findings: Findings) -> None:
         self._tables = tables
         self._findings = findings
-        self._outcomes = OutcomesCheck(outcomes, findings)
+        self._outcomes = OutcomesCheck(streams.outcomes, findings)
         self._ledger = Ledger(tenant, tables.shard, tables.applied)
+        self._sessions = SessionsCheck(
+            streams.sessions, tenant, tables.shard, tables.applied[SESSIONS], findings
+        )
         self._settled = 0
         self._position = 0
         self._waiting = sorted((seq, name) for name, seq in tables.applied.items())
@@ -70,6 +75,7 @@ class RowsCheck:
     async def commit(self, position: int, seq: int, events: Sequence[Any]) -> None:
         """Compare the settlements of a commit with rows of the audit log, and note the rest."""
         self._ledger.commit(position, seq, events)
+        self._sessions.commit(position, seq, events)
         self._settled += sum(type(event) is CallSettled for event in events)
         if seq <= self._tables.applied["audit_log"]:
             await self._outcomes.commit(position, seq, events)
@@ -78,6 +84,7 @@ class RowsCheck:
         """Compare what ends with the log, or is beyond its end."""
         self.before_commit(_BEYOND_EVERYTHING, refold)
         await self._outcomes.at_end()
+        await self._sessions.at_end()
         self._ledger.compare(self._tables.shown, self._findings)
         for name, seq in self._tables.applied.items():
             if seq > stream_end:

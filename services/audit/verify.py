@@ -128,10 +128,10 @@ class Verifier:
             plan.postgres = Area("not_checked", self._postgres_is_down)
         else:
             shard = self._access.shard_of(audit.tenant)
-            tables, outcomes = await stack.enter_async_context(
+            tables, streams = await stack.enter_async_context(
                 self._read_side.snapshot(audit.tenant, shard)
             )
-            audit.rows = RowsCheck(audit.tenant, tables, outcomes, audit.findings)
+            audit.rows = RowsCheck(audit.tenant, tables, streams, audit.findings)
 
     async def _rows_left(self, audit: TenantAudit) -> Area:
         """Of an erased twin no row may be left, but an empty one in `tenants`."""

@@ -91,9 +91,9 @@ async def audited(dsn: str, log: WrittenLog) -> TenantAudit:
     made = TenantAudit(log.tenant, log.prefix, log, log, findings)
     async with (
         read_side.connected(as_role(dsn, "vito_api")) as database,
-        database.snapshot(log.tenant, log.shard) as (found, outcomes),
+        database.snapshot(log.tenant, log.shard) as (found, streams),
     ):
-        made.rows = RowsCheck(log.tenant, found, outcomes, findings)
+        made.rows = RowsCheck(log.tenant, found, streams, findings)
         await made.run(len(log.stored))
     return made
 

@@ -88,6 +88,22 @@ class TestSessions:
             ("s", begun.decision, "open", None, None, None, "text", 10, 4, 2),
         ]
 
+    async def test_calls_before_it_was_opened_are_not_its_own(self, tables):
+        """Nor are they when one batch brings them together with its beginning."""
+        twin = Governed(policy(1_000))
+        twin.settle(twin.authorize(5, session_id="s"), 5)
+        twin.converse("s", "text")
+        twin.settle(twin.authorize(4, session_id="s"), 4)
+        commits = commits_of(twin)
+        projecting = connected(as_role(tables, "vito_projector"))
+        async with projecting as projector, connected(tables) as owner:
+            for batches in ([commits], [[commit] for commit in commits]):
+                await wipe(owner)
+                await project(projector, batches)
+
+                found = await rows(owner, "SELECT grants, text_nanos FROM twin_sessions")
+                assert found == [(1, 4)]
+
 
 class TestDeployments:
     async def test_a_row_is_what_holds_now(self, read_side):
