@@ -8,13 +8,13 @@ money are gone; and every nano of it is explained, line by line.
 from __future__ import annotations
 
 import asyncio
-from itertools import count
 
 from contracts.budget import CallAuthorized
 from contracts.policy import BudgetPolicy, Quotas, RatePolicy, SessionLimits, UnitWeights
 from contracts.stream import AudioPiece, Notice, Refused, Throttled, TurnEnded, Video
 from services.sandbox.clock import HandClock
 from services.twins.cantor import CANTOR
+from tests.live.asking import asked_until, notices, rungs
 from tests.live.bills import explained
 from tests.live.talking import BOOK, talking, texts, until
 from tests.rig.checking import check_closed, read_log
@@ -27,7 +27,6 @@ THROTTLED = LONGEST_MS // INTERVAL_MS
 CENT = 10_000_000
 VIDEO_MINUTE = 37 * CENT
 QUESTION = "¿Cómo va el partido?"
-_numbers = count(1)
 
 
 def of_cantor(**fields):
@@ -134,17 +133,19 @@ async def test_one_fan_watches_until_the_money_is_gone(served, database):
         await fan.turn("Hola", turn="seen")
 
         down = await _watched(fan, clock)
-        down += await _asked_until(fan, clock, lambda heard: "text" in _rungs(heard))
+        down += await asked_until(fan, QUESTION, lambda heard: "text" in rungs(heard), clock)
         before = twin.calls("sportradar")
-        asleep = await _asked_until(fan, clock, lambda heard: heard[-1].outcome == "refused")
+        asleep = await asked_until(
+            fan, QUESTION, lambda heard: heard[-1].outcome == "refused", clock
+        )
         problem = await fan.ended()
 
-        assert _rungs(down) == ["voice", "text"]
-        assert {one.code for one in _notices(down)} == {"quota_exhausted"}
+        assert rungs(down) == ["voice", "text"]
+        assert {one.code for one in notices(down)} == {"quota_exhausted"}
         assert [one for one in down if isinstance(one, AudioPiece)]
         assert not [one for one in asleep if isinstance(one, AudioPiece)]
         assert twin.calls("sportradar") > before, "live data were looked up in writing as well"
-        (last,) = _notices(asleep)
+        (last,) = notices(asleep)
         assert last.message.startswith("Twin is sleeping")
         assert (problem.status, problem.code) == (402, "monthly_hard_limit_reached")
         assert problem.retry_after_ms is None
@@ -194,23 +195,3 @@ async def _watched(fan, clock):
     await until(lambda: any(at == began_us + 60_000_000 for at, *_ in clock._sleepers))
     clock.advance_ms(10_000)
     return await fan.hear_until(Notice, modality="voice")
-
-
-async def _asked_until(fan, clock, is_so, most=80):
-    """Ask until something is so; return everything that was heard."""
-    heard = []
-    for _ in range(most):
-        # A score is fresh for seconds, and then is bought again.
-        clock.advance_ms(5_000)
-        heard += await fan.turn(QUESTION, turn=f"q{next(_numbers)}")
-        if is_so(heard):
-            return heard
-    raise AssertionError(heard)
-
-
-def _notices(heard):
-    return [one for one in heard if isinstance(one, Notice)]
-
-
-def _rungs(heard):
-    return [one.modality for one in _notices(heard)]
