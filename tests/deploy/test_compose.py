@@ -52,7 +52,11 @@ def test_the_settings_take_the_environment(name):
     assert settings.replicas == len(nats_nodes.NODES)
 
 
-@pytest.mark.parametrize("access", stack.SERVICES, ids=lambda access: access.spec.name)
+# The vendors' sandbox is for machines without accounts, and Settings refuses it in production.
+DEPLOYED = [access for access in stack.SERVICES if access.spec.name != "sandbox"]
+
+
+@pytest.mark.parametrize("access", DEPLOYED, ids=lambda access: access.spec.name)
 def test_each_process_gets_the_doors_it_needs_and_no_others(access):
     """As under `vito up`: what a process does not know, nobody can steal from it."""
     environment = set(SERVICES[access.spec.name]["environment"])

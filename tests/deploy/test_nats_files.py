@@ -106,7 +106,14 @@ async def test_every_role_connects_and_is_confined(node):
         "projector": ["$JS.API.STREAM.INFO.EVT_0"],
         "api": ["$JS.API.STREAM.INFO.EVT_0"],
         "http": ["cmd.cantor.budget.authorize.key_1", "qry.cantor.budget.show.person_1"],
-        "gateway": ["cmd.cantor.deployment.mint", "qry.cantor.deployment.show"],
+        "gateway": [
+            "cmd.cantor.deployment.mint",
+            "qry.cantor.deployment.show",
+            "cmd.cantor.budget.authorize",
+            "cmd.cantor.session.open",
+            "cmd.cantor.secret.open",
+            "qry.cantor.bundle.show",
+        ],
         "client": ["cmd.cantor.budget.authorize"],
         "auditor": ["$JS.API.STREAM.INFO.EVT_0"],
         "admin": ["$JS.API.STREAM.CREATE.EVT_0", "$JS.API.STREAM.SNAPSHOT.EVT_0"],
@@ -121,8 +128,9 @@ async def test_every_role_connects_and_is_confined(node):
             assert await refusals.may(connection, connection.publish(subject, b"")), (role, subject)
         others = [] if role == "worker" else ["evt.0.cantor.budget"]
         if role == "gateway":
-            # It mints in its own name only, and makes no calls.
-            others += ["cmd.cantor.deployment.mint.key_1", "cmd.cantor.budget.authorize"]
+            # In its own name only: it lets visitors in, and makes the calls of its conversations.
+            others += ["cmd.cantor.deployment.mint.key_1", "cmd.cantor.budget.authorize.key_1"]
+            others += ["cmd.cantor.budget.top_up", "cmd.cantor.session.kill"]
         for subject in (*forbidden, *others):
             assert not await refusals.may(connection, connection.publish(subject, b"")), (
                 role,
