@@ -98,7 +98,6 @@ class Reader(Talker):
     async def hear(self):
         message = await super().hear()
         position = getattr(message, "position", 0)
-        # Each of them would be too many: the vendors here speak as fast as the machine can.
         if position - self.acknowledged >= ACKNOWLEDGED_EVERY and not self.socket.closed:
             self.acknowledged = position
             await self.say("acknowledge", position=position)
