@@ -185,10 +185,11 @@ class StreamLimits(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """
     What this gateway takes from one connection.
 
-    Beyond *messages_per_s* (with *burst* to spare) the connection is closed; beyond
-    *turns_waiting_max* a turn is refused. Once *window_messages* or *window_bytes* of events are
-    not acknowledged the gateway waits, *slow_s* at most. After *idle_s* without a turn, and after
-    *ping_s* twice without any sign of life, it closes.
+    Beyond *messages_per_s* (with *burst* to spare) the connection is closed; an acknowledgement of
+    something new does not count. Beyond *turns_waiting_max* a turn is refused. Once
+    *window_messages* or *window_bytes* of events are not acknowledged the gateway waits, *slow_s*
+    at most. After *idle_s* without a turn, and after *ping_s* twice without any sign of life, it
+    closes.
     """
 
     frame_bytes_max: int

@@ -15,6 +15,7 @@ from services import logs
 from services.evidence import report
 from services.evidence.audit_trail import audit_trail
 from services.evidence.burst import burst
+from services.evidence.burst_on_sockets import burst_on_sockets
 from services.evidence.exhibit import Exhibit
 from services.evidence.fresh_stack import fresh_stack
 from services.evidence.hard_limit import hard_limit
@@ -60,6 +61,7 @@ async def _gather(console: Console) -> list[Exhibit]:
             await hard_limit(target),
             await isolation(target),
             await burst(target),
+            await burst_on_sockets(target),
             await audit_trail(target),
         ):
             report.show(console, exhibit)

@@ -38,7 +38,13 @@ async def fresh_stack(
                 settings = stack.client_settings()
                 login = of_login(settings.nats("client"))
                 async with ReadSide(stack.run.api_url, settings.bearer_key()) as read_side:
-                    yield Target(login, read_side, environment_of(settings.deployment))
+                    yield Target(
+                        login,
+                        read_side,
+                        environment_of(settings.deployment),
+                        gateway_url=stack.run.gateway_url,
+                        sandbox_url=stack.run.sandbox_url,
+                    )
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 

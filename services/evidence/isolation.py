@@ -19,15 +19,15 @@ import nats
 from nats.aio.client import Client
 
 from contracts import subjects
-from contracts.access import IssueKey, Scope
+from contracts.access import Scope
 from contracts.policy import BudgetPolicy, Policy, RatePolicy
 from contracts.price_book import PriceBook
 from contracts.usage import Usage
 from contracts.views import BudgetView
 from services.client import GateClient, NotAllowed
 from services.evidence.exhibit import Exhibit, Expected
-from services.evidence.target import NotTried, Target
-from services.identity.api_key import NewKey, generate_key
+from services.evidence.target import Target
+from services.identity.api_key import NewKey
 from services.twins.prices import TAVUS_VIDEO
 
 GRANTED, FORBIDDEN = 200, 403
@@ -111,7 +111,7 @@ async def isolation(target: Target) -> Exhibit:
 
 
 async def _with_key_of(target: Target, mine: GateClient, theirs: GateClient) -> Seen:
-    key = await _issue(target, mine)
+    key = await target.key(mine, SCOPES)
     nobody = f"ev02-{secrets.token_hex(4)}"
     before = (await theirs.show(BudgetView)).position
     over_http = [await _over_http(target, key, name) for name in (mine.tenant, theirs.tenant)]
@@ -138,25 +138,6 @@ class _Answer(msgspec.Struct, frozen=True):
     status: int
     body: bytes
     took_ms: float
-
-
-async def _issue(target: Target, gate: GateClient) -> NewKey:
-    key = generate_key(target.environment)
-    receipt = await gate.tell(
-        IssueKey(
-            command_id=secrets.token_hex(8),
-            key_id=key.key_id,
-            label="evidence",
-            scopes=SCOPES,
-            secret_hash=key.secret_hash,
-            expires_at_us=None,
-        )
-    )
-    if receipt.status != GRANTED or receipt.position is None:
-        raise NotTried(f"No key was issued: {receipt.message}", receipt.remedy)
-    # The doors look keys up in the tables.
-    await target.read_side.meters(gate.tenant, position=receipt.position)
-    return key
 
 
 async def _over_http(target: Target, key: NewKey, tenant: str) -> dict[str, _Answer]:

@@ -9,11 +9,13 @@ from typing import Any
 
 import msgspec
 
+from contracts.access import IssueKey, Scope
 from contracts.policy import Policy
 from contracts.price_book import PriceBook
 from services.client import GateClient
 from services.client.read_side import ReadSide
 from services.failure import Failure
+from services.identity.api_key import NewKey, generate_key
 from services.vendors.adapter import Vendors
 from services.vendors.counting import CountingAdapter
 from services.vendors.counting_vendor import CountingVendor
@@ -29,7 +31,8 @@ class NotTried(Failure):
 class Target(msgspec.Struct, frozen=True):
     """
     The system under test. *login* are the keyword arguments of `GateClient.connect`;
-    *environment* is the one that its API keys name.
+    *environment* is the one that its API keys name. *gateway_url* is where twins talk, and
+    *sandbox_url* where their vendors are, if they do.
 
     Any deployment will do: one machine, or a cluster of three.
     """
@@ -37,6 +40,8 @@ class Target(msgspec.Struct, frozen=True):
     login: dict[str, Any]
     read_side: ReadSide
     environment: str
+    gateway_url: str = ""
+    sandbox_url: str = ""
 
     def __repr__(self) -> str:
         return "Target()"  # The login holds a password.
@@ -58,6 +63,25 @@ class Target(msgspec.Struct, frozen=True):
                     f"The twin of {name} was not provisioned: {receipt.message}", receipt.remedy
                 )
             yield gate
+
+    async def key(self, gate: GateClient, scopes: list[Scope]) -> NewKey:
+        """Issue a key of the twin that the doors know."""
+        key = generate_key(self.environment)
+        receipt = await gate.tell(
+            IssueKey(
+                command_id=secrets.token_hex(8),
+                key_id=key.key_id,
+                label="evidence",
+                scopes=scopes,
+                secret_hash=key.secret_hash,
+                expires_at_us=None,
+            )
+        )
+        if receipt.status != DONE or receipt.position is None:
+            raise NotTried(f"No key was issued: {receipt.message}", receipt.remedy)
+        # The doors look keys up in the tables.
+        await self.read_side.meters(gate.tenant, position=receipt.position)
+        return key
 
 
 @asynccontextmanager

@@ -20,6 +20,7 @@ from contracts.stream import (
     CLIENT_MESSAGES,
     FRAME_BYTES_MAX,
     SUBPROTOCOL,
+    Acknowledge,
     Bye,
     Closing,
     FromClient,
@@ -178,6 +179,12 @@ class Connection:
                 self._say_soon("answer", b"")
             case Bye():
                 self.has_left = True
+            case Acknowledge():
+                before = stream.outbox.acknowledged
+                await stream.take(said)
+                if stream.outbox.acknowledged > before:
+                    # These are as many as what was sent, at most: the twin may speak fast.
+                    self._paced.tat_us -= self._pace.interval_us
             case _:
                 await stream.take(said)
 

@@ -68,6 +68,7 @@ class TestEvidence:
             "EV-01": "PASS",
             "EV-02": "PASS",
             "EV-03": "PASS",
+            "EV-03-WS": "PASS",
             "EV-04": "PASS",
         }
 

@@ -74,6 +74,20 @@ async def test_the_pace_is_kept(world):
     assert (await talker.ended()).code == "too_many_messages"
 
 
+async def test_acknowledging_everything_is_no_flood(world):
+    """Whoever acknowledges each message, however fast they come, stays; whoever repeats it not."""
+    talker = await world.service()
+    pieces = 2 * world.limits.burst
+    world.conversation.tell(*(TextPiece(turn="t1", text="x") for _ in range(pieces)))
+    for _ in range(pieces):
+        await talker.say("acknowledge", position=(await talker.hear()).position)
+    assert await is_well(talker)
+    for _ in range(world.limits.burst):
+        await talker.say("acknowledge", position=pieces)
+
+    assert (await talker.ended()).code == "too_many_messages"
+
+
 async def test_somebody_who_speaks_for_ever_is_not_heard_for_ever():
     """What was heard until then may still be answered."""
     async with standing(speech_s_max=1) as world:

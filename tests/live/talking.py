@@ -51,6 +51,7 @@ PRICED = {
     "sportradar": prices.SPORTRADAR_SOCCER,
 }
 WITHIN_S = 10.0
+ACKNOWLEDGED_EVERY = 8
 
 
 class NoOther:
@@ -97,12 +98,16 @@ async def provision(gate, **fields):
 
 
 class Reader(Talker):
-    """A talker that acknowledges what it hears, as a page does."""
+    """A talker that acknowledges what it hears, as a page does: now and then."""
+
+    acknowledged = 0
 
     async def hear(self):
         message = await super().hear()
-        if getattr(message, "position", 0) and not self.socket.closed:
-            await self.say("acknowledge", position=message.position)
+        position = getattr(message, "position", 0)
+        if position - self.acknowledged >= ACKNOWLEDGED_EVERY and not self.socket.closed:
+            self.acknowledged = position
+            await self.say("acknowledge", position=position)
         return message
 
 
@@ -223,7 +228,8 @@ def by_hand(clock):
     """The engine's time, from the vendors' clock."""
 
     async def sleep(for_s):
-        await clock.sleep_ms(round(for_s * 1_000))
+        # Up to the next whole millisecond: who wakes too early would ask for nothing, for ever.
+        await clock.sleep_ms(-(-round(for_s * 1_000_000) // 1_000))
 
     return Timing(monotonic_us=clock.now_us, wall_us=clock.now_us, sleep=sleep)
 
