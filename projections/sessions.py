@@ -29,7 +29,7 @@ from projections.cells import moment, text
 from projections.projection import Change, Commit, Write
 
 NAME = "sessions"
-DEFINITION = 1
+DEFINITION = 2
 CHANGED: tuple[str, ...] = ("twin_sessions",)
 
 TABLES = """

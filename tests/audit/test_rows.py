@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from contracts.budget import CallSettled
+from contracts.session import BeginSession
 from services.audit import read_side
 from services.audit.findings import Findings
 from services.audit.read_side import PostgresDown
@@ -33,6 +34,7 @@ def written() -> WrittenLog:
     log.later(2 * SECOND_US)
     log.calls(1)
     log.do(log.authorize("video", 700))
+    log.do(BeginSession(command_id="visit", session_id="visit", modality="text"))
     return log
 
 
@@ -241,6 +243,8 @@ SPOILED = {
     ),
     "DELETE FROM decisions_v1.decisions WHERE decision = 3": "decisions, number of rows",
     "UPDATE decisions_v1.refusal_counts SET refusals = 1": "refusal_counts, sum",
+    "UPDATE sessions_v1.twin_sessions SET grants = 1": "twin_sessions, grants of visit",
+    "DELETE FROM sessions_v1.twin_sessions": "twin_sessions, row of visit",
     "UPDATE tenants_v1.tenants SET status = 'asleep'": "tenants, status",
     "UPDATE tenants_v1.tenants SET position = 3": "tenants, position",
     "UPDATE vito.projection_positions SET stream_seq = 999 WHERE projection = 'holds'": (
