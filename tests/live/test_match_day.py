@@ -65,7 +65,9 @@ async def test_a_goal_makes_everybody_speak_at_once(served, database):
             if isinstance(first, Throttled)
         }
         refused = [one for messages in heard for one in messages if isinstance(one, Refused)]
-        assert len(told_ms) in (THROTTLED, THROTTLED + 1), "a slow machine may let one more in"
+        # While a slow machine asks, the bucket leaks, and more may wait; never longer than that.
+        assert len(told_ms) >= THROTTLED
+        assert max(told_ms.values()) <= LONGEST_MS
         assert len(refused) == FANS - 1 - len(told_ms)
         for one in refused:
             assert (one.problem.status, one.problem.code) == (429, "rate_limited")
