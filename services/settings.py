@@ -82,6 +82,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     default_voice: str = ""
     default_face: str = ""
     default_persona: str = ""
+    hold_s: int = 120
     gateway_host: str = "127.0.0.1"
     gateway_port: int = 0
     gateway_allow_remote: bool = False

@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -43,9 +43,19 @@ class Bus:
         }
         self.settings = Settings.from_env(self.variables)
 
+    def set(self, *variables: Mapping[str, str], **more: str) -> None:
+        """Have processes that are started from now on see these variables."""
+        for given in (*variables, more):
+            self.variables |= given
+        self.settings = Settings.from_env(self.variables)
+
     async def start_worker(self) -> Child:
         """Start a worker and wait until it serves."""
-        return await self._start("services.cli", "worker")
+        return await self.start("worker")
+
+    async def start(self, command: str) -> Child:
+        """Start `vito <command>` and wait until it is ready."""
+        return await self._start("services.cli", command)
 
     async def start_echo(self) -> Child:
         """Start the raw baseline's service."""
@@ -57,7 +67,7 @@ class Bus:
                 Command(
                     module,
                     (sys.executable, "-m", module, argument),
-                    self.directory / f"{module}.log",
+                    self.directory / f"{module}-{len(self.children)}.log",
                     env={**os.environ, **self.variables, READY_FD: str(pipe.child_end)},
                     pass_fds=(pipe.child_end,),
                 )

@@ -162,6 +162,7 @@ class Cartesia(SandboxVendor):
         self.active += 1
         try:
             async with self.exchange(request, "context") as exchange:
+                exchange.call.named = context.name
                 if self.active > self.concurrent_max:
                     exchange.call.status = HTTPStatus.TOO_MANY_REQUESTS
                     await socket.send_json(error_frame(context.name, 429))
