@@ -49,6 +49,7 @@ class RunFile(msgspec.Struct, frozen=True, kw_only=True):
     postgres_port: int = 0
     api_port: int = 0
     gateway_port: int = 0
+    sandbox_port: int = 0
     shards: int
     nats_passwords: dict[str, str]
     postgres_passwords: dict[str, str]
@@ -74,6 +75,11 @@ class RunFile(msgspec.Struct, frozen=True, kw_only=True):
     def gateway_url(self) -> str:
         return f"http://127.0.0.1:{self.gateway_port}"
 
+    @property
+    def sandbox_url(self) -> str:
+        """Where the vendors' sandbox answers, as VITO_SANDBOX_URL has it."""
+        return f"http://127.0.0.1:{self.sandbox_port}"
+
     def dsn(self, user: str) -> str:
         """The database as seen by `OWNER`, `PROJECTOR`, `API` or `CALLOUT`; it holds a password."""
         word = self.postgres_passwords[user]
@@ -92,6 +98,8 @@ class RunFile(msgspec.Struct, frozen=True, kw_only=True):
             "VITO_API_PORT": str(self.api_port),
             "VITO_API_KEY": self.api_key,
             "VITO_GATEWAY_PORT": str(self.gateway_port),
+            "VITO_SANDBOX_PORT": str(self.sandbox_port),
+            "VITO_SANDBOX_URL": self.sandbox_url,
             **passwords,
         }
 

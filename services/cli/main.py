@@ -26,6 +26,7 @@ class Command(msgspec.Struct, frozen=True):
 
 COMMANDS: dict[str, Command] = {
     "up": Command("services.cli.up:up", "Start everything on this machine, until Ctrl-C."),
+    "chat": Command("services.cli.chat:chat", "Talk with a twin, with the meter beside."),
     "demo": Command("services.cli.demo:demo", "Replay real traffic for both twins."),
     "evidence": Command("services.cli.evidence:evidence", "Measure the claims of the checklist."),
     "top-up": Command("services.cli.top_up:top_up", "Add prepaid credits to a twin."),

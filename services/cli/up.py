@@ -16,10 +16,11 @@ from services.http_door.sign_in_page import link
 from services.supervisor.lock import DataDirLock
 from services.supervisor.stack import Stack
 from services.supervisor.supervisor import Died, Event, Ready, Starting, Stopped, Supervisor
+from services.twins import TWINS
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Shown when they exist, in the order a newcomer would try them.
-NEXT = ("demo", "status", "tail", "evidence")
+NEXT = ("demo", "chat", "status", "tail", "evidence")
 
 
 def up(
@@ -96,12 +97,16 @@ class _Screen:
         table.add_row("database", f"postgresql://127.0.0.1:{run.postgres_port}/vito")
         table.add_row("HTTP API", run.api_url)
         table.add_row("gateway", run.gateway_url)
+        table.add_row("vendors", f"{run.sandbox_url} (a sandbox: no account, no real bill)")
         table.add_row("credentials", f"{data_dir / 'run.json'} (only you can read it)")
         table.add_row("logs", str(data_dir / "logs"))
         self._console.print()
         self._console.print(table)
         self._console.print()
         # Not in the table, which would cut it.
+        for twin in TWINS:
+            page = f"http://localhost:{run.gateway_port}/talk/{twin.tenant}"
+            self._print(f"Talk with {twin.display_name}: {page}")
         self._print(f"Sign in as {run.admin_email}, once: {link(run.api_url, run.admin_link)}")
         hints = [f"vito {name}" for name in NEXT if name in COMMANDS]
         if hints:

@@ -76,6 +76,7 @@ _OF_THE_GATEWAY = (
     ("secret", "open"),
     ("bundle", "show"),
     ("price_book", "show"),
+    ("budget", "show"),
 )
 # For trusted roles only: it tells how many workers there are and what they serve.
 _DISCOVERY = ("$SRV.>",)

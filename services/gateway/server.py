@@ -24,6 +24,7 @@ from services.gateway.limits import Limits
 from services.gateway.problems import STOPPING
 from services.gateway.revocation import Directory, Revocation
 from services.gateway.streams import Streams
+from services.gateway.talk_page import TalkPage
 from services.gateway.visitors import Pace, Visitors
 from services.gateway.widget import Widget
 from services.http_api import protocol
@@ -43,7 +44,8 @@ class Parts(msgspec.Struct, frozen=True):
     """
     What one gateway is made of. Tests put in others.
 
-    *clock_s*: monotonic seconds; *clock_us*: microseconds since 1970.
+    *clock_s*: monotonic seconds; *clock_us*: microseconds since 1970. *shows_meter*: the pages of
+    our own show what the twin has spent, to whoever is on this machine.
     """
 
     host: str
@@ -57,6 +59,7 @@ class Parts(msgspec.Struct, frozen=True):
     clock_s: Callable[[], float]
     clock_us: Callable[[], int]
     proxies: tuple[Network, ...] = ()
+    shows_meter: bool = False
 
 
 class Running(msgspec.Struct, frozen=True):
@@ -83,7 +86,8 @@ async def start(parts: Parts, stack: AsyncExitStack) -> Running:
     desk = Visitors(
         parts.gate, parts.tokens, deployments, Pace(parts.limits, parts.clock_us), parts.proxies
     )
-    runner = ApiRunner(_application(gateway, desk), shutdown_timeout_s=SHUTDOWN_S)
+    page = TalkPage(parts.gate, deployments, shows_meter=parts.shows_meter)
+    runner = ApiRunner(_application(gateway, desk, page), shutdown_timeout_s=SHUTDOWN_S)
     stack.push_async_callback(runner.cleanup)
     await runner.setup()
     try:
@@ -124,11 +128,12 @@ async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
 # -- over HTTP ------------------------------------------------------------------------
 
 
-def _application(gateway: Gateway, desk: Visitors) -> web.Application:
+def _application(gateway: Gateway, desk: Visitors, page: TalkPage) -> web.Application:
     app = web.Application(middlewares=[_answered], client_max_size=1)
     app.router.add_get(contract.PATH, gateway.handle)
     app.router.add_post(visitors.PATH, desk.handle)
     app.router.add_get("/embed.js", Widget().handle)
+    app.router.add_routes(page.routes())
     app.router.add_get("/healthz", _alive)
     app.router.add_get("/readyz", _ready(gateway))
     app.on_response_prepare.append(_prepare)

@@ -72,6 +72,7 @@ async def open_parts(
         clock_s=time.monotonic,
         clock_us=_now_us,
         proxies=settings.api_proxies,
+        shows_meter=settings.development,
     )
 
 

@@ -88,10 +88,13 @@ SERVICES: tuple[Access, ...] = (
             "VITO_OIDC_PERSON_CLAIM",
         ),
     ),
+    # The vendors, for a machine without accounts: before who calls them.
+    Access(ServiceSpec("sandbox", _vito("sandbox")), (), ("VITO_SANDBOX_PORT",)),
     Access(
         ServiceSpec("gateway", _vito("gateway")),
         ("gateway",),
-        ("VITO_POSTGRES_READER_DSN", "VITO_GATEWAY_PORT"),
+        ("VITO_POSTGRES_READER_DSN", "VITO_GATEWAY_PORT", "VITO_SANDBOX_URL"),
+        ("VITO_DEFAULT_VOICE", "VITO_DEFAULT_FACE", "VITO_DEFAULT_PERSONA"),
     ),
 )
 
@@ -144,7 +147,12 @@ class Stack:
         link, _ = random_secret.generate()
         gateway_port = self.settings.gateway_port or ports.pick(self.run.gateway_port)
         self.run = msgspec.structs.replace(
-            self.run, api_port=api_port, gateway_port=gateway_port, pid=0, admin_link=link
+            self.run,
+            api_port=api_port,
+            gateway_port=gateway_port,
+            sandbox_port=self.settings.sandbox_port or ports.pick(self.run.sandbox_port),
+            pid=0,
+            admin_link=link,
         )
         forgotten = self.first_start and postgres.initialised
         # Before the first use of a password, so that none is ever lost.

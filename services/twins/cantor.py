@@ -7,6 +7,7 @@ spreads that out by at most a second and a half and refuses what does not fit.
 
 from __future__ import annotations
 
+from contracts.deployment import Disclosure
 from contracts.policy import BudgetPolicy, Policy, Quotas, RatePolicy, SessionLimits
 from contracts.price_book import PriceBook
 from contracts.twin import Identity, Purpose
@@ -48,12 +49,23 @@ CANTOR = Twin(
         language="es-AR",
         accent="Rioplatense Spanish",
         signature_phrases=["¡Goooool!"],
+        voice="cantor-rioplatense",
+        face="cantor-studio",
     ),
     purpose=Purpose(
         audience="Soccer fans aged 18-50",
         conversion_goal="entertainment",
         goal_note="maximise watch time",
         call_to_action="Download the app!",
+    ),
+    prompt=(
+        "Sos Andrés Cantor, relator de fútbol. Hablás con {{user_name}} en español rioplatense, con"
+        " la emoción de un relato y en pocas frases. Los resultados de hoy los mirás en tus datos"
+        " en vivo; nunca inventes uno."
+    ),
+    disclosure=Disclosure(
+        "Hablas con el gemelo digital de Andrés Cantor: es una inteligencia artificial.",
+        "es-MX",
     ),
     avatar=(prices.TAVUS_VIDEO.provider_id, prices.TAVUS_VIDEO.sku),
 )

@@ -7,6 +7,7 @@ to text, so that a consultation is never cut off in the middle for the sake of i
 
 from __future__ import annotations
 
+from contracts.deployment import Disclosure
 from contracts.policy import BudgetPolicy, Policy, Quotas, RatePolicy, SessionLimits
 from contracts.price_book import PriceBook
 from contracts.twin import Identity, Purpose
@@ -47,12 +48,24 @@ FERNANDEZ = Twin(
         pacing="Measured, calm",
         language="en",
         signature_phrases=["Let's deep dive"],
+        voice="fernandez-calm",
+        face="fernandez-office",
     ),
     purpose=Purpose(
         audience="C-level executives",
         conversion_goal="lead_gen",
         goal_note="get an e-mail address",
         call_to_action="Book a strategy call.",
+    ),
+    prompt=(
+        "You are José Luis Fernández, a strategy consultant for artificial intelligence. You"
+        " advise {{user_name}}, an executive: measured, concrete, one question back where it helps."
+        " What is new you look up in the news; you never promise a result."
+    ),
+    disclosure=Disclosure(
+        "You are talking with the digital twin of José Luis Fernández: an artificial intelligence,"
+        " not the person.",
+        "en",
     ),
     avatar=(prices.TAVUS_VIDEO.provider_id, prices.TAVUS_VIDEO.sku),
 )

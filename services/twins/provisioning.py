@@ -16,7 +16,7 @@ from services.client.connection import of_login
 from services.client.patience import Patience
 from services.failure import Failure
 from services.settings import Settings
-from services.twins import TWINS, calibration
+from services.twins import TWINS, calibration, talking
 from services.twins.twin import Twin
 
 ABSENT, PROVISIONED = "absent", "provisioned"
@@ -97,4 +97,9 @@ async def step(settings: Settings) -> str | None:
     login = of_login(settings.nats("client"))
     async with GateClient.connect(**login, tenant=TWINS[0].tenant, patience=START_PATIENCE) as gate:
         names = await provision_demo_twins(gate)
+        if settings.sandbox_url is not None:
+            origin = f"http://localhost:{settings.gateway_port}"
+            await asyncio.gather(
+                *(talking.prepare(gate.for_tenant(twin.tenant), twin, origin) for twin in TWINS)
+            )
     return f"provisioned and signed off {' and '.join(names)}" if names else "they exist already"

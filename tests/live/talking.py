@@ -110,6 +110,7 @@ class Talking:
         self.tokens = FakeTokens(NoOther())
         self.session = session
         self.running = None
+        self.shows_meter = True
         self.talkers = []
 
     @property
@@ -186,7 +187,7 @@ class Talking:
 
 
 @asynccontextmanager
-async def talking(deployment, tenant, *, clock=None, **policy):
+async def talking(deployment, tenant, *, clock=None, shows_meter=True, **policy):
     """A twin of its own on *deployment*, with a gateway and vendors of its own."""
     async with AsyncExitStack() as stack:
         sandbox = await stack.enter_async_context(Sandbox(clock=clock or HandClock()))
@@ -201,6 +202,7 @@ async def talking(deployment, tenant, *, clock=None, **policy):
         await provision(gate, **policy)
         session = await stack.enter_async_context(aiohttp.ClientSession())
         made = Talking(gate, sandbox, engine, session)
+        made.shows_meter = shows_meter
         line = GateLine(settings.nats("gateway"), name="gateway")
         stack.push_async_callback(line.close)
         async with AsyncExitStack() as serving:
@@ -232,6 +234,7 @@ def _parts(made, line):
         limits=Limits(close_s=5.0, drain_s=0.05),
         clock_s=time.monotonic,
         clock_us=_now_us,
+        shows_meter=made.shows_meter,
     )
 
 
