@@ -133,7 +133,8 @@ RIGHTS: Final[dict[tuple[str, str], Right]] = {
     ("knowledge", "reject"): Right("approver"),
     # Of what was never approved; `domain.curation` asks for an Approver for the rest.
     ("knowledge", "retire"): Right("editor"),
-    ("knowledge", "show"): Right("viewer", _SEES | _INGESTS, admin=True),
+    # No admin: titles and summaries are what the twin knows.
+    ("knowledge", "show"): Right("viewer", _SEES | _INGESTS),
     ("secret", "put"): Right("owner"),
     ("secret", "rotate"): Right("owner"),
     ("secret", "revoke"): Right("owner"),

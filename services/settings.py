@@ -83,6 +83,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     default_face: str = ""
     default_persona: str = ""
     hold_s: int = 120
+    livekit_key: str | None = None
+    livekit_secret: Secret | None = None
+    agent_key: Secret | None = None
+    agent_sessions_max: int = 10
     gateway_host: str = "127.0.0.1"
     gateway_port: int = 0
     gateway_allow_remote: bool = False

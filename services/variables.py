@@ -368,6 +368,22 @@ VARIABLES: tuple[Variable, ...] = (
         _VENDOR_NAME_RULE,
         _vendor_name,
     ),
+    Variable("VITO_LIVEKIT_KEY", "livekit_key", "The API key at that server", "a text", str),
+    Variable("VITO_LIVEKIT_SECRET", "livekit_secret", "Its secret", "a text", Secret),
+    Variable(
+        "VITO_AGENT_KEY",
+        "agent_key",
+        "The API key of the one twin that the agent holds conversations of; unset, of all",
+        "a key with the scopes calls and agent",
+        Secret,
+    ),
+    Variable(
+        "VITO_AGENT_SESSIONS_MAX",
+        "agent_sessions_max",
+        "How many conversations one agent holds; each takes about 200 MB",
+        "a whole number from 1 to 1000",
+        _between(1, 1_000),
+    ),
     Variable(
         "VITO_HOLD_S",
         "hold_s",

@@ -53,22 +53,27 @@ class Bus:
         """Start a worker and wait until it serves."""
         return await self.start("worker")
 
-    async def start(self, command: str) -> Child:
+    async def start(self, command: str, **variables: str) -> Child:
         """Start `vito <command>` and wait until it is ready."""
-        return await self._start("services.cli", command)
+        return await self._start("services.cli", command, **variables)
 
     async def start_echo(self) -> Child:
         """Start the raw baseline's service."""
         return await self._start("services.bench.echo", self.server.url_for(BASELINE))
 
-    async def _start(self, module: str, argument: str) -> Child:
+    async def _start(self, module: str, argument: str, **variables: str) -> Child:
         with ReadyPipe() as pipe:
             child = Child.spawn(
                 Command(
                     module,
                     (sys.executable, "-m", module, argument),
                     self.directory / f"{module}-{len(self.children)}.log",
-                    env={**os.environ, **self.variables, READY_FD: str(pipe.child_end)},
+                    env={
+                        **os.environ,
+                        **self.variables,
+                        **variables,
+                        READY_FD: str(pipe.child_end),
+                    },
                     pass_fds=(pipe.child_end,),
                 )
             )

@@ -2,7 +2,7 @@
 Twins that talk, on a stack of its own: bus, worker, projector, the gateway process, the sandbox.
 
     async with live_stack(dsn, ("twin-1", "twin-2"), hold_s=5) as stack:
-        stack.keys["twin-1"]; stack.url("twin-1"); stack.sandbox.ledger; stack.kill_gateway()
+        stack.keys["twin-1"]; stack.url("twin-1"); stack.sandbox.ledger; await stack.kill_gateway()
 
 The sandbox is in this process, so that it can be read, and outlives every kill. *dsn* is the
 owner's address of an empty database. Twins have no rate to speak of and more money
@@ -15,7 +15,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
 from contracts.access import IssueKey
@@ -48,6 +48,13 @@ class NotReady(Exception):
     """The gate did not take what the stack needs; the message says what."""
 
 
+class Gateway(NamedTuple):
+    """A gateway process, and where it listens."""
+
+    process: Child
+    url: str
+
+
 class LiveStack:
     """See the module. *gate* asks as the deployment, for any tenant."""
 
@@ -57,26 +64,44 @@ class LiveStack:
         self.sandbox = sandbox
         self.dsn = dsn
         self.keys: dict[str, str] = {}
-        self.gateway: Child | None = None
+        self._serving: Gateway | None = None
+        self._spare: asyncio.Task[Gateway] | None = None
+
+    @property
+    def gateway(self) -> Gateway:
+        """The one that serves."""
+        assert self._serving is not None, "started before"
+        return self._serving
 
     def url(self, tenant: str) -> str:
         """Where to talk with a twin."""
-        return f"http://127.0.0.1:{self.bus.settings.gateway_port}/v1/twins/{tenant}/stream"
+        return f"{self.gateway.url}/v1/twins/{tenant}/stream"
 
     @property
     def vendors(self) -> dict[str, str]:
         """What the vendors' own keys are, by vendor."""
         return {name: self.sandbox.vendors[name].usable_key for name in VENDORS}
 
-    async def start_gateway(self) -> Child:
-        """Start it and wait until it serves."""
-        self.gateway = await self.bus.start("gateway")
-        return self.gateway
+    async def start_gateway(self) -> Gateway:
+        """Start one, wait until it is ready, and have it serve from now on."""
+        self._serving = await self._start()
+        return self._serving
 
-    def kill_gateway(self) -> None:
-        """End it with kill -9, and reap it."""
-        if self.gateway is not None:
-            self.gateway.kill()
+    def start_spare(self) -> None:
+        """Start another one beside it, without waiting."""
+        self._spare = asyncio.create_task(self._start())
+
+    async def kill_gateway(self) -> None:
+        """End the one that serves with kill -9, and have the spare one serve when it is ready."""
+        assert self._spare is not None, "a spare one was started"
+        spare = await self._spare
+        self.gateway.process.kill()
+        self._serving = spare
+
+    async def _start(self) -> Gateway:
+        port = ports.pick()
+        process = await self.bus.start("gateway", VITO_GATEWAY_PORT=str(port))
+        return Gateway(process, f"http://127.0.0.1:{port}")
 
     async def provision(self, tenant: str) -> None:
         """Make a twin that may talk, with its vendors' keys in its vault, and a key of its own."""
@@ -121,7 +146,6 @@ async def live_stack(
     async with fresh_bus() as bus, Sandbox() as sandbox:
         bus.set(
             await _read_side(dsn),
-            VITO_GATEWAY_PORT=str(ports.pick()),
             VITO_GATEWAY_CONNECTIONS_MAX="20000",
             VITO_GATEWAY_TENANT_CONNECTIONS_MAX="20000",
             VITO_SANDBOX_URL=sandbox.url,

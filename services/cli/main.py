@@ -63,6 +63,7 @@ COMMANDS: dict[str, Command] = {
     "sandbox": Command(
         "services.cli.sandbox:sandbox", "Answer like the vendors, for machines without accounts."
     ),
+    "agent": Command("services.cli.agent:agent", "Hold conversations in LiveKit rooms."),
     "gateway": Command("services.cli.gateway:gateway", "Hold conversations over WebSockets."),
     "tokens": Command("services.cli.tokens:tokens", "Exchange the keys that sign tokens."),
     "backup": Command("services.cli.backup:backup", "Copy the log and its keys into a directory."),

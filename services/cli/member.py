@@ -81,7 +81,8 @@ async def _invite(tenant: str, email: str, role: str, expires: str, data_dir: Da
     print(f"{invitation_id}.{secret}")
     typer.echo(
         f"Send this code to {email} over a safe channel; it makes them {role} of {tenant} until"
-        f" {shown_time(until_us)}. It is shown only now.",
+        f" {shown_time(until_us)}. It is shown only now. They sign in (`vito account link` lets in"
+        f" who has no account) and send it to POST /v1/tenants/{tenant}/access/accept.",
         err=True,
     )
 

@@ -188,6 +188,31 @@ def sign_off(
 
 
 @app.command()
+def suspend(
+    tenant: Tenant,
+    asleep: Annotated[
+        bool, typer.Option("--asleep", help='Because of its cost: callers hear "sleeping".')
+    ] = False,
+    reason: Annotated[str, typer.Option(help="Kept in the log.")] = "",
+    data_dir: DataDir = None,
+) -> None:
+    """Refuse every new call until you resume it; calls that are held may end."""
+    _tell(tenant, data_dir, lambda gate: gate.suspend(asleep=asleep, reason=reason))
+    typer.echo(f"{tenant} takes no calls. To end that: vito twin resume {tenant}")
+
+
+@app.command()
+def resume(
+    tenant: Tenant,
+    reason: Annotated[str, typer.Option(help="Kept in the log.")] = "",
+    data_dir: DataDir = None,
+) -> None:
+    """Let a suspended twin take calls again."""
+    _tell(tenant, data_dir, lambda gate: gate.resume(reason=reason))
+    typer.echo(f"{tenant} takes calls again.")
+
+
+@app.command()
 def retire(
     tenant: Tenant,
     reason: Annotated[str, typer.Option(help="Kept in the log.")] = "",

@@ -81,8 +81,7 @@ async def run(
     _set_faults(stack, seed)
     await stack.start_gateway()
     crowd = await _talk(stack, rng, visits, kills, together)
-    assert stack.gateway is not None, "it was started"
-    await stack.gateway.stop(timeout_s=STOP_WITHIN_S)
+    await stack.gateway.process.stop(timeout_s=STOP_WITHIN_S)
     stack.sandbox.faults.clear()
     await _all_ended(stack)
     reports = await _reconcile(stack)
@@ -118,9 +117,9 @@ async def _talk(
 
 async def _kill(stack: LiveStack, rng: random.Random, kills: int) -> None:
     for _ in range(kills):
+        stack.start_spare()
         await asyncio.sleep(rng.uniform(*KILL_AFTER_S))
-        stack.kill_gateway()
-        await stack.start_gateway()
+        await stack.kill_gateway()
 
 
 async def _all_ended(stack: LiveStack) -> None:

@@ -14,6 +14,7 @@ gate_line       the way to the gate, over NATS
 sign_in         e-mail and password, or a one-time link, for a session; and out again
 oidc_sign_in    the issuer of the deployment, for a session
 opening         the session that each way of signing in ends in
+password        who has signed in chooses a password
 attempts        who guesses must wait
 token           a key or a session for a short-lived token
 wiring          all of it, made from the settings

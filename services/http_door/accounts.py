@@ -2,7 +2,8 @@
 The accounts in the log of the platform, as signing in writes to them.
 
 The door itself asks, as the operator: whoever signs in is nobody yet. So nobody else may send
-these commands over HTTP (`commands.OPERATORS_ONLY`): a session is begun by signing in only.
+these commands over HTTP (`commands.OPERATORS_ONLY`): a session is begun by signing in only, and a
+password is hashed here only.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from contracts.account import (
     CountSignInFailure,
     OpenSession,
     RehashPassword,
+    SetPassword,
 )
 from domain.identity_refusals import PASSWORD_CHANGED, SESSION_UNKNOWN, SIGN_IN_BLOCKED
 from services.client.errors import CannotVerify as NotAnswered
@@ -85,10 +87,24 @@ class GateAccounts:
         if code not in ("", PASSWORD_CHANGED.code):
             raise CannotVerify(code)
 
-    async def _told(self, command: AccountCommand) -> str:
+    async def set_password(self, person: str, new_hash: str, keep_session: bytes) -> None:
+        """See Accounts. Said in the person's own name: by now they are somebody."""
+        code = await self._told(
+            SetPassword(
+                command_id=_new_id(),
+                person=person,
+                password_hash=new_hash,
+                keep_session=keep_session,
+            ),
+            f"person_{person}",
+        )
+        if code:
+            raise SignInNotPossible(code)
+
+    async def _told(self, command: AccountCommand, principal: str = OPERATOR) -> str:
         """Have a command decided; return the code of a refusal, empty for none."""
         try:
-            reply = await self._gate.command(PLATFORM, command, OPERATOR)
+            reply = await self._gate.command(PLATFORM, command, principal)
         except NotAnswered as unknown:
             raise CannotVerify(unknown.reason) from None
         if reply["status"] == _UNAVAILABLE:

@@ -30,7 +30,7 @@ from domain import refusals
 from services import logs
 from services.client.errors import CannotVerify, MalformedCommand
 from services.http_door import body
-from services.http_door.caller import CALLER
+from services.http_door.caller import CALLER, Caller
 from services.http_door.endpoint import Endpoint, Handler, Json
 from services.http_door.gate_line import Gate, Reply
 from services.http_door.idempotency import Idempotency
@@ -58,6 +58,7 @@ OPERATORS_ONLY: Final = frozenset(
     {
         ("account", "open_session"),
         ("account", "sign_in_failed"),
+        ("account", "set_password"),
         ("account", "rehash_password"),
     }
 )
@@ -65,6 +66,9 @@ OPERATORS_ONLY: Final = frozenset(
 NOT_OVER_HTTP: Final = frozenset({ReportDenial})
 # Who is invited is no member yet; everything else about a twin is none of a stranger's business.
 ACCEPT: Final = ("access", "accept")
+_OPERATORS_WORD: Final = (
+    "Sessions are begun by signing in, and passwords are chosen at /v1/me/password."
+)
 _IS_KEY: Final = re.compile(ID_PATTERN)
 _ANSWERS: Final[dict[type[AnyCommand], type[msgspec.Struct]]] = {
     AuthorizeCall: Decision,
@@ -72,6 +76,7 @@ _ANSWERS: Final[dict[type[AnyCommand], type[msgspec.Struct]]] = {
     OpenSecret: OpenedSecret,
 }
 _GRANTED: Final = 200
+_NO_MONEY: Final = 402
 _MONEY: Final = (
     "committed_nanos",
     "held_nanos",
@@ -162,7 +167,7 @@ class CommandDoor:
             tenant = request.match_info["tenant"]
             caller = request[CALLER]
             if (noun, verb) in OPERATORS_ONLY and caller.kind != "operator":
-                raise HttpProblem(CALLER_NOT_ALLOWED, "Sessions are begun by signing in.")
+                raise HttpProblem(CALLER_NOT_ALLOWED, _OPERATORS_WORD)
             command = await read_command(request, kind)
             principal = caller.principal(tenant, noun, verb)
             # Who may not ask is refused by the gate, which writes that down; and learns nothing of
@@ -176,7 +181,7 @@ class CommandDoor:
             if reply["status"] != _GRANTED and not caller.reaches(tenant):
                 # The gate has recorded it if there is such a twin; the door does in any case.
                 raise HttpProblem(CALLER_UNKNOWN, CALLER_UNKNOWN.title)
-            return respond(reply)
+            return respond(for_ears_of(caller, tenant, reply))
 
         return handle
 
@@ -201,6 +206,18 @@ async def read_command(request: web.Request, kind: type[AnyCommand]) -> AnyComma
         remedy = f"Remove it: the header {KEY_HEADER} says it."
         raise body.malformed("command_id", "is not a field of the body", remedy)
     return body.checked({**fields, "command_id": keys[0]}, kind)
+
+
+def for_ears_of(caller: Caller, tenant: str, reply: Reply) -> Reply:
+    """
+    Leave out how the month stands when the caller may not ask for it.
+
+    A visitor's browser is anybody's, and what a twin spends is its owner's business.
+    """
+    if caller.may(tenant, "budget", "show"):
+        return reply
+    hidden = {*_MONEY, "resets_at_us"} | ({"facts"} if reply["status"] == _NO_MONEY else set())
+    return {name: value for name, value in reply.items() if name not in hidden}
 
 
 def respond(reply: Reply) -> web.Response:
@@ -262,11 +279,17 @@ def _detail(reply: Reply) -> str:
 
 def _in_words_of_http(text: str) -> str:
     """What the gate says, which names things as they are called on the bus."""
-    return re.sub(
+    text = re.sub(
         r"cmd\.<tenant>\.(\w+)\.(\w+)",
         lambda found: f"POST /v1/tenants/<tenant>/{found[1]}/{found[2]}".replace("_", "-"),
         text,
-    ).replace("command_id", KEY_HEADER)
+    )
+    text = re.sub(
+        r"qry\.<tenant>\.(\w+)\.show",
+        lambda found: f"GET /v1/tenants/<tenant>/live/{found[1]}".replace("_", "-"),
+        text,
+    )
+    return text.replace("command_id", KEY_HEADER)
 
 
 def _headers(reply: Reply) -> dict[str, str]:

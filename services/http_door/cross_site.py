@@ -52,7 +52,12 @@ def check_origin(request: web.BaseRequest, *, must_say: bool) -> None:
     elif origin is not None:
         is_ours = _host_of(origin) == request.host.lower()
     else:
-        is_ours = not must_say
+        is_ours = True
+    if site is None and origin is None and must_say:
+        raise HttpProblem(
+            CROSS_SITE_REFUSED,
+            "A session's request must say which page it comes from: Sec-Fetch-Site or Origin.",
+        )
     if not is_ours:
         raise HttpProblem(CROSS_SITE_REFUSED, "The request comes from a page of another origin.")
 

@@ -13,6 +13,7 @@ from services.http_door import (
     live,
     me,
     oidc_sign_in,
+    password,
     sign_in,
     sign_in_page,
     token,
@@ -24,7 +25,8 @@ from services.http_door.gate_line import Gate
 from services.http_door.idempotency import Idempotency
 from services.http_door.oidc_sign_in import OidcSignIn
 from services.http_door.opening import Accounts
-from services.http_door.sign_in import Passwords, SignIn
+from services.http_door.password import Choosing
+from services.http_door.sign_in import Passwords, SignIn, SignInParts
 from services.identity.oidc_code import CodeFlow
 from services.variables import Network
 
@@ -35,6 +37,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     sign_in.SIGN_OUT,
     token.TOKEN,
     me.ME,
+    password.CHOOSE,
     *commands.ENDPOINTS.values(),
     visitors.MINT,
     *live.ENDPOINTS.values(),
@@ -65,16 +68,7 @@ class Doors(msgspec.Struct, frozen=True):
 
     def sign_in(self) -> SignIn:
         """Make what signs people in."""
-        return SignIn(
-            sign_in.SignInParts(
-                self.identity.directory,
-                self.accounts,
-                self.passwords,
-                self.identity.clock,
-                self.clock_s,
-                self.proxies,
-            )
-        )
+        return SignIn(self._sign_in_parts())
 
     def handlers(self, signing_in: SignIn, idempotency: Idempotency) -> Mapping[Endpoint, Handler]:
         """Who answers what."""
@@ -83,11 +77,22 @@ class Doors(msgspec.Struct, frozen=True):
             **self._oidc(signing_in).handlers(),
             **token.handlers(self.tokens, self.identity.clock),
             **me.handlers(self.jwks),
+            **Choosing(self._sign_in_parts(), signing_in).handlers(),
             **commands.handlers(self.gate, idempotency),
             **visitors.handlers(self.gate, self.visits),
             **live.handlers(self.gate),
             **sign_in_page.handlers(offers_oidc=self.codes is not None),
         }
+
+    def _sign_in_parts(self) -> SignInParts:
+        return SignInParts(
+            self.identity.directory,
+            self.accounts,
+            self.passwords,
+            self.identity.clock,
+            self.clock_s,
+            self.proxies,
+        )
 
     def _oidc(self, signing_in: SignIn) -> OidcSignIn:
         return OidcSignIn(

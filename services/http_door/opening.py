@@ -42,7 +42,8 @@ class Accounts(Protocol):
     """
     The accounts in the log. Each raises CannotVerify when the gate did not answer.
 
-    `open_session` raises SignInNotPossible. Nothing else happens twice if it is asked twice.
+    `open_session` and `set_password` raise SignInNotPossible. Nothing else happens twice if it is
+    asked twice.
     """
 
     async def open_session(
@@ -60,6 +61,8 @@ class Accounts(Protocol):
     async def count_failure(self, person: str) -> None: ...
 
     async def rehash_password(self, person: str, old_hash: str, new_hash: str) -> None: ...
+
+    async def set_password(self, person: str, new_hash: str, keep_session: bytes) -> None: ...
 
 
 class Opened(NamedTuple):
@@ -122,15 +125,21 @@ class Opening:
 
     async def shown(self, session_hash: bytes, *, is_open: bool) -> None:
         """Wait until the tables say so; not for ever, for the log says so already."""
-        try:
-            async with asyncio.timeout(SHOWN_WITHIN_S):
-                while True:
-                    found = await self._directory.find_session(session_hash)
-                    if (found is not None and not found.closed) == is_open:
-                        return
-                    await asyncio.sleep(SHOWN_EVERY_S)
-        except (TimeoutError, DirectoryDown):
-            logs.get().warning("session_not_shown_yet", is_open=is_open)
+
+        async def is_so() -> bool:
+            found = await self._directory.find_session(session_hash)
+            return (found is not None and not found.closed) == is_open
+
+        await _until("session", is_so)
+
+    async def counts(self, person: str, password_hash: str) -> None:
+        """Wait, as `shown` does, until a new password opens."""
+
+        async def is_so() -> bool:
+            found = await self._directory.account(person)
+            return found is not None and found.password_hash == password_hash
+
+        await _until("password", is_so)
 
     def note(self, work: Coroutine[Any, Any, None]) -> None:
         """Have something written down that nobody waits for."""
@@ -141,6 +150,17 @@ class Opening:
         task = asyncio.create_task(_quietly(work))
         self._notes.add(task)
         task.add_done_callback(self._notes.discard)
+
+
+async def _until(what: str, is_so: Callable[[], Awaitable[bool]]) -> None:
+    try:
+        async with asyncio.timeout(SHOWN_WITHIN_S):
+            while True:
+                if await is_so():
+                    return
+                await asyncio.sleep(SHOWN_EVERY_S)
+    except (TimeoutError, DirectoryDown):
+        logs.get().warning("not_shown_yet", what=what)
 
 
 async def asked(question: Awaitable[T]) -> T:

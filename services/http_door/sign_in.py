@@ -7,7 +7,8 @@ account that cannot be used take the same time and are answered in the same word
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Final, Protocol
 
 import msgspec
@@ -26,11 +27,12 @@ from services.http_door.opening import (
     CannotVerify,
     Opened,
     Opening,
+    SignInNotPossible,
     asked,
     refused,
 )
 from services.identity.directory import AccountRecord
-from services.identity.passwords import Verified
+from services.identity.passwords import PasswordUnusable, Verified
 from services.identity.random_secret import digest
 from services.query_api.problems import (
     BODY_TOO_LARGE,
@@ -71,7 +73,11 @@ class Credentials(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A one-time link, which signs in whom it was made for, once."""
+    """
+    A one-time link, which signs in whom it was made for, once.
+
+    With a *new_password* it is also how somebody chooses their first, or one for a forgotten one.
+    """
 
     token: Annotated[
         str,
@@ -81,6 +87,12 @@ class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             examples=["0" * 43],
         ),
     ]
+    new_password: Annotated[
+        str,
+        msgspec.Meta(
+            max_length=1_024, description="chosen with it: 12 to 128 characters; empty for none"
+        ),
+    ] = ""
 
     def __repr__(self) -> str:
         return "Link([hidden])"
@@ -95,6 +107,8 @@ class Passwords(Protocol):
 
     async def verify(self, password: str, kept: str) -> Verified: ...
 
+    async def hash(self, password: str) -> str: ...
+
 
 class SignInParts(msgspec.Struct, frozen=True):
     """What signing in needs. *clock* is microseconds since 1970, *clock_s* monotonic seconds."""
@@ -107,8 +121,8 @@ class SignInParts(msgspec.Struct, frozen=True):
     proxies: Sequence[Network] = ()
 
 
-_FORM = (BODY_TOO_LARGE, MEDIA_TYPE_REFUSED, MALFORMED_COMMAND)
-_SIGN_IN = (*_FORM, SIGN_IN_REFUSED, SIGN_IN_SLOWED, CROSS_SITE_REFUSED, OVERLOADED)
+FORM: Final = (BODY_TOO_LARGE, MEDIA_TYPE_REFUSED, MALFORMED_COMMAND)
+_SIGN_IN = (*FORM, SIGN_IN_REFUSED, SIGN_IN_SLOWED, CROSS_SITE_REFUSED, OVERLOADED)
 
 SIGN_IN: Final = Endpoint(
     "POST",
@@ -169,7 +183,7 @@ class SignIn:
         email = said.email.strip().lower()
         address = self.attempts.begin(request, email)
         account = await asked(self._parts.directory.account_by_email(said.email))
-        verified = await self._verified(account, said.password)
+        verified = await self.verified(account, said.password)
         if account is None or not verified.is_right or not self._is_usable(account):
             if account is not None and not verified.is_right:
                 # Afterwards, so that it takes no time that an unknown address would not take.
@@ -196,27 +210,57 @@ class SignIn:
             logs.get().warning("sign_in_refused", how="link", remote=address)
             raise refused()
         self.attempts.was_right(address)
-        return await self._opened(request, found.person, link=said.token)
+        # Before the link is used up: what is wrong with the password can be corrected then.
+        new_hash = ""
+        if said.new_password:
+            new_hash = await self.hashed(said.new_password, field="new_password")
+        return await self._opened(request, found.person, link=said.token, new_hash=new_hash)
 
     def _is_usable(self, account: AccountRecord) -> bool:
         return not account.locked and self._parts.clock() >= account.blocked_until_us
 
-    async def _verified(self, account: AccountRecord | None, password: str) -> Verified:
+    async def verified(self, account: AccountRecord | None, password: str) -> Verified:
         """Compare a password; of nobody, or of who has none, with one that is never right."""
         kept = account.password_hash if account is not None else ""
+        with self._a_place():
+            return await self._parts.passwords.verify(password, kept)
+
+    async def hashed(self, password: str, *, field: str) -> str:
+        """Return what is kept of a new password; raises HttpProblem (400) for a bad one."""
+        try:
+            with self._a_place():
+                return await self._parts.passwords.hash(password)
+        except PasswordUnusable as bad:
+            raise body.malformed(field, bad.message, bad.remedy) from None
+
+    async def chosen(self, person: str, new_hash: str, keep_session: bytes) -> None:
+        """Have a new password written down; raises HttpProblem."""
+        try:
+            await self._parts.accounts.set_password(person, new_hash, keep_session)
+        except SignInNotPossible:
+            raise refused() from None
+        except CannotVerify as unknown:
+            raise HttpProblem(CANNOT_VERIFY, str(unknown)) from None
+        await self.opening.counts(person, new_hash)
+
+    @contextmanager
+    def _a_place(self) -> Iterator[None]:
+        """Hold one of the places of those who wait for a hash; raises HttpProblem (503)."""
         if self._waiting >= HASHES_WAITING_MAX:
             raise HttpProblem(OVERLOADED, "Too many people are signing in.")
         self._waiting += 1
         try:
-            return await self._parts.passwords.verify(password, kept)
+            yield
         finally:
             self._waiting -= 1
 
     async def _opened(
-        self, request: web.Request, person: str, *, link: str | None
+        self, request: web.Request, person: str, *, link: str | None, new_hash: str = ""
     ) -> web.StreamResponse:
         how = "password" if link is None else "link"
         opened = await self.opening.open(request, person, how=how, link=link)
+        if new_hash:
+            await self.chosen(person, new_hash, session.hash_of(opened.secret))
         me = await self._describe(person, opened)
         response = web.json_response(body=me.model_dump_json().encode())
         session.put(response, opened.secret, max_age_s=SESSION_S)

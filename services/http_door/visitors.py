@@ -23,7 +23,7 @@ from services.distribution.minting import Ticket, TokenIssuer, mint
 from services.failure import Failure
 from services.http_door import body
 from services.http_door.caller import CALLER
-from services.http_door.commands import CommandProblem, refused
+from services.http_door.commands import CommandProblem, for_ears_of, refused
 from services.http_door.endpoint import Endpoint, Handler
 from services.http_door.gate_line import Gate
 from services.query_api.parameters import IS_ID
@@ -116,7 +116,8 @@ def handlers(gate: Gate, visits: TokenIssuer) -> dict[Endpoint, Handler]:
         tenant, deployment = request.match_info["tenant"], request.match_info["deployment"]
         if not IS_ID.fullmatch(deployment):
             raise HttpProblem(DEPLOYMENT_UNKNOWN, "The twin has no deployment of this id.")
-        asker = _Asker(gate, tenant, request[CALLER].principal(tenant, *_OF_VISITORS))
+        caller = request[CALLER]
+        asker = _Asker(gate, tenant, caller.principal(tenant, *_OF_VISITORS))
         try:
             ticket = await mint(
                 asker, visits, deployment=deployment, origin=asked.origin, ttl_s=asked.ttl_s
@@ -126,7 +127,7 @@ def handlers(gate: Gate, visits: TokenIssuer) -> dict[Endpoint, Handler]:
         except Failure as failure:
             raise HttpProblem(IDENTITY_UNAVAILABLE, "Tokens cannot be signed now.") from failure
         if not isinstance(ticket, Ticket):
-            raise refused(msgspec.to_builtins(ticket))
+            raise refused(for_ears_of(caller, tenant, msgspec.to_builtins(ticket)))
         return _respond(ticket)
 
     return {MINT: handle}

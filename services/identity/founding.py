@@ -2,7 +2,8 @@
 Founding the platform: its log, its first super admin, and the link that lets them in.
 
 `vito up` does it at every start, `vito account admin` does it in production; both are harmless to
-repeat. Each time a new one-time link is issued; at most five of a person can be open.
+repeat. `vito account link` lets anybody else in, whom that makes no more than a person. Each time a
+new one-time link is issued; at most five of a person can be open.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ START_PATIENCE: Final = Patience(deadline_s=30.0, attempt_s=2.0)
 
 
 class NotFounded(Failure):
-    """The gate refused to make somebody a super admin."""
+    """The gate refused to let somebody in, or to make them a super admin."""
 
 
 async def admit_admin(platform: GateClient, email: str, link_hash: bytes, now_us: int) -> str:
@@ -47,6 +48,19 @@ async def admit_admin(platform: GateClient, email: str, link_hash: bytes, now_us
     Founds the platform if nobody did. *platform* is a client of the tenant `platform`.
     """
     person = await _admin(platform, email)
+    await _let_in(platform, person, link_hash, now_us)
+    return person
+
+
+async def admit_person(platform: GateClient, email: str, link_hash: bytes, now_us: int) -> str:
+    """Make sure that *email* has an account and can sign in with this link; returns the person."""
+    account = _with_email(await platform.show(AccountView), email)
+    person = account.person if account else await _registered(platform, email, new_id())
+    await _let_in(platform, person, link_hash, now_us)
+    return person
+
+
+async def _let_in(platform: GateClient, person: str, link_hash: bytes, now_us: int) -> None:
     await _told(
         platform,
         IssueLink(
@@ -56,7 +70,6 @@ async def admit_admin(platform: GateClient, email: str, link_hash: bytes, now_us
             expires_at_us=now_us + LINK_LASTS_US,
         ),
     )
-    return person
 
 
 async def _admin(platform: GateClient, email: str) -> str:
@@ -71,12 +84,16 @@ async def _admin(platform: GateClient, email: str) -> str:
         shown = await platform.show(AccountView)  # Somebody else was quicker.
     account = _with_email(shown, email)
     if account is None:
-        register = RegisterAccount(command_id=new_command_id(), person=person, email=email)
-        await _told(platform, register)
+        await _registered(platform, email, person)
     else:
         person = account.person
     if account is None or not account.is_admin:
         await _told(platform, GrantAdmin(command_id=new_command_id(), person=person))
+    return person
+
+
+async def _registered(platform: GateClient, email: str, person: str) -> str:
+    await _told(platform, RegisterAccount(command_id=new_command_id(), person=person, email=email))
     return person
 
 

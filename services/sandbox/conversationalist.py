@@ -24,6 +24,7 @@ import msgspec
 
 Language: TypeAlias = Literal["es", "en"]
 QUOTE_MAX = 120
+TOLD_MAX = 3
 RESULT_MAX = 400
 FLAT_MAX = 12
 
@@ -174,8 +175,31 @@ def _readable(result: str) -> str:
         found = msgspec.json.decode(result)
     except msgspec.MsgspecError:
         return _short(result, RESULT_MAX)
+    if told := [sentence for one in _objects(found) if (sentence := _sentence(one))]:
+        return _short("; ".join(told[:TOLD_MAX]), RESULT_MAX) + "."
     flat = list(_flat(found, ""))[:FLAT_MAX]
     return _short(", ".join(flat), RESULT_MAX) + ("." if flat else "")
+
+
+def _objects(value: Any) -> Iterable[Mapping[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+        for one in value.values():
+            yield from _objects(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _objects(one)
+
+
+def _sentence(found: Mapping[str, Any]) -> str:
+    """Say a match or a headline as a person would; empty for anything else."""
+    if {"home", "away"} <= found.keys():
+        score = f"{found.get('home_goals', '')} - {found.get('away_goals', '')}".strip()
+        clock = f" ({found['clock']})" if found.get("clock") else ""
+        return f"{found['home']} {score} {found['away']}{clock}"
+    if {"title", "source"} <= found.keys():
+        return f"«{found['title']}», {found['source']}"
+    return ""
 
 
 def _flat(value: Any, name: str) -> Iterable[str]:

@@ -50,6 +50,8 @@ class Properties(msgspec.Struct):
     max_call_duration: int = DURATION_MAX_S
     participant_left_timeout: int = 0
     participant_absent_timeout: int = ABSENT_TIMEOUT_S
+    livekit_ws_url: str = ""
+    livekit_room_token: str = ""
 
 
 class Named(msgspec.Struct):

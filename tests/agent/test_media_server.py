@@ -27,6 +27,7 @@ async def joined(server: MediaServer, identity: str, room: str = "room-1") -> rt
 
 
 async def test_two_hear_each_other_and_learn_who_leaves(server):
+    """Media, who is there, and who is not any more."""
     ana, ben = await joined(server, "ana"), rtc.Room()
     heard, left = asyncio.Event(), asyncio.Event()
     peaks: list[int] = []
@@ -67,6 +68,7 @@ async def play_a_tone(room: rtc.Room) -> None:
 
 
 async def test_a_room_is_hung_up_by_its_service(server):
+    """Which is what a kill is."""
     ana = await joined(server, "ana")
     gone = asyncio.Event()
     ana.on("disconnected", lambda _: gone.set())
@@ -82,6 +84,7 @@ async def test_a_room_is_hung_up_by_its_service(server):
 
 
 async def test_a_forged_token_is_refused(server):
+    """Nobody gets in by naming a room."""
     forged = MediaServer(secret="another" * 6).token("mallory", "room-1")
     with pytest.raises(rtc.ConnectError):
         await rtc.Room().connect(server.url, forged, rtc.RoomOptions(connect_timeout=5.0))

@@ -68,7 +68,8 @@ class FakeGate:
             question = ASKED.get((noun, verb))
             if question is not None:
                 self.apply(state, gate.due(state, self.now_us()))
-                return codec.encode(told(codec.decode(message.data, type=question), state)), None
+                asked = codec.decode(message.data, type=question)
+                return codec.encode(told(asked, state, OPERATOR, self.now_us())), None
             return codec.encode(view(noun, state, self.now_us())), None
         command_type = COMMANDS[noun, verb]
         kinds = list[AuthorizeCall] | command_type

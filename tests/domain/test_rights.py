@@ -103,7 +103,7 @@ TWIN = {
     "knowledge approve": "ao",
     "knowledge reject": "ao",
     "knowledge retire": "eao",
-    "knowledge show": "veao cgri S",
+    "knowledge show": "veao cgri",
     "secret put": "o",
     "secret rotate": "o",
     "secret revoke": "o",

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import shutil
-
 import pytest
 
-from tests.conftest import new_directory, new_nats
 from tests.rig.deployment import Deployment
-from tests.rig.fixtures import cluster_deployment
+from tests.rig.fixtures import cluster_deployment, served
 
-__all__ = ["cluster_deployment"]
+__all__ = ["cluster_deployment", "served"]
 
 
 @pytest.fixture
@@ -23,23 +19,3 @@ async def deployment(nats_factory, directory):
     await made.set_up()
     yield made
     made.kill_all()
-
-
-@pytest.fixture(scope="module")
-def served():
-    """A bus with one worker for all tests of a module: take twins that no other test has."""
-    directory = new_directory()
-    server = new_nats(directory / "nats", shards=2)
-
-    async def start() -> Deployment:
-        await server.start()
-        started = Deployment(server, directory / "data")
-        await started.set_up()
-        await started.start("worker")
-        return started
-
-    made = asyncio.run(start())
-    yield made
-    made.kill_all()
-    server.kill()
-    shutil.rmtree(directory, ignore_errors=True)

@@ -61,6 +61,15 @@ class FakeAccounts:
         assert found.password_hash == old_hash
         self.directory.accounts[person] = replace(found, password_hash=new_hash)
 
+    async def set_password(self, person, new_hash, keep_session):
+        if self.fault is not None:
+            raise self.fault
+        found = self.directory.accounts[person]
+        self.directory.accounts[person] = replace(found, password_hash=new_hash)
+        for name, one in self.directory.sessions.items():
+            if one.person == person and name != keep_session:
+                self.directory.sessions[name] = replace(one, closed=True)
+
 
 class World:
     """All fakes of one server."""

@@ -17,7 +17,7 @@ from services.identity.directory import (
     LinkRecord,
     SessionRecord,
 )
-from services.identity.passwords import Verified
+from services.identity.passwords import Verified, check
 from services.identity.random_secret import generate
 from services.identity.tokens import TokenRefused
 
@@ -144,6 +144,10 @@ class FakePasswords:
     async def verify(self, password, kept):
         self.compared += 1
         return Verified(is_right=kept == f"hash:{password}")
+
+    async def hash(self, password):
+        check(password)
+        return f"hash:{password}"
 
 
 def bearer(text):

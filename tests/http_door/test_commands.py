@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 
 import msgspec
 import pytest
@@ -9,9 +10,10 @@ import pytest
 from contracts.budget import TopUpCredits
 from contracts.commands import NOUN_AND_VERB
 from contracts.replies import Decision, Receipt
+from domain.refusals import BY_CODE
 from services.client.errors import CannotVerify
 from services.http_door import body
-from services.http_door.commands import ENDPOINTS, NOT_OVER_HTTP, CommandProblem
+from services.http_door.commands import ENDPOINTS, NOT_OVER_HTTP, CommandProblem, refused
 from tests.http_door.cast import cast
 from tests.http_door.conftest import OTHER, OWN
 from tests.http_door.memory_gate import PRICE_NANOS, unverified
@@ -54,6 +56,20 @@ def test_the_example_of_a_command_is_one(command):
 
     valid(content["schema"], content["example"])
     body.checked({**content["example"], "command_id": "x"}, command)
+
+
+@pytest.mark.parametrize("code", sorted(BY_CODE))
+def test_a_refusal_names_paths_of_http_that_are_there(code):
+    """Whoever asks over HTTP can do nothing with a subject of the bus."""
+    said = BY_CODE[code]
+    reply = {"code": code, "status": said.status, "message": said.message, "remedy": said.remedy}
+    problem = refused(reply | {"position": None, "facts": {}}).body("urn:x")
+
+    for text in (problem.title, problem.detail, problem.remedy):
+        assert not re.search(r"\b(cmd|qry)\.", text), text
+        for method, path in re.findall(r"(GET|POST) (/v1/[\w/<>-]+)", text):
+            shown = path.replace("<", "{").replace(">", "}")
+            assert (method, shown) in {(one, at) for one, at, _ in OPERATIONS.values()}
 
 
 async def test_the_answer_is_the_gates_answer(site):

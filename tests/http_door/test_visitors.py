@@ -14,6 +14,7 @@ from services.identity.tokens import TokenIssuer, TokenRefused, TokenVerifier
 from tests.http_door.conftest import OTHER, OWN
 from tests.http_door.people import NOW_US, bearer, cookie
 from tests.http_door.test_commands import CALL, told
+from tests.query_api.conftest import KEY
 from tests.query_api.test_openapi import valid
 
 PAGE = "https://tvazteca.example"
@@ -82,6 +83,29 @@ async def test_a_visitor_gets_a_token_that_makes_calls_and_nothing_else(site, ke
     told(await mint(site, shown), 403, "caller_not_allowed")
     told(await site.get(f"/v1/tenants/{OWN}/meters", shown), 403, "caller_not_allowed")
     told(await site.get(f"/v1/tenants/{OTHER}", shown), 403, "caller_unknown")
+
+
+async def test_a_browser_learns_nothing_of_what_a_twin_spends(site, key):
+    """Granted, refused, without money; nor a key that mints. Who may read the budget is told."""
+    ticket = (await mint(site, bearer(key))).json
+    own = CALL | {"session_id": ticket["visitor_id"]}
+    dear = own | {"estimate": {"requests": 50_000_000}}
+    shown, path = bearer(ticket["token"]), f"/v1/tenants/{OWN}/budget/authorize"
+    answers = [(await site.post(path, shown, sent)) for sent in (own, CALL, dear)]
+    answers.append(await mint(site, bearer(key), origin="https://evil.example"))
+
+    assert [answer.status for answer in answers] == [200, 403, 402, 403]
+    for answer in answers:
+        assert not [name for name in SPENT if answer.json.get(name) is not None], answer.body
+    assert answers[2].json.get("facts") is None
+    told_all = await site.post(path, bearer(KEY), CALL)
+    assert not [name for name in SPENT if told_all.json.get(name) is None]
+
+
+SPENT = (
+    *("committed_nanos", "held_nanos", "limit_nanos", "credits_nanos", "remaining_nanos"),
+    "resets_at_us",
+)
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,27 @@ class TestAccount:
         assert digest(done.stdout.strip()).hex() in people.state.account.accounts[person].links
         assert "ana@example.com" in run(account.app, "list").stdout
 
+    def test_anybody_is_let_in_once_and_is_no_admin(self, twins):
+        """Who is new gets an account; who is known gets another link to the same one."""
+        secrets = [run(account.app, "link", "bob@example.com").stdout.strip() for _ in range(2)]
+        people = twins[PLATFORM].state.account
+        bob = people.accounts[people.people["bob@example.com"]]
+
+        assert {digest(secret).hex() for secret in secrets} == set(bob.links)
+        assert not bob.is_admin
+
+    def test_is_locked_and_unlocked(self, twins):
+        """By the id in the list; an unknown one is said to be."""
+        run(account.app, "link", "bob@example.com")
+        people = twins[PLATFORM]
+        bob = people.state.account.people["bob@example.com"]
+        run(account.app, "lock", bob, "--reason", "lost laptop")
+        assert people.state.account.accounts[bob].locked
+        run(account.app, "unlock", bob)
+        assert not people.state.account.accounts[bob].locked
+        with pytest.raises(Refused, match="no such"):
+            run(account.app, "lock", "nobody")
+
 
 @pytest.mark.parametrize(
     ("app", "words", "said"),

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
+
 import pytest
 
+from tests.conftest import new_directory, new_nats
 from tests.rig.deployment import Deployment
 
 
@@ -19,3 +23,23 @@ async def cluster_deployment(nats_cluster, directory):
         if node.pid is None:
             node.launch()
     await nats_cluster.ready()
+
+
+@pytest.fixture(scope="module")
+def served():
+    """A bus with one worker for all tests of a module: take twins that no other test has."""
+    directory = new_directory()
+    server = new_nats(directory / "nats", shards=2)
+
+    async def start() -> Deployment:
+        await server.start()
+        started = Deployment(server, directory / "data")
+        await started.set_up()
+        await started.start("worker")
+        return started
+
+    made = asyncio.run(start())
+    yield made
+    made.kill_all()
+    server.kill()
+    shutil.rmtree(directory, ignore_errors=True)

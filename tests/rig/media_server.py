@@ -35,8 +35,12 @@ from livekit import api
 from livekit.protocol import models, rtc
 from livekit.protocol import room as room_service
 
+from tests.rig.job_desk import JobDesk
+
 VERSION = "1.9.0"
 NEGOTIATION_S = 10.0
+# Whoever is still connected when it stops is not waited for.
+STOP_S = 1.0
 REMEMBERED_REQUESTS = 4_096
 # Loopback only: no server is asked for our own address.
 NO_ICE_SERVERS = RTCConfiguration(iceServers=[])
@@ -122,6 +126,7 @@ class MediaServer:
         self.requests: deque[str] = deque(maxlen=REMEMBERED_REQUESTS)
         self.failures: list[str] = []
         self.port = 0
+        self.jobs = JobDesk(self)
         self._relay = MediaRelay()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -146,10 +151,11 @@ class MediaServer:
         app = web.Application()
         app.router.add_get("/rtc", self._signals)
         app.router.add_get("/rtc/validate", self._validate)
+        app.router.add_get("/agent", self.jobs.handle)
         app.router.add_post("/twirp/livekit.RoomService/{method}", self._twirp)
         # Among others /rtc/v1: a 404 makes the SDK fall back to the protocol that we speak.
         app.router.add_route("*", "/{path:.*}", self._unknown)
-        self._runner = web.AppRunner(app)
+        self._runner = web.AppRunner(app, shutdown_timeout=STOP_S)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
@@ -241,6 +247,9 @@ class MediaServer:
         return socket
 
     async def _join(self, room: MediaRoom, participant: Participant) -> None:
+        if not room.participants:
+            # Who makes the room may have said which agents come with it.
+            self._call_agents(room, participant)
         room.participants[participant.sid] = participant
         others = room.others(participant)
         join = rtc.JoinResponse(
@@ -264,6 +273,14 @@ class MediaServer:
         for other in others:
             for sid, track in other.media.items():
                 self._start(self._forward(other, sid, track, participant))
+
+    def _call_agents(self, room: MediaRoom, participant: Participant) -> None:
+        wanted = participant.claims.room_config
+        for one in wanted.agents if wanted is not None else ():
+            called = self.jobs.dispatch(
+                room.info.name, agent_name=one.agent_name, metadata=one.metadata
+            )
+            self._start(called)
 
     async def _listen(self, room: MediaRoom, participant: Participant) -> None:
         async for message in participant.socket:

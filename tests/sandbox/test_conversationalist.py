@@ -93,6 +93,16 @@ def test_it_tells_what_a_tool_said():
     assert "do not have that" in said(FERNANDEZ, user("x"), Line("tool", ""))
 
 
+def test_it_tells_of_matches_and_headlines_as_people_do():
+    """Not as lists of fields."""
+    match = '{"note": "data", "facts": [{"home": "Boca", "away": "River", "home_goals": 2,'
+    match += ' "away_goals": 1, "clock": "81:12"}, {"home": "Racing", "away": "Lanús"}]}'
+    told = said(CANTOR, user("el marcador"), Line("tool", match), offers=(SCORE,))
+    assert "Boca 2 - 1 River (81:12); Racing - Lanús." in told
+    news = '{"facts": [{"title": "¡Goooool!", "source": "Olé"}]}'
+    assert "«¡Goooool!», Olé." in said(CANTOR, user("x"), Line("tool", news))
+
+
 def test_the_language_is_the_system_prompts():
     """By tag, or by its words; without either it is English."""
     assert language_of("Language: es-AR") == "es"

@@ -19,6 +19,8 @@ SECRETS = {
     "VITO_POSTGRES_CALLOUT_DSN": "postgresql://vito:hunter2@127.0.0.1:5432/vito",
     "VITO_NATS_WORKER_PASSWORD": "hunter2",
     "VITO_OIDC_CLIENT_SECRET": "hunter2",
+    "VITO_LIVEKIT_SECRET": "hunter2",
+    "VITO_AGENT_KEY": "vito_hunter2",
 }
 
 
@@ -58,6 +60,11 @@ def test_every_variable_is_read():
         "VITO_SANDBOX_PORT": "4810",
         "VITO_SANDBOX_URL": "http://127.0.0.1:4810",
         "VITO_LIVEKIT_URL": "wss://media.tvazteca.example",
+        "VITO_LIVEKIT_KEY": "APItv",
+        "VITO_DEFAULT_VOICE": "e07c00bc",
+        "VITO_DEFAULT_FACE": "r79e1c033f",
+        "VITO_DEFAULT_PERSONA": "p5317866",
+        "VITO_AGENT_SESSIONS_MAX": "4",
         "VITO_GATEWAY_HOST": "0.0.0.0",
         "VITO_GATEWAY_PORT": "8041",
         "VITO_GATEWAY_ALLOW_REMOTE": "true",

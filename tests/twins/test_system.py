@@ -158,6 +158,13 @@ async def test_the_command_line_leads_to_the_air(system, tenant, vito, document)
             await vito("sign-off", tenant, "1")
         assert "identity 2 is live" in await vito("sign-off", tenant, "2", "--note", "¡Soy yo!")
         assert await call() == "granted"
+        assert "takes no calls" in await vito("suspend", tenant, "--reason", "a complaint")
+        assert await call() == "twin_suspended"
+        await vito("resume", tenant)
+        await vito("suspend", tenant, "--asleep")
+        assert await call() == "twin_sleeping"
+        assert "takes calls again" in await vito("resume", tenant)
+        assert await call() == "granted"
         assert "¡Goooool!" in await vito("show", tenant)
         await projected(system, tenant)
         async with opened(system.settings) as access, Verifier(access) as verifier:

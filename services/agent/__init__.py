@@ -1,0 +1,20 @@
+"""
+A twin in a LiveKit room: the LiveKit agents library does the orchestration, the gate says what may.
+
+    invitation    lets a visitor into a room, and calls the agent
+    worker        waits for jobs at the configured LiveKit server, `vito agent`
+    job           what a job says: which twin, which session
+    twin_session  one conversation: lease, disclosure, bundle, turns, end
+    twin_agent    what the library is told of the twin: instructions and tools
+    metered_llm   its language model     each call to a vendor
+    metered_tts   its voice              has a grant of its own
+    talk          what both of them go by
+    ladder        video, voice, text, asleep: steps, with one notice each
+    face          the avatar's conversation at its vendor, in the room
+    stage         what the visitor is shown, and how they are shown out
+    spoken        what was said so far, as a model is told it again
+
+The grants are taken inside the components and not at the library's nodes: the library calls its
+vendors for retries, probes and prewarming as well, and another agent that takes over brings other
+nodes. Whatever reaches a vendor in here has been authorised.
+"""

@@ -1,0 +1,53 @@
+"""What the components of one conversation go by, and whom they tell what the gate decides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from contracts.replies import Decision, Receipt
+from contracts.topics import Topic
+from services.client import GateClient
+from services.live.products import Products
+from services.live.words import Language
+from services.vendors.adapter import Vendors
+
+
+class Watcher(Protocol):
+    """Who is told. It decides what follows: a step on the ladder, or the end."""
+
+    async def decided(self, decision: Decision) -> None:
+        """A model's call was decided, and may have to wait: *decision* says for how long."""
+
+    def model_refused(self, decision: Decision) -> str:
+        """The model may not be asked; returns what the twin says instead."""
+
+    def voice_refused(self, decision: Decision) -> None:
+        """A sentence may not be spoken."""
+
+    def voice_granted(self) -> None:
+        """A sentence may be spoken."""
+
+    def booked(self, receipt: Receipt | None) -> None:
+        """A call is over; None: its booking is not confirmed yet."""
+
+
+class Talk(msgspec.Struct, kw_only=True):
+    """
+    One conversation. *topics* are those of the newest bundle; the rest stays as it is.
+
+    *is_silent*: nothing is spoken, whatever is written.
+    """
+
+    gate: GateClient
+    vendors: Vendors
+    session_id: str
+    products: Products
+    language: Language
+    watcher: Watcher
+    topics: Sequence[Topic] = ()
+    voice: str = ""
+    spoken_language: str = "en"
+    is_silent: bool = False
