@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import tempfile
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -22,8 +20,7 @@ from services.bench import (
     report,
     rollback_bench,
 )
-from services.embedded.nats_server import new_password
-from services.embedded.postgres import Postgres
+from services.bench.own_postgres import own_postgres
 
 
 def bench(
@@ -61,13 +58,8 @@ async def _measure(progress: Console) -> report.Report:
 
 
 async def _projector() -> projector_bench.ProjectorFigures:
-    with tempfile.TemporaryDirectory(prefix="vito-bench-") as directory:
-        postgres = Postgres(Path(directory) / "postgres", superuser_password=new_password())
-        await postgres.start()
-        try:
-            return await projector_bench.measure(postgres.dsn())
-        finally:
-            await postgres.stop()
+    async with own_postgres() as dsn:
+        return await projector_bench.measure(dsn)
 
 
 def _show(found: report.Report, console: Console) -> None:

@@ -143,6 +143,8 @@ class _Visit:
                 return False
             await self._open(resume=self._resume, position=self._position)
             self._counts.resumed += 1
+            # Whether it had arrived nobody knows; the same turn twice is once.
+            await self._say("text", id=turn, text=text)
         elif interrupts:
             self._counts.interrupts += 1
             await self._say("interrupt")
