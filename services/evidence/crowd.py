@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -35,6 +36,7 @@ LOSES: Final = 0.25
 INTERRUPTS: Final = 0.1
 COMES_BACK: Final = 0.6
 PATIENCE_S: Final = 30.0
+MET_KEPT: Final = 20
 AGAIN_S: Final = 0.1
 ATTEMPTS_MAX: Final = 300
 QUESTIONS: Final = ("Hola", "Who scores next?", "¿Y el mundial?", "Tell me about the final.")
@@ -42,6 +44,10 @@ QUESTIONS: Final = ("Hola", "Who scores next?", "¿Y el mundial?", "Tell me abou
 
 class Gone(Exception):
     """The connection is over, and nobody meant it to be."""
+
+
+class NotAnswered(Exception):
+    """A gateway that runs did not end a turn in time; the message says whose, and what it met."""
 
 
 class Counts(msgspec.Struct):
@@ -81,7 +87,7 @@ class Crowd:
                 await visit.run()
             except TimeoutError:
                 # The gateway is there and says nothing: that is for nobody to put up with.
-                raise
+                raise NotAnswered(visit.told()) from None
             except (Gone, aiohttp.ClientError, OSError):
                 self.counts.killed += visit.is_open
                 await asyncio.sleep(AGAIN_S)
@@ -108,6 +114,8 @@ class _Visit:
         self._resume = ""
         self._position = 0
         self.is_open = False
+        self._session_id = ""
+        self._met: deque[str] = deque(maxlen=MET_KEPT)
 
     async def run(self) -> None:
         """Say everything there is to say. Raises Gone, aiohttp.ClientError, OSError."""
@@ -122,13 +130,17 @@ class _Visit:
             if self._socket is not None:
                 self._drop()
 
+    def told(self) -> str:
+        """Say what was done and heard last."""
+        return f"{self._tenant} {self._modality} {self._session_id}: {', '.join(self._met)}"
+
     async def _open(self, **hello: str | int) -> None:
         self._socket = await self._crowd.connect(self._tenant)
         await self._say("hello", **hello)
         said = await self._hear()
         if not isinstance(said, Welcome):
             raise Gone(f"{said}")
-        self._resume, self.is_open = said.resume, True
+        self._resume, self._session_id, self.is_open = said.resume, said.session_id, True
 
     async def _turn(self, turn: str) -> bool:
         """Ask; returns whether they stay."""
@@ -156,6 +168,7 @@ class _Visit:
 
     async def _say(self, kind: str, **fields: str | int) -> None:
         assert self._socket is not None, "opened before"
+        self._met.append(f"said {kind} {fields.get('id', '')}".strip())
         await self._socket.send_json({"type": kind, **fields})
 
     async def _hear(self) -> FromGateway | AudioPiece:
@@ -170,6 +183,7 @@ class _Visit:
                 said = unpack_voice(message.data)
             case _:
                 raise Gone(f"{message.type}")
+        self._met.append(f"heard {type(said).__name__} {said.position}")
         if isinstance(said, Closing):
             raise Gone(said.problem.code if said.problem else "closing")
         if said.position > self._position:
