@@ -22,7 +22,7 @@ from contracts.stream import BEARER, SUBPROTOCOL
 from services.bench.live_stack import LiveStack
 from services.bench.quantiles import Latency
 
-CONVERSATIONS: Final = 500
+CONVERSATIONS: Final = 1_000
 OPENING_AT_ONCE: Final = 20
 ANSWER_WITHIN_S: Final = 120.0
 _KIB: Final = 1_024

@@ -194,7 +194,5 @@ class _Visit:
     def _drop(self) -> None:
         """Be gone, as when somebody drives into a tunnel."""
         assert self._socket is not None, "opened before"
-        connection = self._socket._response.connection  # noqa: SLF001 - a polite close says bye
-        transport = connection.transport if connection is not None else None
-        if transport is not None:
-            transport.abort()
+        # A polite close says bye.
+        self._socket._response.close()  # noqa: SLF001 - the library has no impolite one

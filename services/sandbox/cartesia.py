@@ -109,7 +109,11 @@ class Cartesia(SandboxVendor):
         except ConnectionCut:
             return web.Response()
         socket = web.WebSocketResponse(max_msg_size=MESSAGE_BYTES_MAX)
-        await socket.prepare(request)
+        try:
+            await socket.prepare(request)
+        except ConnectionResetError:
+            # Whoever asked has gone already.
+            return web.Response()
         self.sockets.add(socket)
         try:
             await self._listen(request, socket)
