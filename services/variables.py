@@ -385,6 +385,14 @@ VARIABLES: tuple[Variable, ...] = (
         _between(1, 1_000),
     ),
     Variable(
+        "VITO_HOLD_S",
+        "hold_s",
+        "The longest that the gateway has money held for one call: its time limit, and how long the"
+        " money is away when the process dies",
+        "a whole number from 5 to 600",
+        _between(5, 600),
+    ),
+    Variable(
         "VITO_GATEWAY_ALLOW_REMOTE",
         "gateway_allow_remote",
         "Whether the gateway may listen where other machines can reach it",

@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -43,22 +43,37 @@ class Bus:
         }
         self.settings = Settings.from_env(self.variables)
 
+    def set(self, *variables: Mapping[str, str], **more: str) -> None:
+        """Have processes that are started from now on see these variables."""
+        for given in (*variables, more):
+            self.variables |= given
+        self.settings = Settings.from_env(self.variables)
+
     async def start_worker(self) -> Child:
         """Start a worker and wait until it serves."""
-        return await self._start("services.cli", "worker")
+        return await self.start("worker")
+
+    async def start(self, command: str, **variables: str) -> Child:
+        """Start `vito <command>` and wait until it is ready."""
+        return await self._start("services.cli", command, **variables)
 
     async def start_echo(self) -> Child:
         """Start the raw baseline's service."""
         return await self._start("services.bench.echo", self.server.url_for(BASELINE))
 
-    async def _start(self, module: str, argument: str) -> Child:
+    async def _start(self, module: str, argument: str, **variables: str) -> Child:
         with ReadyPipe() as pipe:
             child = Child.spawn(
                 Command(
                     module,
                     (sys.executable, "-m", module, argument),
-                    self.directory / f"{module}.log",
-                    env={**os.environ, **self.variables, READY_FD: str(pipe.child_end)},
+                    self.directory / f"{module}-{len(self.children)}.log",
+                    env={
+                        **os.environ,
+                        **self.variables,
+                        **variables,
+                        READY_FD: str(pipe.child_end),
+                    },
                     pass_fds=(pipe.child_end,),
                 )
             )

@@ -9,11 +9,13 @@ from importlib.metadata import version
 import msgspec
 import psutil
 
+from services.bench.conversation_bench import ConversationFigures
 from services.bench.failover_bench import FailoverFigures
 from services.bench.gate_bench import Comparison, GateFigures
 from services.bench.projector_bench import TARGET_RATIO, ProjectorFigures
 from services.bench.replay_bench import ReplayFigures
 from services.bench.rollback_bench import RollbackFigures
+from services.bench.turn_bench import TurnFigures
 
 UNLOADED_RATIO_MAX = 1.3
 REPLAY_EVENTS_PER_S_MIN = 300_000
@@ -22,7 +24,7 @@ ROLLBACK_P99_MS_MAX = 20.0
 
 
 class Line(msgspec.Struct, frozen=True):
-    """One promise. *reached* is None when it could not be measured in this version."""
+    """One promise. *reached* is None where nothing was promised: it is what it is."""
 
     what: str
     target: str
@@ -52,6 +54,8 @@ class Report(msgspec.Struct, frozen=True):
     projector: ProjectorFigures
     failover: FailoverFigures
     rollback: RollbackFigures
+    turns: TurnFigures
+    conversations: ConversationFigures
 
 
 def machine() -> Machine:
@@ -116,6 +120,38 @@ def lines(
             rollback.last_agent.p99_ms <= ROLLBACK_P99_MS_MAX
             and not rollback.missed
             and not rollback.out_of_order,
+        ),
+    ]
+
+
+def live_lines(turns: TurnFigures, conversations: ConversationFigures) -> list[Line]:
+    """What conversations cost, for which no limit was set."""
+    return [
+        Line(
+            "added to a turn by the gate, until the first piece",
+            "",
+            f"p50 {turns.added_first.p50_ms:.1f}, p99 {turns.added_first.p99_ms:.1f} ms;"
+            f" {turns.first_ratio:.2f} x: {turns.gated_first.p50_ms:.1f} against"
+            f" {turns.direct_first.p50_ms:.1f} ms from the sandbox asked directly",
+            None,
+        ),
+        Line(
+            "the same until the last piece",
+            "",
+            f"p50 {turns.added.p50_ms:.1f}, p99 {turns.added.p99_ms:.1f} ms; {turns.ratio:.2f} x:"
+            f" {turns.gated.p50_ms:.1f} against {turns.direct.p50_ms:.1f} ms; booked"
+            f" {turns.settled.p50_ms:.1f} ms (p99 {turns.settled.p99_ms:.1f}) later",
+            None,
+        ),
+        Line(
+            "conversations of one gateway process at once",
+            "",
+            f"{conversations.conversations} idle at {conversations.idle_kib:.0f} KiB each, after a"
+            f" turn {conversations.active_kib:.0f} KiB, above {conversations.process_mib:.0f} MiB;"
+            f" opened {conversations.opened_per_s:.0f}/s; all asking at the same time:"
+            f" {conversations.turns_per_s:.0f} turns/s, p50 {conversations.turn.p50_ms:,.0f}, p99"
+            f" {conversations.turn.p99_ms:,.0f} ms",
+            None,
         ),
     ]
 

@@ -69,6 +69,9 @@ COMMANDS: dict[str, Command] = {
     "backup": Command("services.cli.backup:backup", "Copy the log and its keys into a directory."),
     "restore": Command("services.cli.restore:restore", "Make the log again from a backup."),
     "bench": Command("services.cli.bench:bench", "Measure against the raw servers."),
+    "balance": Command(
+        "services.cli.balance:balance", "Add up what a crowd, faults and kills have cost."
+    ),
 }
 
 OUR_PACKAGES = ("contracts", "domain", "projections", "services")

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from functools import cached_property
 from typing import Self
 
+import msgspec
 from nats.aio.client import Client
 
 from contracts.access import OPERATOR
@@ -71,6 +72,7 @@ class GateClient(Governance, Prompts, Sessions, Shaping, Vault):
         encoding: Encoding = "json",
         patience: Patience | None = None,
         booking: Patience | None = None,
+        hold_ms_max: int | None = None,
     ) -> AsyncIterator[Self]:
         """
         Connect, and on leaving finish what was begun before disconnecting.
@@ -99,6 +101,7 @@ class GateClient(Governance, Prompts, Sessions, Shaping, Vault):
             encoding=encoding,
             patience=patience,
             booking=booking,
+            hold_ms_max=hold_ms_max,
         )
         try:
             yield client
@@ -119,6 +122,7 @@ class GateClient(Governance, Prompts, Sessions, Shaping, Vault):
             booking=self.booking,
             timing=self.timing,
             errands=self.errands,
+            hold_ms_max=self.hold_ms_max,
         )
 
     # -- calls --------------------------------------------------------------------
@@ -161,6 +165,7 @@ class GateClient(Governance, Prompts, Sessions, Shaping, Vault):
 
     async def authorize_call(self, command: AuthorizeCall) -> Decision:
         """Ask with a command that is made already. Raises what `authorize` raises."""
+        command = self._bounded(command)
         decision, attempts = await self._command(command, Decision, self.patience)
         self._remember(command, decision, attempts)
         return decision
@@ -174,6 +179,7 @@ class GateClient(Governance, Prompts, Sessions, Shaping, Vault):
         """
         if not 0 < len(commands) <= AUTHORIZATIONS_PER_MESSAGE_MAX:
             raise ValueError(f"1 to {AUTHORIZATIONS_PER_MESSAGE_MAX} commands in one message")
+        commands = [self._bounded(command) for command in commands]
         attempts = self._attempts(commands[0], self.patience)
         decisions: dict[str, Decision] = {}
         waiting = list(commands)
@@ -199,6 +205,8 @@ class GateClient(Governance, Prompts, Sessions, Shaping, Vault):
         command_id: str | None = None,
     ) -> Decision:
         """Hold more for a call that goes on; *estimate* is what is added."""
+        if self.hold_ms_max is not None:
+            ttl_ms = min(ttl_ms, self.hold_ms_max)
         command = ExtendCall(
             command_id=command_id or new_id(),
             reservation_id=reservation_id,
@@ -260,6 +268,11 @@ class GateClient(Governance, Prompts, Sessions, Shaping, Vault):
         # Not public: an opening belongs to a call, so it is asked for by the call's grant.
         command = OpenSecret(command_id=command_id, name=name, reservation_id=reservation_id)
         return (await self._command(command, OpenedSecret, self.patience))[0]
+
+    def _bounded(self, command: AuthorizeCall) -> AuthorizeCall:
+        if self.hold_ms_max is None or command.ttl_ms <= self.hold_ms_max:
+            return command
+        return msgspec.structs.replace(command, ttl_ms=self.hold_ms_max)
 
     def _remember(self, command: AuthorizeCall, decision: Decision, attempts: Attempts) -> None:
         self._desk.received(

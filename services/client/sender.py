@@ -39,7 +39,8 @@ class Sender:
 
     *principal* is who asks (`contracts.access`). *patience* bounds commands; *booking* bounds
     settlements and releases, which have to arrive and for which nobody waits with a visitor on the
-    line.
+    line. No hold lasts longer than *hold_ms_max*, whatever a call asks for: so long is money away
+    when the process dies.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Sender:
         booking: Patience | None = None,
         timing: Timing | None = None,
         errands: Errands | None = None,
+        hold_ms_max: int | None = None,
     ) -> None:
         self.tenant = tenant
         self.principal = principal
@@ -60,6 +62,7 @@ class Sender:
         self.patience = patience or Patience()
         self.booking = booking or Patience(deadline_s=60.0)
         self.errands = errands or Errands()
+        self.hold_ms_max = hold_ms_max
         self._bus = bus
         self._encoding: Encoding = encoding
         self._wire = Wire(encoding)

@@ -28,7 +28,7 @@ from services.gateway.talk_page import TalkPage
 from services.gateway.visitors import Pace, Visitors
 from services.gateway.widget import Widget
 from services.http_api import protocol
-from services.http_api.protocol import ApiRunner
+from services.http_api.protocol import CONNECTIONS_MAX, ApiRunner
 from services.http_api.server import AddressInUse
 from services.http_door.authentication import Authentication
 from services.http_door.endpoint import Handler
@@ -87,7 +87,12 @@ async def start(parts: Parts, stack: AsyncExitStack) -> Running:
         parts.gate, parts.tokens, deployments, Pace(parts.limits, parts.clock_us), parts.proxies
     )
     page = TalkPage(parts.gate, deployments, shows_meter=parts.shows_meter)
-    runner = ApiRunner(_application(gateway, desk, page), shutdown_timeout_s=SHUTDOWN_S)
+    runner = ApiRunner(
+        _application(gateway, desk, page),
+        shutdown_timeout_s=SHUTDOWN_S,
+        # Room for those who are told that there is none, and for plain requests.
+        connections_max=parts.limits.connections_max + CONNECTIONS_MAX,
+    )
     stack.push_async_callback(runner.cleanup)
     await runner.setup()
     try:

@@ -60,7 +60,9 @@ class Turns:
 
     async def next(self) -> Turn:
         """Wait for a turn, which runs from now on, until `ended`."""
-        await self._some.wait()
+        # What woke us may have been forgotten before we go on.
+        while not self._waiting:
+            await self._some.wait()
         self.running = self._waiting.popleft()
         if not self._waiting:
             self._some.clear()

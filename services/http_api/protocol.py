@@ -49,15 +49,22 @@ def add_security_headers(headers: CIMultiDict[str]) -> None:
 
 
 class ApiRunner(web.AppRunner):
-    """Runs an application on connections with tight limits."""
+    """Runs an application on connections with tight limits, at most *connections_max* of them."""
 
-    def __init__(self, app: web.Application, *, shutdown_timeout_s: float) -> None:
+    def __init__(
+        self,
+        app: web.Application,
+        *,
+        shutdown_timeout_s: float,
+        connections_max: int = CONNECTIONS_MAX,
+    ) -> None:
         super().__init__(app, access_log=None, shutdown_timeout=shutdown_timeout_s)
+        self._connections_max = connections_max
 
     async def _make_server(self) -> web.Server:
         # AppRunner offers no other way to choose the class that speaks HTTP.
         server = await super()._make_server()
-        return _Server(
+        made = _Server(
             _explained(server.request_handler),
             request_factory=server.request_factory,
             access_log=None,
@@ -67,6 +74,8 @@ class ApiRunner(web.AppRunner):
             max_headers=HEADERS_MAX,
             lingering_time=1.0,
         )
+        made.connections_max = self._connections_max
+        return made
 
 
 def _explained(handle: Handler) -> Handler:
@@ -84,12 +93,14 @@ def _explained(handle: Handler) -> Handler:
 
 
 class _Server(web.Server):
+    connections_max = CONNECTIONS_MAX
+
     def __call__(self) -> RequestHandler:
         return _Connection(self, loop=self._loop, **self._kwargs)
 
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
         super().connection_made(handler, transport)
-        if len(self.connections) > CONNECTIONS_MAX:
+        if len(self.connections) > self.connections_max:
             transport.close()
 
 

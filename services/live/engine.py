@@ -163,5 +163,7 @@ async def open_engine(settings: Settings, role: Role = "gateway") -> AsyncIterat
         parts = Parts(vendors=Vendors(*speaking, face), live=live, defaults=defaults)
         # Last to open and first to close: what is booked on leaving may still ask a vendor.
         login = of_login(settings.nats(role))
-        gate = await stack.enter_async_context(GateClient.connect(**login, tenant="vito"))
+        gate = await stack.enter_async_context(
+            GateClient.connect(**login, tenant="vito", hold_ms_max=settings.hold_s * 1_000)
+        )
         yield Engine(gate, parts)

@@ -125,9 +125,12 @@ class Face:
             await avatar.terminate(reason)
 
     def _new(self) -> MeteredAvatar:
-        looks = self._looks
+        looks, slice_ms = self._looks, SLICE_MS
+        if self._gate.hold_ms_max is not None:
+            # A slice has to be over before its hold is.
+            slice_ms = min(slice_ms, self._gate.hold_ms_max // 2)
         option = CallOption(
-            "video", looks.adapter.provider_id, looks.sku, Usage(stream_ms=SLICE_MS)
+            "video", looks.adapter.provider_id, looks.sku, Usage(stream_ms=slice_ms)
         )
         return MeteredAvatar(
             self._gate,

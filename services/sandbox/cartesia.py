@@ -109,7 +109,11 @@ class Cartesia(SandboxVendor):
         except ConnectionCut:
             return web.Response()
         socket = web.WebSocketResponse(max_msg_size=MESSAGE_BYTES_MAX)
-        await socket.prepare(request)
+        try:
+            await socket.prepare(request)
+        except ConnectionResetError:
+            # Whoever asked has gone already.
+            return web.Response()
         self.sockets.add(socket)
         try:
             await self._listen(request, socket)
@@ -162,6 +166,7 @@ class Cartesia(SandboxVendor):
         self.active += 1
         try:
             async with self.exchange(request, "context") as exchange:
+                exchange.call.named = context.name
                 if self.active > self.concurrent_max:
                     exchange.call.status = HTTPStatus.TOO_MANY_REQUESTS
                     await socket.send_json(error_frame(context.name, 429))

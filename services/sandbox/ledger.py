@@ -24,7 +24,8 @@ class Call(msgspec.Struct, kw_only=True):
     One request that a vendor would count.
 
     *status* is that of the answer, or 0 when the connection was cut. *ref* is the vendor's own name
-    for what it made. *usage* is what it bills if *is_billed*.
+    for what it made, *named* the one that the caller gave it, where the vendor lets them give one.
+    *usage* is what it bills if *is_billed*.
     """
 
     number: int
@@ -33,6 +34,7 @@ class Call(msgspec.Struct, kw_only=True):
     at_us: int
     key_last_four: str = ""
     ref: str = ""
+    named: str = ""
     status: int = 0
     is_billed: bool = False
     usage: Usage = Usage()

@@ -142,6 +142,9 @@ class OpenAI(SandboxVendor):
     def shown_key(self, request: web.Request) -> str:
         return request.headers.get("Authorization", "").removeprefix("Bearer ")
 
+    def shown_name(self, request: web.Request, body: bytes) -> str:  # noqa: ARG002
+        return request.headers.get("X-Client-Request-Id", "")
+
     def error(self, status: int, detail: str = "") -> web.Response:
         if status in (HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT):
             page = f"<html><title>{status}</title><center>cloudflare</center></html>"

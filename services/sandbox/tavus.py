@@ -54,14 +54,19 @@ class Properties(msgspec.Struct):
     livekit_room_token: str = ""
 
 
-class Wanted(msgspec.Struct):
+class Named(msgspec.Struct):
+    """The name that somebody gives a conversation."""
+
+    conversation_name: str = ""
+
+
+class Wanted(Named):
     """What is read of the body that creates a conversation."""
 
     replica_id: str = ""
     face_id: str = ""
     persona_id: str = ""
     pal_id: str = ""
-    conversation_name: str = ""
     callback_url: str = ""
     audio_only: bool = False
     test_mode: bool = False
@@ -136,6 +141,12 @@ class Tavus(SandboxVendor):
 
     def shown_key(self, request: web.Request) -> str:
         return request.headers.get("x-api-key", "")
+
+    def shown_name(self, request: web.Request, body: bytes) -> str:  # noqa: ARG002
+        try:
+            return msgspec.json.decode(body or b"{}", type=Named).conversation_name
+        except msgspec.MsgspecError:
+            return ""
 
     def error(self, status: int, detail: str = "") -> web.Response:
         match status:

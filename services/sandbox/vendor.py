@@ -62,6 +62,10 @@ class SandboxVendor(ABC):
     def error(self, status: int, detail: str = "") -> web.Response:
         """Its own body for an error; 401 is what it says to an unknown key."""
 
+    def shown_name(self, request: web.Request, body: bytes) -> str:  # noqa: ARG002
+        """The name that the caller gives to what they ask for, or an empty text."""
+        return ""
+
     def control_routes(self) -> Iterable[web.AbstractRouteDef]:
         """What stands for its other doors (media, telephones), below /_sandbox/<name>."""
         return []
@@ -118,7 +122,8 @@ class SandboxVendor(ABC):
         if not self.accepts(exchange.request):
             return self.error(401)
         # All of it arrives before anything is done with it, also when the caller then goes away.
-        await exchange.request.read()
+        body = await exchange.request.read()
+        exchange.call.named = self.shown_name(exchange.request, body)
         await exchange.begin()
         self.due()
         response = await handler(exchange)

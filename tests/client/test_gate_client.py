@@ -22,6 +22,19 @@ class TestCommands:
         assert (receipt.status, receipt.cost_nanos, receipt.held_nanos) == (200, CENT, 0)
         assert fake_gate.totals("cantor").committed_nanos == CENT
 
+    async def test_no_hold_lasts_longer_than_its_client_has_them(self, client):
+        """So long is money away when the process dies, whatever a call asked for."""
+        client.hold_ms_max = 5_000
+        at_us = client.timing.wall_us()
+
+        first = await authorize(client, ttl_ms=600_000)
+        more = await client.extend(first.reservation_id, Usage(requests=1), ttl_ms=600_000)
+        (many,) = await client.for_tenant("cantor").authorize_many([ask(ttl_ms=600_000)])
+
+        for decision in (first, more, many):
+            assert decision.status == 200
+            assert decision.expires_at_us - at_us < 60_000_000
+
     async def test_every_verb_is_answered(self, client):
         """A verb whose subject or struct is misspelt would never be answered."""
         decision = await authorize(client)

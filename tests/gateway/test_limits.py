@@ -1,10 +1,13 @@
 """Every bound of the gateway: who goes beyond it is told so, and nobody else is harmed."""
 
 import asyncio
+from contextlib import AsyncExitStack
 
 import pytest
+from yarl import URL
 
 from contracts.stream import AudioPiece, Pong, Refused, TextPiece, TurnEnded
+from services.http_api.protocol import CONNECTIONS_MAX
 from services.query_api.problems import INTERNAL, HttpProblem
 from tests.gateway.conftest import OTHER, PAGE, standing
 from tests.gateway.talker import happens
@@ -248,3 +251,20 @@ async def test_room_is_given_back_by_who_could_not_begin():
         world.conversations.fault = None
 
         assert await is_well(await world.service())
+
+
+async def test_as_many_connections_as_there_is_room_for_conversations(world):
+    """
+    Goal: the server below does not cut what the gateway has room for.
+    Method: more connections than a server of the API takes; the next one holds a conversation.
+    """
+    assert world.limits.connections_max > CONNECTIONS_MAX
+    at = URL(world.running.url)
+    async with AsyncExitStack() as stack:
+        for _ in range(CONNECTIONS_MAX + 1):
+            _, writer = await asyncio.open_connection(at.host, at.port)
+            stack.callback(writer.close)
+
+        talker = await world.service()
+
+        assert (await talker.turn("Hola"))[-1].outcome == "done"

@@ -335,3 +335,19 @@ def test_only_configured_vendors_are_real(monkeypatch):
     assert targets("openai", "https://x.example")[1:] == [
         Target("openai", Secret("sk"), "", "https://x.example")
     ]
+
+
+async def test_each_call_is_named_after_its_hold(speaker, sandbox, model):
+    """
+    Goal: a call whose answer never came can still be told from all others, by vendor and by us.
+    Method: one that is answered and one that is refused; the names that the vendor was given.
+    """
+    sandbox.faults.add(Fault(vendor="openai", kind="status", status=500, times=1))
+    with pytest.raises(VendorFailed):
+        await talked(speaker, model, chat())
+    _, talk = await talked(speaker, model, chat())
+
+    refused, answered = [call.named for call in sandbox.ledger.calls("openai")]
+    assert answered == talk.decision.reservation_id
+    assert refused.startswith("cantor.")
+    assert refused != answered
