@@ -2,7 +2,7 @@
 Twins that talk, on a stack of its own: bus, worker, projector, the gateway process, the sandbox.
 
     async with live_stack(dsn, ("twin-1", "twin-2"), hold_s=5) as stack:
-        stack.keys["twin-1"]; stack.url("twin-1"); stack.sandbox.ledger; await stack.kill_gateway()
+        stack.keys["twin-1"]; stack.url("twin-1"); stack.sandbox.ledger; stack.kill_gateway()
 
 The sandbox is in this process, so that it can be read, and outlives every kill. *dsn* is the
 owner's address of an empty database. Twins have no rate to speak of and more money
@@ -65,7 +65,7 @@ class LiveStack:
         self.dsn = dsn
         self.keys: dict[str, str] = {}
         self._serving: Gateway | None = None
-        self._spare: asyncio.Task[Gateway] | None = None
+        self._spare: Gateway | None = None
 
     @property
     def gateway(self) -> Gateway:
@@ -87,16 +87,15 @@ class LiveStack:
         self._serving = await self._start()
         return self._serving
 
-    def start_spare(self) -> None:
-        """Start another one beside it, without waiting."""
-        self._spare = asyncio.create_task(self._start())
+    async def start_spare(self) -> None:
+        """Start another one beside it, and wait until it is ready."""
+        self._spare = await self._start()
 
-    async def kill_gateway(self) -> None:
-        """End the one that serves with kill -9, and have the spare one serve when it is ready."""
+    def kill_gateway(self) -> None:
+        """End the one that serves with kill -9, and have the spare one serve."""
         assert self._spare is not None, "a spare one was started"
-        spare = await self._spare
         self.gateway.process.kill()
-        self._serving = spare
+        self._serving, self._spare = self._spare, None
 
     async def _start(self) -> Gateway:
         port = ports.pick()

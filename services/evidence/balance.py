@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Final
 
 import aiohttp
@@ -36,7 +37,8 @@ from services.vendors.reconciling import Reconciling, reconciled_vendors
 
 MODALITIES: Final = ("text", "text", "voice", "voice", "video")
 TOGETHER: Final = 60
-KILL_AFTER_S: Final = (0.4, 1.2)
+KILL_WITHIN_S: Final = 0.1
+OPEN_WITHIN_S: Final = 60.0
 WELL: Final = range(200, 300)
 STOP_WITHIN_S: Final = 60.0
 PROJECTED_WITHIN_S: Final = 120.0
@@ -96,9 +98,14 @@ def _set_faults(stack: LiveStack, seed: int) -> None:
 async def _talk(
     stack: LiveStack, rng: random.Random, visits: int, kills: int, together: int
 ) -> Counts:
-    """Let everybody talk, *together* at once, and kill the gateway meanwhile."""
+    """
+    Let everybody talk, *together* at once; they come in waves, and each but the last meets a kill.
+
+    It falls when half of a wave has begun, so that a kill always has conversations to end.
+    """
     places = asyncio.Semaphore(together)
     tenants = sorted(stack.keys)
+    bounds = [visits * number // (kills + 1) for number in range(kills + 2)]
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
         crowd = Crowd(http, stack.url, stack.keys.__getitem__, rng)
 
@@ -106,20 +113,27 @@ async def _talk(
             async with places:
                 await crowd.visit(tenants[number % len(tenants)], rng.choice(MODALITIES))
 
-        killing = asyncio.create_task(_kill(stack, rng, kills))
-        try:
-            await asyncio.gather(*(visit(number) for number in range(visits)))
-            await killing
-        finally:
-            killing.cancel()
+        async with asyncio.TaskGroup() as talking:
+            for number, (first, after) in enumerate(pairwise(bounds)):
+                is_last = number == kills
+                if not is_last:
+                    # Ready before those come who will meet the kill: starting takes its time.
+                    await stack.start_spare()
+                enough = crowd.counts.sessions + (after - first) // 2
+                for one in range(first, after):
+                    talking.create_task(visit(one))
+                if not is_last:
+                    await _until_open(crowd, enough)
+                    await asyncio.sleep(rng.uniform(0.0, KILL_WITHIN_S))
+                    stack.kill_gateway()
     return crowd.counts
 
 
-async def _kill(stack: LiveStack, rng: random.Random, kills: int) -> None:
-    for _ in range(kills):
-        stack.start_spare()
-        await asyncio.sleep(rng.uniform(*KILL_AFTER_S))
-        await stack.kill_gateway()
+async def _until_open(crowd: Crowd, sessions: int) -> None:
+    async def open_enough() -> bool:
+        return crowd.counts.sessions >= sessions
+
+    await until(open_enough, every_s=0.005, timeout_s=OPEN_WITHIN_S)
 
 
 async def _all_ended(stack: LiveStack) -> None:
