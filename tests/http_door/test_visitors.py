@@ -54,20 +54,25 @@ async def mint(site, shown, path=PATH, **body):
     return await site.ask("POST", path, shown, {"origin": PAGE, **body})
 
 
+async def begin(site, ticket):
+    """The session of a visitor's calls is the visitor; it says that it has shown what it must."""
+    shown, session = bearer(ticket["token"]), {"session_id": ticket["visitor_id"]}
+    asked = session | {"modality": "text"}
+    begun = await site.post(f"/v1/tenants/{OWN}/session/open", shown, asked)
+    disclosed = session | {"version": begun.json["facts"]["disclosure_version"]}
+    await site.post(f"/v1/tenants/{OWN}/session/show-disclosure", shown, disclosed)
+    return begun
+
+
 async def test_a_visitor_gets_a_token_that_makes_calls_and_nothing_else(site, key):
     """The whole way: minted with a key, shown by a browser, decided by the gate."""
     minted = await mint(site, bearer(key), ttl_s=300)
     assert minted.status == 200, minted.body
     ticket = minted.json
     shown = bearer(ticket["token"])
-    # The session of a visitor's calls is the visitor; it says that it has shown what it must.
     session = {"session_id": ticket["visitor_id"]}
     early = await site.post(f"/v1/tenants/{OWN}/budget/authorize", shown, CALL | session)
-    begun = await site.post(
-        f"/v1/tenants/{OWN}/session/open", shown, session | {"modality": "text"}
-    )
-    disclosed = session | {"version": begun.json["facts"]["disclosure_version"]}
-    await site.post(f"/v1/tenants/{OWN}/session/show-disclosure", shown, disclosed)
+    begun = await begin(site, ticket)
     called = await site.post(
         f"/v1/tenants/{OWN}/budget/authorize", shown, CALL | {"session_id": ticket["visitor_id"]}
     )
@@ -88,6 +93,7 @@ async def test_a_visitor_gets_a_token_that_makes_calls_and_nothing_else(site, ke
 async def test_a_browser_learns_nothing_of_what_a_twin_spends(site, key):
     """Granted, refused, without money; nor a key that mints. Who may read the budget is told."""
     ticket = (await mint(site, bearer(key))).json
+    await begin(site, ticket)
     own = CALL | {"session_id": ticket["visitor_id"]}
     dear = own | {"estimate": {"requests": 50_000_000}}
     shown, path = bearer(ticket["token"]), f"/v1/tenants/{OWN}/budget/authorize"
