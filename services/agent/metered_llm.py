@@ -25,10 +25,10 @@ from domain import topics
 from services import logs
 from services.agent.spoken import question_of, request_of
 from services.agent.talk import Talk
-from services.client.errors import CannotVerify, NoGrant, SecretRefused
+from services.live.failures import CALL_FAILED
 from services.live.sentences import Sentences
 from services.live.words import say
-from services.vendors.adapter import BeyondGrant, VendorCutOff, VendorFailed, VendorUnreachable
+from services.vendors.adapter import VendorCutOff, VendorFailed, VendorUnreachable
 from services.vendors.chat import ChatRequest, Finished, TextPiece, ToolCall
 from services.vendors.metered_pieces import metered_pieces
 
@@ -41,16 +41,6 @@ RETRY_WAIT_MS, RETRY_WAIT_MS_MAX = 250, 2_000
 OVERLAP_CHARS: Final = 1_000
 # Whoever retries here holds money for it first, so the library never does.
 ONE_ATTEMPT: Final = APIConnectOptions(max_retry=0)
-# What a vendor, the vault or the gate may do to a call without it being our mistake.
-CALL_FAILED: Final = (
-    BeyondGrant,
-    CannotVerify,
-    NoGrant,
-    SecretRefused,
-    VendorCutOff,
-    VendorFailed,
-    VendorUnreachable,
-)
 
 
 class MeteredLLM(llm.LLM[Any]):

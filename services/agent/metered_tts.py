@@ -15,8 +15,9 @@ from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
 
 from domain import topics
 from services import logs
-from services.agent.metered_llm import CALL_FAILED, ONE_ATTEMPT
+from services.agent.metered_llm import ONE_ATTEMPT
 from services.agent.talk import Talk
+from services.live.failures import CALL_FAILED
 from services.live.sentences import Sentences
 from services.vendors.metered_pieces import metered_pieces
 from services.vendors.speech import AudioPiece, Speech, SpeechRequest

@@ -35,10 +35,10 @@ from services.agent.metered_tts import MeteredTTS
 from services.agent.stage import Stage
 from services.agent.talk import Talk
 from services.agent.twin_agent import TwinAgent
-from services.agent.wiring import Parts
 from services.client import GateClient
 from services.live.briefing import NotBriefed, system_message
 from services.live.lease import Lease, LeaseRefused
+from services.live.parts import Parts
 from services.live.products import NoProduct, of_price_book
 from services.live.words import language_of
 from services.vendors.avatar import AvatarConfig
@@ -85,6 +85,7 @@ class TwinSession:
         self._ended = asyncio.Event()
         self._is_open = False
         self._face: Face | None = None
+        self._replica = ""
         self._live: Adapters = ()
         self._talk: Talk | None = None
         self.ladder: Ladder | None = None
@@ -128,6 +129,9 @@ class TwinSession:
         except NoProduct as problem:
             raise NotHeld("no_product", str(problem)) from None
         identity = bundle.dna.identity.identity if bundle.dna and bundle.dna.identity else None
+        defaults = self._parts.defaults
+        # What the Owner has signed off comes first; a job may only fill what it leaves open.
+        self._replica = (identity.face if identity else "") or self._job.face or defaults.face
         spoken = self._job.language or (identity.language if identity else "en")
         return Talk(
             gate=self._gate,
@@ -138,7 +142,7 @@ class TwinSession:
             spoken_language=spoken,
             watcher=_Nobody(),
             topics=bundle.topics.topics,
-            voice=getattr(identity, "voice", "") or self._job.voice,
+            voice=(identity.voice if identity else "") or self._job.voice or defaults.voice,
         )
 
     def _wanted(self, talk: Talk, *, has_face: bool) -> Rung:
@@ -192,8 +196,8 @@ class TwinSession:
         if product is None or self._room is None or self._media is None:
             return None
         looks = AvatarConfig(
-            persona=self._job.persona,
-            replica=self._job.face,
+            persona=self._job.persona or self._parts.defaults.persona,
+            replica=self._replica,
         )
         assert self.ladder is not None, "made before it is used"
         face = Face(

@@ -35,10 +35,10 @@ from services import logs, run_file
 from services.agent.face import MediaKey
 from services.agent.stage import RoomStage
 from services.agent.twin_session import NotHeld, TwinSession
-from services.agent.wiring import of_settings
 from services.client import GateClient
 from services.client.connection import of_login
 from services.client.errors import CannotVerify, NotAllowed, Refused
+from services.live.parts import open_parts
 from services.settings import Settings
 from services.variables import SettingsError
 
@@ -172,7 +172,7 @@ async def _held(
 ) -> TwinSession:
     media = media_of(settings)
     gate = await stack.enter_async_context(_gate(settings, job.tenant))
-    parts = await of_settings(settings, stack)
+    parts = await open_parts(settings, stack)
     service = await stack.enter_async_context(
         api.LiveKitAPI(re.sub("^ws", "http", media.url), media.key, media.secret.reveal())
     )

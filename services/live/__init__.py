@@ -1,6 +1,7 @@
 """
 A twin that talks: what a gateway, a terminal and a page put before a visitor.
 
+    parts         what all of them share: the ways to the vendors
     engine        opens conversations: session lease, pinned bundle, products of the price book
     conversation  one of them: its turns, its rung on the ladder, its end
     turn          one answer: topics, model, tools, sentences

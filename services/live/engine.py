@@ -29,19 +29,13 @@ from services.live.briefing import NotBriefed, system_message
 from services.live.conversation import LiveConversation
 from services.live.face import Looks
 from services.live.lease import LeaseRefused
+from services.live.parts import Parts, open_parts
 from services.live.problems import NOT_BRIEFED, of_gate, unverified
-from services.live.twin import Defaults, LiveTwin, Parts
+from services.live.twin import LiveTwin
 from services.live.voice import Sound
 from services.query_api.problems import HttpProblem
 from services.settings import Settings
-from services.vendors.adapter import Vendors
-from services.vendors.addresses import base_url
-from services.vendors.live_adapters import live_adapters
-from services.vendors.outbound import Outbound
-from services.vendors.speaking_adapters import speaking_adapters
-from services.vendors.tavus import TavusAdapter
 
-AVATAR_TIMEOUT_S: Final = 10.0
 _LADDER: Final[tuple[Rung, ...]] = ("video", "voice", "text")
 # What another rung may be free of.
 _OF_THE_RUNG: Final = frozenset((ABOVE_CEILING.code, MODALITY_NOT_ALLOWED.code))
@@ -147,20 +141,7 @@ def _rungs(opening: Opening, sound: Sound | None, looks: Looks | None) -> list[R
 async def open_engine(settings: Settings, role: Role = "gateway") -> AsyncIterator[Engine]:
     """Open the engine of a deployment, with the bus login of *role*; closed when all is booked."""
     async with AsyncExitStack() as stack:
-        speaking = await stack.enter_async_context(speaking_adapters(settings.sandbox_url))
-        live = await stack.enter_async_context(live_adapters(settings.sandbox_url))
-        outbound = Outbound(base_url(settings, "tavus"), timeout_s=AVATAR_TIMEOUT_S)
-        face = TavusAdapter(
-            "tavus",
-            await stack.enter_async_context(outbound),
-            deployment=settings.deployment,
-        )
-        defaults = Defaults(
-            voice=settings.default_voice,
-            face=settings.default_face,
-            persona=settings.default_persona,
-        )
-        parts = Parts(vendors=Vendors(*speaking, face), live=live, defaults=defaults)
+        parts = await open_parts(settings, stack)
         # Last to open and first to close: what is booked on leaving may still ask a vendor.
         login = of_login(settings.nats(role))
         gate = await stack.enter_async_context(

@@ -12,43 +12,25 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from typing import Any, Final, Protocol, Self
 
-import msgspec
-
 from contracts.bundle import BundleContent, BundleView, LiveIdentity
 from contracts.views import PriceBookView
 from services import logs
 from services.client import GateClient
 from services.client.errors import CannotVerify
 from services.live.face import Looks
+from services.live.parts import Parts
 from services.live.problems import NO_MODEL
 from services.live.products import NoProduct, Products, of_price_book
 from services.live.voice import Sound
 from services.query_api.problems import HttpProblem
-from services.vendors.adapter import Vendors
 from services.vendors.avatar import AvatarConfig
-from services.vendors.live_adapters import Adapters, offered
+from services.vendors.live_adapters import offered
 from services.vendors.live_context import LiveContext
 from services.vendors.tools import LiveTools
 
 FALLBACK_LANGUAGE: Final = "en"
 _PERMILLE: Final = 1_000
 NOT_FOLLOWED: Final = "not_followed"
-
-
-class Defaults(msgspec.Struct, frozen=True, kw_only=True):
-    """What a twin has whose identity does not say: a voice, a face; and the persona of faces."""
-
-    voice: str = ""
-    face: str = ""
-    persona: str = ""
-
-
-class Parts(msgspec.Struct, frozen=True, kw_only=True):
-    """What all twins of a process share: how vendors are spoken to. It has no twin's state."""
-
-    vendors: Vendors
-    live: Adapters = ()
-    defaults: Defaults = Defaults()
 
 
 class Running(Protocol):

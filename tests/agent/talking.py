@@ -9,10 +9,11 @@ from contracts.price_book import PriceBook
 from contracts.topics import Topic
 from contracts.views import BudgetView
 from services.agent.twin_session import TwinSession
-from services.agent.wiring import open_parts
+from services.live.parts import open_parts
 from services.sandbox.clock import HandClock
 from services.sandbox.server import Sandbox
 from services.secret import Secret
+from services.settings import Settings
 from services.twins import prices
 from tests.client.twin import CENT, FAST
 from tests.vendors.speaking import price
@@ -134,7 +135,7 @@ async def talking(deployment, tenant, *, clock=None, **policy):
     """A twin of its own on *deployment*, with a sandbox of its own."""
     async with AsyncExitStack() as stack:
         sandbox = await stack.enter_async_context(Sandbox(clock=clock or HandClock()))
-        parts = await open_parts(sandbox.url, "development", stack)
+        parts = await open_parts(Settings.from_env({"VITO_SANDBOX_URL": sandbox.url}), stack)
         gate = await stack.enter_async_context(deployment.client(tenant))
         await provision(gate, **policy)
         async with AsyncExitStack() as sessions:
