@@ -17,11 +17,13 @@ servers with encryption at rest, which skip the overwriting. Without the KEK all
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, Self
 
 from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy, Header, RawStreamMsg, StorageType, StreamConfig
-from nats.js.errors import APIError, BadRequestError, NotFoundError
+from nats.js.errors import APIError, BadRequestError, NoStreamResponseError, NotFoundError
 
 from services.sealing.wrapped_keys import DekVersion, KeyErased, KeyMissing, checked
 
@@ -30,6 +32,10 @@ STREAM: Final = f"KV_{BUCKET}"
 _PREFIX: Final = f"$KV.{BUCKET}."
 _ERASED: Final = "erased"
 _ATTEMPTS_MAX: Final = 8
+# Nobody takes a write while the replicas elect a leader, or another node has yet to hear of a new
+# bucket. Nothing of it was stored, so it is safe to send again.
+_LEADER_ATTEMPTS_MAX: Final = 50
+_LEADER_PAUSE_S: Final = 0.1
 _FENCE_SUBJECT: Final = "Nats-Expected-Last-Subject-Sequence-Subject"
 _WRONG_LAST_SEQUENCE: Final = (10071, 10164)  # the second: another write in flight, on replicas
 _NO_MESSAGE: Final = 10037
@@ -58,8 +64,13 @@ class KeyStoreBusy(Exception):
 class JetStreamKeyStore:
     """Wrapped keys in the bucket KEYS. Make it with open()."""
 
-    def __init__(self, jetstream: JetStreamContext) -> None:
+    def __init__(
+        self,
+        jetstream: JetStreamContext,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._jetstream = jetstream
+        self._pause = pause
 
     @classmethod
     async def open(cls, jetstream: JetStreamContext, *, replicas: int = 1) -> Self:
@@ -180,12 +191,22 @@ class JetStreamKeyStore:
             _FENCE_SUBJECT: f"{_PREFIX}{tenant}.>",
         }
         try:
-            await self._jetstream.publish(f"{_PREFIX}{tenant}.{name}", value, headers=fence)
+            await self._publish(f"{_PREFIX}{tenant}.{name}", value, fence)
         except BadRequestError as error:
             if error.err_code in _WRONG_LAST_SEQUENCE:
                 return False
             raise
         return True
+
+    async def _publish(self, subject: str, value: bytes, headers: dict[str, str]) -> None:
+        for _ in range(_LEADER_ATTEMPTS_MAX - 1):
+            try:
+                await self._jetstream.publish(subject, value, headers=headers)
+            except NoStreamResponseError:
+                await self._pause(_LEADER_PAUSE_S)
+            else:
+                return
+        await self._jetstream.publish(subject, value, headers=headers)
 
     async def _last(self, tenant: str) -> RawStreamMsg | None:
         return await self._message(f"{checked(tenant)}.>")

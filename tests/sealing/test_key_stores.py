@@ -345,37 +345,6 @@ class TestErasure:
             assert set(info.state.subjects) == {f"$KV.KEYS.{tenant}.erased"}
 
 
-class TestReplicas:
-    """On three servers the fence takes another path in the server, with an answer of its own."""
-
-    async def test_one_of_many_racing_first_keys_is_stored(self, nats_cluster):
-        """Two workers on different nodes must never believe in two different first keys."""
-        connections = [await nats.connect(url) for url in nats_cluster.urls_for("unrestricted")]
-        stores = [
-            await JetStreamKeyStore.open(connection.jetstream(), replicas=3)
-            for connection in connections
-        ]
-        for attempt in range(10):
-            tenant = f"tenant-{attempt}"
-            offers = [
-                store.add(tenant, 1, f"{attempt}-{number}")
-                for number, store in enumerate(stores * 4)
-            ]
-            added = await asyncio.gather(*offers)
-            winner = f"{attempt}-{added.index(True)}"
-
-            assert added.count(True) == 1
-            assert [await store.read(tenant, 1) for store in stores] == [winner] * 3
-
-        await stores[0].erase("tenant-0")
-        with pytest.raises(KeyErased):
-            await stores[1].read("tenant-0", 1)
-
-        await connections[0].jetstream().delete_stream(STREAM)
-        for connection in connections:
-            await connection.close()
-
-
 class DiesBeforeOverwriting(JetStreamKeyStore):
     """A process that loses its connection in the middle of an erasure."""
 
