@@ -36,7 +36,7 @@ from services.vendors.adapter import (
     VendorUnreachable,
     Way,
 )
-from services.vendors.avatar import (
+from services.vendors.face.avatar import (
     AvatarAdapter,
     AvatarConfig,
     AvatarEnded,
@@ -45,7 +45,7 @@ from services.vendors.avatar import (
     RuntimeLimits,
     TerminateReason,
 )
-from services.vendors.metered_avatar import MeteredAvatar
+from services.vendors.face.metered_avatar import MeteredAvatar
 
 IDENTITY: Final = "vito-avatar"
 SAMPLE_RATE: Final = 24_000

@@ -29,7 +29,7 @@ from services.live.failures import CALL_FAILED
 from services.live.sentences import Sentences
 from services.live.words import say
 from services.vendors.adapter import VendorCutOff, VendorFailed, VendorUnreachable
-from services.vendors.chat import ChatRequest, Finished, TextPiece, ToolCall
+from services.vendors.chat.model import ChatRequest, Finished, TextPiece, ToolCall
 from services.vendors.metered_pieces import metered_pieces
 
 OUTPUT_TOKENS: Final = 800

@@ -20,7 +20,7 @@ from services.agent.talk import Talk
 from services.live.failures import CALL_FAILED
 from services.live.sentences import Sentences
 from services.vendors.metered_pieces import metered_pieces
-from services.vendors.speech import AudioPiece, Speech, SpeechRequest
+from services.vendors.speech.speaking import AudioPiece, Speech, SpeechRequest
 
 SAMPLE_RATE: Final = 24_000
 CLIENT_CLOSED: Final = 499

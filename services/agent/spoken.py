@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from livekit.agents import llm
 
-from services.vendors.chat import ChatMessage, ChatRequest, Role, Tool, ToolCall
-from services.vendors.tokens import most_tokens
+from services.vendors.chat.model import ChatMessage, ChatRequest, Role, Tool, ToolCall
+from services.vendors.chat.tokens import most_tokens
 
 TOKENS_MAX: Final = 12_000
 # What the library notes besides is said by nobody.

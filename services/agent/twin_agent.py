@@ -8,8 +8,8 @@ from livekit.agents import Agent, RunContext, llm
 
 from services.agent.spoken import arguments_of
 from services.agent.talk import Talk
-from services.vendors.chat import Tool, ToolCall
-from services.vendors.tools import LiveTools
+from services.vendors.chat.model import Tool, ToolCall
+from services.vendors.data.tools import LiveTools
 
 # What a visitor waits for at most while live data are throttled.
 TOOL_DELAY_MS_MAX: Final = 2_000

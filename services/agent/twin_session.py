@@ -41,10 +41,10 @@ from services.live.lease import Lease, LeaseRefused
 from services.live.parts import Parts
 from services.live.products import NoProduct, of_price_book
 from services.live.words import language_of
-from services.vendors.avatar import AvatarConfig
-from services.vendors.live_adapters import Adapters, offered
-from services.vendors.live_context import LiveContext
-from services.vendors.tools import LiveTools
+from services.vendors.data.live_adapters import Adapters, offered
+from services.vendors.data.live_context import LiveContext
+from services.vendors.data.tools import LiveTools
+from services.vendors.face.avatar import AvatarConfig
 
 TOOL_STEPS_MAX: Final = 3
 # How long each thing that has to be closed is waited for.

@@ -22,9 +22,9 @@ from services.bench.live_stack import LiveStack
 from services.bench.quantiles import Latency
 from services.twins.prices import GPT_4O_MINI
 from services.vendors.adapter import Vendors
-from services.vendors.chat import ChatMessage, ChatRequest
+from services.vendors.chat.model import ChatMessage, ChatRequest
+from services.vendors.chat.openai_chat import PATH, OpenAIChat
 from services.vendors.metered_pieces import metered_pieces
-from services.vendors.openai_chat import PATH, OpenAIChat
 from services.vendors.outbound import Outbound
 
 ROUNDS: Final = 400

@@ -36,7 +36,7 @@ from services.live.twin import LiveTwin
 from services.live.voice import Sound, Voice
 from services.live.words import Phrase, language_of, say
 from services.query_api.problems import HttpProblem
-from services.vendors.chat import ChatMessage
+from services.vendors.chat.model import ChatMessage
 
 _CLOSED_FOR: Final[dict[Reason, CloseReason]] = {"error": "error", "stopping": "error"}
 

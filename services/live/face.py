@@ -2,8 +2,8 @@
 The twin's face: a conversation at the avatar's vendor, which the visitor's page shows in a frame.
 
 It is paid for in slices, each held for before it begins, and ended on every path; see
-`services.vendors.metered_avatar`. What the twin says goes to the page, which hands it on into the
-room of the video: so the face says what was checked, and nothing of its own.
+`services.vendors.face.metered_avatar`. What the twin says goes to the page, which hands it on into
+the room of the video: so the face says what was checked, and nothing of its own.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from services import logs
 from services.client import GateClient
 from services.live.failures import CALL_FAILED
 from services.vendors.adapter import Way
-from services.vendors.avatar import (
+from services.vendors.face.avatar import (
     AvatarAdapter,
     AvatarConfig,
     AvatarEnded,
@@ -30,7 +30,7 @@ from services.vendors.avatar import (
     StreamInput,
     TerminateReason,
 )
-from services.vendors.metered_avatar import MeteredAvatar
+from services.vendors.face.metered_avatar import MeteredAvatar
 
 SLICE_MS: Final = 60_000
 SESSION_MS_MAX: Final = 3_600_000

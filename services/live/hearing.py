@@ -29,8 +29,8 @@ from services.live.problems import NOT_HEARD, SPEECH_LOST, SPEECH_UNKNOWN, of_ga
 from services.live.turn import Stopped
 from services.query_api.problems import HttpProblem
 from services.vendors.adapter import Vendors
-from services.vendors.hearing import Hearing, HearingRequest, heard_of
 from services.vendors.metered import metered_call
+from services.vendors.speech.hearing import Hearing, HearingRequest, heard_of
 
 Emit = Callable[[ConversationEvent], Awaitable[None]]
 

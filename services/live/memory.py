@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections import deque
 
-from services.vendors.chat import ChatMessage
-from services.vendors.tokens import most_tokens
+from services.vendors.chat.model import ChatMessage
+from services.vendors.chat.tokens import most_tokens
 
 TOKENS_MAX = 12_000
 TURNS_MAX = 200

@@ -10,10 +10,10 @@ import msgspec
 from services.settings import Settings
 from services.vendors.adapter import Vendors
 from services.vendors.addresses import base_url
-from services.vendors.live_adapters import Adapters, live_adapters
+from services.vendors.data.live_adapters import Adapters, live_adapters
+from services.vendors.face.tavus import TavusAdapter
 from services.vendors.outbound import Outbound
 from services.vendors.speaking_adapters import speaking_adapters
-from services.vendors.tavus import TavusAdapter
 
 AVATAR_TIMEOUT_S: Final = 10.0
 

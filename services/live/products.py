@@ -17,10 +17,10 @@ import msgspec
 from contracts.message import Modality
 from contracts.price_book import PriceBook
 from services.vendors.adapter import VendorAdapter, Vendors
-from services.vendors.avatar import AvatarAdapter
-from services.vendors.chat import ChatModel
-from services.vendors.hearing import Hearing
-from services.vendors.speech import Speech
+from services.vendors.chat.model import ChatModel
+from services.vendors.face.avatar import AvatarAdapter
+from services.vendors.speech.hearing import Hearing
+from services.vendors.speech.speaking import Speech
 
 Adapter = TypeVar("Adapter", bound=VendorAdapter)
 

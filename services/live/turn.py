@@ -30,10 +30,10 @@ from services.live.sentences import Sentences
 from services.live.voice import Sound, Voice
 from services.live.words import Language, Phrase, say
 from services.vendors.adapter import Vendors
-from services.vendors.chat import ChatMessage, ChatRequest, Finished, Tool, ToolCall
-from services.vendors.chat import TextPiece as ModelPiece
+from services.vendors.chat.model import ChatMessage, ChatRequest, Finished, Tool, ToolCall
+from services.vendors.chat.model import TextPiece as ModelPiece
+from services.vendors.data.tools import LiveTools
 from services.vendors.metered_pieces import metered_pieces
-from services.vendors.tools import LiveTools
 
 # How often the model may ask for tools before it has to answer, and for how many at once.
 TOOL_STEPS_MAX: Final = 3

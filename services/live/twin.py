@@ -23,10 +23,10 @@ from services.live.problems import NO_MODEL
 from services.live.products import NoProduct, Products, of_price_book
 from services.live.voice import Sound
 from services.query_api.problems import HttpProblem
-from services.vendors.avatar import AvatarConfig
-from services.vendors.live_adapters import offered
-from services.vendors.live_context import LiveContext
-from services.vendors.tools import LiveTools
+from services.vendors.data.live_adapters import offered
+from services.vendors.data.live_context import LiveContext
+from services.vendors.data.tools import LiveTools
+from services.vendors.face.avatar import AvatarConfig
 
 FALLBACK_LANGUAGE: Final = "en"
 _PERMILLE: Final = 1_000

@@ -28,7 +28,7 @@ from services.client import GateClient
 from services.live.failures import CALL_FAILED
 from services.vendors.adapter import Vendors
 from services.vendors.metered_pieces import metered_pieces
-from services.vendors.speech import AudioPiece, Speech, SpeechRequest
+from services.vendors.speech.speaking import AudioPiece, Speech, SpeechRequest
 
 UNSAID_MAX: Final = 8
 # A sentence that comes too early, or that could not be verified, says nothing about the rung.

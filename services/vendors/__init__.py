@@ -1,20 +1,16 @@
 """
 Vendors: the only way out of the house.
 
+    chat, speech, face, data   what vendors are for: a protocol each, and adapters that speak it
+
     outbound   opens connections to vendors; wants a meter for every request
     adapter    what a vendor's adapter is; all of them are listed here by a test
     metered    authorise, wait, call, settle, whatever happens in between; `metered_stream` for what
                goes on in slices, `metered_pieces` for answers that come in pieces
-    chat       language models, `openai_chat` those that speak like OpenAI
-    speech     voices, `cartesia` the one there is
-    hearing    ears, `deepgram` the one there is
-    context    facts from outside: live_context asks for them, tools offers them to a model;
-               sportradar, api_football and newsapi are where they come from (live_adapters)
+    speaking_adapters  models, voices and ears that a process has
     counting   the adapter of the counting vendor, `counting_vendor` the vendor itself
-
-    avatar     what a vendor of avatars does; `metered_avatar` one session, held for ahead of time
-    tavus      conversations with a face             livekit    rooms, tokens, webhooks
     failed     how vendors say no, in kinds that a caller can act on
+    allowance  what a key may still ask of its vendor
     reconciliation  sessions that nobody pays for are ended and booked; `reconciling` for every twin
     addresses  where each vendor is: the real one, or the sandbox (`services.sandbox`)
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from services.settings import Settings
 from services.variables import SettingsError
-from services.vendors import tavus
+from services.vendors.face import tavus
 
 # Vendors whose address is the same for everybody. LiveKit's is the deployment's own.
 BASE_URLS: Final[dict[str, str]] = {"tavus": tavus.BASE_URL}

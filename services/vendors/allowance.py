@@ -14,7 +14,7 @@ from operator import itemgetter
 
 import msgspec
 
-from services.vendors.context_errors import (
+from services.vendors.data.context_errors import (
     ContextError,
     ContextNotAllowed,
     ContextOverQuota,

@@ -19,7 +19,8 @@ from services.client.read_side import ReadSide
 from services.settings import Settings
 from services.vendors.adapter import VendorCutOff, VendorFailed, VendorUnreachable
 from services.vendors.addresses import base_url
-from services.vendors.livekit import LiveKitAdapter
+from services.vendors.face.livekit import LiveKitAdapter
+from services.vendors.face.tavus import TavusAdapter
 from services.vendors.outbound import Outbound
 from services.vendors.reconciliation import (
     LOOKBACK_US,
@@ -30,7 +31,6 @@ from services.vendors.reconciliation import (
     Reconciler,
     Report,
 )
-from services.vendors.tavus import TavusAdapter
 
 AT_ONCE_MAX: Final = 8
 _US: Final = 1_000_000

@@ -15,10 +15,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final, TypeAlias
 
 from services.vendors.adapter import VendorAdapter
-from services.vendors.cartesia import Cartesia
-from services.vendors.deepgram import Deepgram
-from services.vendors.openai_chat import OpenAIChat
+from services.vendors.chat.openai_chat import OpenAIChat
 from services.vendors.outbound import Outbound
+from services.vendors.speech.cartesia import Cartesia
+from services.vendors.speech.deepgram import Deepgram
 
 # Somebody waits for a voice. How long answers may take is the adapters' own.
 OPENING_S: Final = 8.0

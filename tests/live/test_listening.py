@@ -14,8 +14,8 @@ from services.sandbox.voice import say
 from services.secret import Secret
 from services.twins.prices import CARTESIA_VOICE, DEEPGRAM_HEARING, GPT_4O_MINI
 from services.vendors.adapter import Vendors
-from services.vendors.deepgram import Deepgram
 from services.vendors.outbound import Outbound
+from services.vendors.speech.deepgram import Deepgram
 from tests.vendors.conftest import (  # noqa: F401 - fixtures
     books,
     client,

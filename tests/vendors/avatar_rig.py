@@ -16,10 +16,10 @@ from services.sandbox.clock import HandClock
 from services.sandbox.server import Sandbox
 from services.secret import Secret
 from services.vendors.adapter import Way
-from services.vendors.avatar import AvatarConfig, RuntimeLimits
-from services.vendors.metered_avatar import MeteredAvatar
+from services.vendors.face.avatar import AvatarConfig, RuntimeLimits
+from services.vendors.face.metered_avatar import MeteredAvatar
+from services.vendors.face.tavus import TavusAdapter
 from services.vendors.outbound import Outbound
-from services.vendors.tavus import TavusAdapter
 from tests.client.fake_gate import FakeGate
 from tests.client.twin import FAST, READ
 

@@ -8,11 +8,11 @@ from services.sandbox.clock import HandClock
 from services.sandbox.server import Sandbox
 from services.secret import Secret
 from services.vendors.adapter import Vendors, Way
-from services.vendors.cartesia import Cartesia
+from services.vendors.chat.openai_chat import OpenAIChat
 from services.vendors.counting import CountingAdapter
 from services.vendors.counting_vendor import CountingVendor
-from services.vendors.openai_chat import OpenAIChat
 from services.vendors.outbound import Outbound
+from services.vendors.speech.cartesia import Cartesia
 from tests.client.fake_gate import FakeGate
 from tests.client.twin import option, provision
 from tests.vendors import speaking

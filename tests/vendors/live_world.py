@@ -20,9 +20,9 @@ from services.sandbox.keys import default_key
 from services.sandbox.server import Sandbox
 from services.secret import Secret
 from services.twins import prices
-from services.vendors.context_query import MatchQuery, NewsQuery
-from services.vendors.live_adapters import KINDS
-from services.vendors.live_context import LiveContext
+from services.vendors.data.context_query import MatchQuery, NewsQuery
+from services.vendors.data.live_adapters import KINDS
+from services.vendors.data.live_context import LiveContext
 from services.vendors.outbound import Outbound
 from tests.client.fake_gate import FakeGate
 

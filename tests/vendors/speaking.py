@@ -19,9 +19,9 @@ from contracts.usage import Usage
 from services.sandbox.voice import say
 from services.secret import Secret
 from services.twins.prices import CARTESIA_VOICE, DEEPGRAM_HEARING, GPT_4O_MINI
-from services.vendors.chat import ChatMessage, ChatRequest, Tool
-from services.vendors.hearing import HearingRequest
-from services.vendors.speech import SpeechRequest
+from services.vendors.chat.model import ChatMessage, ChatRequest, Tool
+from services.vendors.speech.hearing import HearingRequest
+from services.vendors.speech.speaking import SpeechRequest
 from tests.client.twin import CENT, FAST
 
 MODEL, VOICE_MODEL, EAR_MODEL = GPT_4O_MINI.sku, CARTESIA_VOICE.sku, DEEPGRAM_HEARING.sku

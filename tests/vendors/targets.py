@@ -15,7 +15,7 @@ import msgspec
 
 from services.sandbox.server import Sandbox
 from services.secret import Secret
-from services.vendors.tavus import BASE_URL
+from services.vendors.face.tavus import BASE_URL
 
 
 class Target(msgspec.Struct):

@@ -16,12 +16,12 @@ from services.vendors.adapter import (
     Vendors,
     VendorUnreachable,
 )
-from services.vendors.cartesia import Cartesia
-from services.vendors.cartesia_lines import Lines
 from services.vendors.failed import CreditUsedUp, KeyRefused, VendorBusy
 from services.vendors.metered_pieces import metered_pieces
 from services.vendors.outbound import Outbound
-from services.vendors.speech import FLUSH, AudioPiece, Spoken, WordTimes, most
+from services.vendors.speech.cartesia import Cartesia
+from services.vendors.speech.cartesia_lines import Lines
+from services.vendors.speech.speaking import FLUSH, AudioPiece, Spoken, WordTimes, most
 from tests.vendors.speaking import (
     NOTHING,
     VOICE_MODEL,

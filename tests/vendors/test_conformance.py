@@ -6,12 +6,12 @@ from contracts.usage import Usage
 from services.client import GateClient
 from services.secret import Secret
 from services.vendors.adapter import VendorFailed
-from services.vendors.avatar import AvatarConfig, RuntimeLimits
+from services.vendors.face.avatar import AvatarConfig, RuntimeLimits
+from services.vendors.face.livekit import LiveKitAdapter
+from services.vendors.face.tavus import TavusAdapter
 from services.vendors.failed import KeyRefused
-from services.vendors.livekit import LiveKitAdapter
 from services.vendors.metered_stream import MeteredStream
 from services.vendors.outbound import Outbound
-from services.vendors.tavus import TavusAdapter
 from tests.client.fake_gate import FakeGate
 from tests.vendors import targets
 from tests.vendors.avatar_rig import BOOK, QUICK, rules, way

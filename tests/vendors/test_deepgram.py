@@ -18,13 +18,13 @@ from services.vendors.adapter import (
     VendorUnreachable,
     Way,
 )
-from services.vendors.deepgram import Deepgram, language_of
 from services.vendors.failed import CreditUsedUp, KeyRefused, VendorBusy
-from services.vendors.hearing import AUDIO_MS_MAX, HearingRequest, heard_of
 from services.vendors.metered import metered_call
 from services.vendors.metered_pieces import metered_pieces
 from services.vendors.outbound import Outbound
-from services.vendors.speech import AudioPiece
+from services.vendors.speech.deepgram import Deepgram, language_of
+from services.vendors.speech.hearing import AUDIO_MS_MAX, HearingRequest, heard_of
+from services.vendors.speech.speaking import AudioPiece
 from tests.sandbox.test_ear import resampled
 from tests.vendors.speaking import (
     EAR_MODEL,

@@ -13,7 +13,7 @@ from services.sandbox.faults import Fault
 from services.sandbox.plan_limits import Plan, PlanLimits
 from services.secret import Secret
 from services.vendors.allowance import US_PER_DAY, Allowance, retry_after_ms
-from services.vendors.context_errors import (
+from services.vendors.data.context_errors import (
     ContextError,
     ContextOverQuota,
     ContextRefused,
@@ -22,10 +22,10 @@ from services.vendors.context_errors import (
     ContextUnavailable,
     Headroom,
 )
-from services.vendors.context_query import MatchQuery, NewsQuery
-from services.vendors.freshness import Freshness, Shelf, freshness
-from services.vendors.live_context import _Kept
-from services.vendors.live_data import Board
+from services.vendors.data.context_query import MatchQuery, NewsQuery
+from services.vendors.data.freshness import Freshness, Shelf, freshness
+from services.vendors.data.live_context import _Kept
+from services.vendors.data.live_data import Board
 from tests.vendors.live_world import PRICE_NANOS, policy, world
 
 DAY_MS = 86_400_000

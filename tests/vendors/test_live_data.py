@@ -9,15 +9,15 @@ import pytest
 
 from services.sandbox.faults import Fault
 from services.secret import Secret
-from services.vendors.context import Article, Match
-from services.vendors.context_errors import (
+from services.vendors.data.context import Article, Match
+from services.vendors.data.context_errors import (
     ContextBadQuery,
     ContextNotAllowed,
     ContextOverQuota,
     ContextTooFast,
     ContextUnavailable,
 )
-from services.vendors.context_query import MatchQuery, NewsQuery
+from services.vendors.data.context_query import MatchQuery, NewsQuery
 from tests.vendors.live_world import (
     ADAPTERS,
     FOOTBALL,

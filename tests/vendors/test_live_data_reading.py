@@ -19,10 +19,10 @@ from services.client.grant import GrantDesk
 from services.client.patience import Timing
 from services.sandbox import api_football, match_day, newsapi, sportradar
 from services.sandbox.news_desk import ARTICLES
-from services.vendors.context import FACTS_BYTES_MAX, Article, Match, MatchEvent, bounded
-from services.vendors.context_errors import ContextError, ContextMalformed
-from services.vendors.context_query import MatchQuery, NewsQuery
-from services.vendors.foreign_text import foreign_count, foreign_line, foreign_moment_us
+from services.vendors.data.context import FACTS_BYTES_MAX, Article, Match, MatchEvent, bounded
+from services.vendors.data.context_errors import ContextError, ContextMalformed
+from services.vendors.data.context_query import MatchQuery, NewsQuery
+from services.vendors.data.foreign_text import foreign_count, foreign_line, foreign_moment_us
 from services.vendors.outbound import Reply
 from tests.client.decisions import NOW_US, granted
 from tests.vendors.live_world import ADAPTERS

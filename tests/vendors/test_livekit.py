@@ -16,10 +16,10 @@ from services.sandbox.livekit import API_SECRET
 from services.sandbox.server import Sandbox
 from services.secret import Secret
 from services.vendors.adapter import VendorCutOff, VendorFailed, VendorUnreachable
-from services.vendors.avatar import RuntimeLimits
+from services.vendors.face.avatar import RuntimeLimits
+from services.vendors.face.livekit import LiveKitAdapter
+from services.vendors.face.livekit_token import ApiKey, WebhookRefused, webhook
 from services.vendors.failed import KeyRefused
-from services.vendors.livekit import LiveKitAdapter
-from services.vendors.livekit_token import ApiKey, WebhookRefused, webhook
 from services.vendors.metered_stream import MeteredStream
 from services.vendors.outbound import Outbound
 from services.vendors.reconciliation import Product, Reconciler

@@ -12,7 +12,7 @@ from services.client.patience import Patience
 from services.sandbox.faults import Fault
 from services.twins.prices import GPT_4O_MINI
 from services.vendors.adapter import VendorCutOff, Vendors, Way
-from services.vendors.chat import TextPiece
+from services.vendors.chat.model import TextPiece
 from services.vendors.metered import metered_call
 from services.vendors.metered_pieces import metered_pieces
 from services.vendors.pieces import PiecesAdapter

@@ -7,10 +7,10 @@ import pytest
 from contracts.usage import Usage
 from services.client.meter import Meter
 from services.vendors.adapter import VendorCutOff, VendorFailed
-from services.vendors.chat import Finished, TextPiece, ToolCall
+from services.vendors.chat.model import Finished, TextPiece, ToolCall
+from services.vendors.chat.openai_answer import BYTES_PER_TOKEN_MAX, CALLS_MAX, DONE, OpenAIAnswer
+from services.vendors.chat.sse import Events
 from services.vendors.failed import CreditUsedUp, VendorBusy
-from services.vendors.openai_answer import BYTES_PER_TOKEN_MAX, CALLS_MAX, DONE, OpenAIAnswer
-from services.vendors.sse import Events
 
 LIMITS = Usage(input_tokens=100, output_tokens=50, turns=1)
 

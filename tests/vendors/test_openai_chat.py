@@ -16,11 +16,11 @@ from services.vendors.adapter import (
     Vendors,
     VendorUnreachable,
 )
-from services.vendors.chat import ChatMessage, ChatRequest, TextPiece, ToolCall
+from services.vendors.chat.model import ChatMessage, ChatRequest, TextPiece, ToolCall
+from services.vendors.chat.openai_answer import OpenAIAnswer
+from services.vendors.chat.openai_chat import OpenAIChat
 from services.vendors.failed import CreditUsedUp, KeyRefused, VendorBusy
 from services.vendors.metered_pieces import metered_pieces
-from services.vendors.openai_answer import OpenAIAnswer
-from services.vendors.openai_chat import OpenAIChat
 from services.vendors.outbound import Outbound
 from tests.vendors.speaking import (
     MODEL,

@@ -6,11 +6,11 @@ from contracts.price_book import PriceBook
 from services.secret import Secret
 from services.twins.prices import CARTESIA_VOICE, CLAUDE_SONNET, DEEPGRAM_HEARING, GPT_4O_MINI
 from services.vendors.adapter import Vendors
-from services.vendors.hearing import Hearing
 from services.vendors.metered import metered_call
 from services.vendors.metered_pieces import metered_pieces
 from services.vendors.speaking_adapters import ADDRESSES, speaking_adapters
-from services.vendors.speech import Speech
+from services.vendors.speech.hearing import Hearing
+from services.vendors.speech.speaking import Speech
 from tests.vendors.speaking import chat, said, speech, without_turns
 
 PRODUCTS = {

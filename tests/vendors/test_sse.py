@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.vendors import sse
 from services.vendors.adapter import VendorCutOff
-from services.vendors.sse import Events
+from services.vendors.chat import sse
+from services.vendors.chat.sse import Events
 
 STREAM = (
     "\ufeff: a comment\r\n\r\n"

@@ -7,7 +7,7 @@ import pytest
 from contracts.usage import Usage
 from services.sandbox.faults import Fault
 from services.vendors.adapter import VendorCutOff, VendorFailed
-from services.vendors.avatar import AvatarEnded, CallRefused, RuntimeLimits, StreamInput
+from services.vendors.face.avatar import AvatarEnded, CallRefused, RuntimeLimits, StreamInput
 from services.vendors.failed import CreditUsedUp, KeyRefused, VendorBusy
 from tests.vendors.avatar_rig import CONFIG, LIMITS, NANOS_PER_MS, SLICE_MS, Rig, rules
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.sandbox.tokens import count, tokens_of
-from services.vendors.tokens import about_tokens, most_tokens
+from services.vendors.chat.tokens import about_tokens, most_tokens
 
 # With how many tokens GPT-4o (o200k_base) makes of them: a word each, three digits, a full stop.
 KNOWN = {

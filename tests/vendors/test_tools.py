@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from services.client.patience import Patience
 from services.sandbox.faults import Fault
 from services.twins import TWINS
-from services.vendors.chat import ToolCall
-from services.vendors.context_query import MatchQuery, NewsQuery
-from services.vendors.live_adapters import live_adapters, offered
-from services.vendors.live_context import LiveContext
-from services.vendors.tool_words import FIELDS, SENTENCES, TOOLS
-from services.vendors.tools import NAMES, LiveTools, _read, parameters
+from services.vendors.chat.model import ToolCall
+from services.vendors.data.context_query import MatchQuery, NewsQuery
+from services.vendors.data.live_adapters import live_adapters, offered
+from services.vendors.data.live_context import LiveContext
+from services.vendors.data.tool_words import FIELDS, SENTENCES, TOOLS
+from services.vendors.data.tools import NAMES, LiveTools, _read, parameters
 from tests.vendors.live_world import FOOTBALL, policy, world
 
 LANGUAGES = ("es", "en")

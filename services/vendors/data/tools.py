@@ -19,9 +19,9 @@ import msgspec
 
 from services import logs
 from services.client.errors import CannotVerify, MalformedCommand, NotAllowed
-from services.vendors.chat import Tool, ToolCall
-from services.vendors.context import ContextData
-from services.vendors.context_errors import (
+from services.vendors.chat.model import Tool, ToolCall
+from services.vendors.data.context import ContextData
+from services.vendors.data.context_errors import (
     ContextBadQuery,
     ContextError,
     ContextNotAllowed,
@@ -30,10 +30,10 @@ from services.vendors.context_errors import (
     ContextTooFast,
     ContextUnavailable,
 )
-from services.vendors.context_query import ContextQuery, MatchQuery, NewsQuery
-from services.vendors.foreign_text import foreign_line
-from services.vendors.live_context import LiveContext
-from services.vendors.tool_words import ENVELOPE, FIELDS, SENTENCES, TOOLS
+from services.vendors.data.context_query import ContextQuery, MatchQuery, NewsQuery
+from services.vendors.data.foreign_text import foreign_line
+from services.vendors.data.live_context import LiveContext
+from services.vendors.data.tool_words import ENVELOPE, FIELDS, SENTENCES, TOOLS
 
 Language: TypeAlias = Literal["es", "en"]
 NAMES: Mapping[str, type[ContextQuery]] = {"football_matches": MatchQuery, "news": NewsQuery}

@@ -16,12 +16,12 @@ from services.client.grant import Grant
 from services.client.meter import Meter
 from services.client.patience import Timing
 from services.secret import Secret
-from services.vendors.cartesia_lines import Lines, owner_of
-from services.vendors.cartesia_utterance import Utterance
 from services.vendors.failed import failed, retry_after_ms
 from services.vendors.outbound import Headers, Outbound, bearer
 from services.vendors.outbound_pieces import Socket, SocketRefused
-from services.vendors.speech import Speech, SpeechPiece, SpeechRequest, speech_of
+from services.vendors.speech.cartesia_lines import Lines, owner_of
+from services.vendors.speech.cartesia_utterance import Utterance
+from services.vendors.speech.speaking import Speech, SpeechPiece, SpeechRequest, speech_of
 
 PATH = "/tts/websocket"
 # Errors have codes from 2026-03-01 on.

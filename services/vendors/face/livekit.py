@@ -27,7 +27,6 @@ from services.client.grant import Grant
 from services.client.meter import Meter
 from services.client.patience import Timing
 from services.secret import Secret
-from services.vendors import livekit_room
 from services.vendors.adapter import (
     Answer,
     StreamAdapter,
@@ -37,11 +36,12 @@ from services.vendors.adapter import (
     ends_spending,
     reconciles,
 )
-from services.vendors.avatar import RuntimeLimits
+from services.vendors.face import livekit_room
+from services.vendors.face.avatar import RuntimeLimits
+from services.vendors.face.livekit_room import Attendance
+from services.vendors.face.livekit_token import ApiKey, KeyUnusable, Webhook, webhook
 from services.vendors.failed import failed, retry_after_ms
 from services.vendors.found import FoundSession
-from services.vendors.livekit_room import Attendance
-from services.vendors.livekit_token import ApiKey, KeyUnusable, Webhook, webhook
 from services.vendors.outbound import Outbound, Reply, bearer
 from services.vendors.session_name import name_of, parse
 

@@ -11,7 +11,7 @@ import msgspec
 
 from contracts.usage import Usage
 from services.vendors.adapter import VendorCutOff
-from services.vendors.avatar import AvatarConfig, RuntimeLimits, StreamInput
+from services.vendors.face.avatar import AvatarConfig, RuntimeLimits, StreamInput
 from services.vendors.found import FoundSession
 from services.vendors.session_name import parse
 

@@ -26,7 +26,7 @@ from services.vendors.adapter import (
     VendorUnreachable,
     Way,
 )
-from services.vendors.avatar import (
+from services.vendors.face.avatar import (
     AvatarAdapter,
     AvatarConfig,
     AvatarEnded,

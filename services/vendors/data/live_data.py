@@ -24,8 +24,8 @@ from contracts.usage import Usage
 from services.client.grant import Grant
 from services.secret import Secret
 from services.vendors.adapter import Answer, VendorAdapter
-from services.vendors.context import Fact
-from services.vendors.context_errors import (
+from services.vendors.data.context import Fact
+from services.vendors.data.context_errors import (
     NOTHING_SAID,
     ContextBadQuery,
     ContextError,
@@ -33,9 +33,9 @@ from services.vendors.context_errors import (
     ContextUnavailable,
     Headroom,
 )
-from services.vendors.context_query import ContextQuery
-from services.vendors.foreign_text import foreign_line
-from services.vendors.freshness import Freshness, freshness
+from services.vendors.data.context_query import ContextQuery
+from services.vendors.data.foreign_text import foreign_line
+from services.vendors.data.freshness import Freshness, freshness
 from services.vendors.outbound import Outbound, Reply
 
 ONE = Usage(requests=1)

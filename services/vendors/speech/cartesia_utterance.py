@@ -28,7 +28,7 @@ from services.client.meter import Meter
 from services.vendors.adapter import BeyondGrant, VendorCutOff, VendorFailed
 from services.vendors.failed import failed
 from services.vendors.outbound_pieces import Socket
-from services.vendors.speech import (
+from services.vendors.speech.speaking import (
     AudioPiece,
     Flush,
     SpeechPiece,

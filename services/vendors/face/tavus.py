@@ -27,7 +27,6 @@ from services.client.grant import Grant
 from services.client.meter import Meter
 from services.client.patience import Timing
 from services.secret import Secret
-from services.vendors import tavus_conversation
 from services.vendors.adapter import (
     Answer,
     VendorCutOff,
@@ -36,18 +35,19 @@ from services.vendors.adapter import (
     ends_spending,
     reconciles,
 )
-from services.vendors.avatar import (
+from services.vendors.face import tavus_conversation
+from services.vendors.face.avatar import (
     AvatarAdapter,
     AvatarConfig,
     RuntimeLimits,
     SessionId,
     StreamInput,
 )
+from services.vendors.face.tavus_conversation import Conversation
 from services.vendors.failed import VendorBusy, failed, retry_after_ms
 from services.vendors.found import FoundSession
 from services.vendors.outbound import Outbound, Reply
 from services.vendors.session_name import name_of
-from services.vendors.tavus_conversation import Conversation
 
 BASE_URL: Final = "https://tavusapi.com"
 CONVERSATIONS: Final = "/v2/conversations"

@@ -16,8 +16,8 @@ import msgspec
 
 from services.secret import Secret
 from services.vendors.allowance import retry_after_ms
-from services.vendors.context import Article, Fact
-from services.vendors.context_errors import (
+from services.vendors.data.context import Article, Fact
+from services.vendors.data.context_errors import (
     ContextBadQuery,
     ContextError,
     ContextNotAllowed,
@@ -25,9 +25,9 @@ from services.vendors.context_errors import (
     ContextTooFast,
     ContextUnavailable,
 )
-from services.vendors.context_query import ContextQuery, NewsQuery
-from services.vendors.foreign_text import foreign_count, foreign_line
-from services.vendors.live_data import WHY_CHARS_MAX, Board, Fetch, LiveDataAdapter
+from services.vendors.data.context_query import ContextQuery, NewsQuery
+from services.vendors.data.foreign_text import foreign_count, foreign_line
+from services.vendors.data.live_data import WHY_CHARS_MAX, Board, Fetch, LiveDataAdapter
 from services.vendors.outbound import Reply
 
 PROVIDER_ID = "newsapi"

@@ -23,13 +23,20 @@ from services.client.grant import Grant
 from services.client.meter import Meter
 from services.client.patience import Timing
 from services.vendors.adapter import BeyondGrant, VendorCutOff, VendorFailed
-from services.vendors.chat import ChatMessage, ChatModel, ChatPiece, ChatRequest, Tool, chat_of
+from services.vendors.chat.model import (
+    ChatMessage,
+    ChatModel,
+    ChatPiece,
+    ChatRequest,
+    Tool,
+    chat_of,
+)
+from services.vendors.chat.openai_answer import OpenAIAnswer
+from services.vendors.chat.sse import Events
+from services.vendors.chat.tokens import about_tokens, most_tokens
 from services.vendors.failed import failed, retry_after_ms
-from services.vendors.openai_answer import OpenAIAnswer
 from services.vendors.outbound import Outbound, bearer
 from services.vendors.outbound_pieces import StreamedReply
-from services.vendors.sse import Events
-from services.vendors.tokens import about_tokens, most_tokens
 
 PATH = "/chat/completions"
 # OpenAI keeps this name with its own logs, and so finds a call whose answer never arrived; who is
@@ -114,7 +121,7 @@ class OpenAIChat(ChatModel):
 
     def most_input_tokens(self, request: ChatRequest) -> int:
         """
-        Return an upper bound; see `services.vendors.tokens` for why bytes are one.
+        Return an upper bound; see `services.vendors.chat.tokens` for why bytes are one.
 
         The bound of tools rests on the vendor showing them to the model about as they were sent,
         which it does not document; a twin is booked what was reported, so only a hold could be low.

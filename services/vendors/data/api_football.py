@@ -20,8 +20,8 @@ import msgspec
 
 from services.secret import Secret
 from services.vendors.allowance import US_PER_MINUTE, retry_after_ms
-from services.vendors.context import EventKind, Fact, Match, MatchEvent, MatchPhase
-from services.vendors.context_errors import (
+from services.vendors.data.context import EventKind, Fact, Match, MatchEvent, MatchPhase
+from services.vendors.data.context_errors import (
     ContextBadQuery,
     ContextError,
     ContextNotAllowed,
@@ -30,8 +30,8 @@ from services.vendors.context_errors import (
     ContextUnavailable,
     Headroom,
 )
-from services.vendors.context_query import ContextQuery, MatchQuery
-from services.vendors.football import (
+from services.vendors.data.context_query import ContextQuery, MatchQuery
+from services.vendors.data.football import (
     GOALS_MAX,
     MATCHES_MAX,
     MINUTE_MAX,
@@ -39,8 +39,8 @@ from services.vendors.football import (
     about,
     stale_after_ms,
 )
-from services.vendors.foreign_text import foreign_count, foreign_line
-from services.vendors.live_data import WHY_CHARS_MAX, Board, Fetch, LiveDataAdapter
+from services.vendors.data.foreign_text import foreign_count, foreign_line
+from services.vendors.data.live_data import WHY_CHARS_MAX, Board, Fetch, LiveDataAdapter
 from services.vendors.outbound import Reply
 
 PROVIDER_ID = "api-football"

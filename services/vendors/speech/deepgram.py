@@ -32,8 +32,8 @@ from services.client.patience import Timing
 from services.secret import Secret
 from services.vendors.adapter import Answer, BeyondGrant, VendorCutOff, VendorFailed
 from services.vendors.failed import failed, retry_after_ms
-from services.vendors.hearing import HEARD, Heard, Hearing, HearingRequest, hearing_of
 from services.vendors.outbound import Headers, Outbound, Reply
+from services.vendors.speech.hearing import HEARD, Heard, Hearing, HearingRequest, hearing_of
 
 PATH: Final = "/v1/listen"
 TOTAL_S: Final = 20.0

@@ -24,8 +24,8 @@ from services.client.errors import NoGrant, SecretRefused
 from services.client.gate_client import GateClient
 from services.vendors.adapter import VendorCutOff, Vendors, VendorUnreachable, Way, simple_way
 from services.vendors.allowance import Allowance
-from services.vendors.context import ContextData, bounded
-from services.vendors.context_errors import (
+from services.vendors.data.context import ContextData, bounded
+from services.vendors.data.context_errors import (
     ContextBadQuery,
     ContextError,
     ContextNotAllowed,
@@ -35,9 +35,9 @@ from services.vendors.context_errors import (
     ContextTooFast,
     ContextUnavailable,
 )
-from services.vendors.context_query import ContextQuery
-from services.vendors.freshness import Shelf
-from services.vendors.live_data import Board, Fetch, LiveDataAdapter
+from services.vendors.data.context_query import ContextQuery
+from services.vendors.data.freshness import Shelf
+from services.vendors.data.live_data import Board, Fetch, LiveDataAdapter
 from services.vendors.metered import GRANTED, metered_call
 
 FLIGHTS_MAX = 32
@@ -118,7 +118,7 @@ class LiveContext:
         Fetch live context; *secret_scope* names the twin's secret, by default the provider's id.
 
         Raises:
-            ContextError: there is none; see `services.vendors.context_errors`.
+            ContextError: there is none; see `services.vendors.data.context_errors`.
             CannotVerify: the gate could not be asked; nothing was called.
         """
         if not isinstance(query, self.adapter.answers):

@@ -18,7 +18,7 @@ import msgspec
 
 from contracts.usage import Usage
 from services.vendors.adapter import Answer, VendorAdapter, Way, simple_way
-from services.vendors.speech import BYTES_PER_SAMPLE, audio_ms
+from services.vendors.speech.speaking import BYTES_PER_SAMPLE, audio_ms
 
 REQUEST, HEARD = "hearing", "heard"
 # Longer than anybody speaks in one turn; 3.84 MB at 16 kHz.

@@ -21,16 +21,16 @@ import msgspec
 
 from services.secret import Secret
 from services.vendors.allowance import retry_after_ms
-from services.vendors.context import EventKind, Fact, Match, MatchEvent, MatchPhase
-from services.vendors.context_errors import (
+from services.vendors.data.context import EventKind, Fact, Match, MatchEvent, MatchPhase
+from services.vendors.data.context_errors import (
     ContextBadQuery,
     ContextError,
     ContextNotAllowed,
     ContextOverQuota,
     ContextTooFast,
 )
-from services.vendors.context_query import ContextQuery, MatchQuery
-from services.vendors.football import (
+from services.vendors.data.context_query import ContextQuery, MatchQuery
+from services.vendors.data.football import (
     GOALS_MAX,
     MATCHES_MAX,
     MINUTE_MAX,
@@ -38,8 +38,8 @@ from services.vendors.football import (
     about,
     stale_after_ms,
 )
-from services.vendors.foreign_text import foreign_count, foreign_line, foreign_moment_us
-from services.vendors.live_data import Board, Fetch, LiveDataAdapter
+from services.vendors.data.foreign_text import foreign_count, foreign_line, foreign_moment_us
+from services.vendors.data.live_data import Board, Fetch, LiveDataAdapter
 from services.vendors.outbound import Outbound, Reply
 
 PROVIDER_ID = "sportradar"

@@ -16,8 +16,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final, TypeAlias
 
 from contracts.price_book import PriceBook
-from services.vendors import api_football, newsapi, sportradar
-from services.vendors.live_data import LiveDataAdapter
+from services.vendors.data import api_football, newsapi, sportradar
+from services.vendors.data.live_data import LiveDataAdapter
 from services.vendors.outbound import Outbound
 
 TIMEOUT_S: Final = 8.0

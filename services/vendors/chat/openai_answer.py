@@ -21,10 +21,10 @@ import msgspec
 from contracts.usage import Usage
 from services.client.meter import Meter
 from services.vendors.adapter import VendorCutOff, VendorFailed
-from services.vendors.chat import ChatPiece, Finished, TextPiece, ToolCall
+from services.vendors.chat.model import ChatPiece, Finished, TextPiece, ToolCall
+from services.vendors.chat.sse import Events
+from services.vendors.chat.tokens import about_tokens
 from services.vendors.failed import failed
-from services.vendors.sse import Events
-from services.vendors.tokens import about_tokens
 
 DONE = "[DONE]"
 CALLS_MAX = 32

@@ -2,7 +2,7 @@
 Live context: facts from outside that a twin may speak of, with where and when they come from.
 
 Facts are data. They have fields, bounds and an age, and whoever puts them before a model says that
-they are data (`services.vendors.tools`); nothing in them is ever an instruction.
+they are data (`services.vendors.data.tools`); nothing in them is ever an instruction.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
-from services.vendors.context_query import ContextQuery
+from services.vendors.data.context_query import ContextQuery
 
 FACTS_MAX = 20
 EVENTS_MAX = 40
@@ -110,7 +110,7 @@ class RealTimeContextAdapter(Protocol):
         Fetch live context with the twin's secret named *secret_scope*.
 
         Raises:
-            ContextError: there is none; see `services.vendors.context_errors`.
+            ContextError: there is none; see `services.vendors.data.context_errors`.
             CannotVerify: the gate could not be asked; nothing was called.
         """
 

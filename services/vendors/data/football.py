@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from services.vendors.context import Fact, Match, MatchEvent
-from services.vendors.context_query import MatchQuery
-from services.vendors.foreign_text import folded
+from services.vendors.data.context import Fact, Match, MatchEvent
+from services.vendors.data.context_query import MatchQuery
+from services.vendors.data.foreign_text import folded
 
 NAME_CHARS_MAX = 80
 GOALS_MAX = 99

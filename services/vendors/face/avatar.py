@@ -1,7 +1,7 @@
 """
 Streaming avatars: what every vendor of them does for a session (section 4.3 of the requirements).
 
-    provider = MeteredAvatar(gate, adapter, way)          services.vendors.metered_avatar
+    provider = MeteredAvatar(gate, adapter, way)          services.vendors.face.metered_avatar
     session = await provider.initialize_session(config, limits)
     await provider.drive_avatar(StreamInput(text="¡Goooool!"), usage_callback)
     await provider.terminate("USER_EXIT")
