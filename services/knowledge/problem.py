@@ -1,0 +1,42 @@
+"""Why a source could not be had, in words for the person who asked for it."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+ProblemCode: TypeAlias = Literal[
+    # of the address, and of what answers there
+    "address_refused",
+    "not_found",
+    "unreachable",
+    "blocked",
+    "too_slow",
+    "transcripts_disabled",
+    "video_unavailable",
+    # of what came
+    "too_large",
+    "wrong_type",
+    "encrypted",
+    "damaged",
+    "no_text",
+    "too_many_pages",
+    "too_deep",
+    "too_much_memory",
+    # of money and of us
+    "not_authorised",
+    "stopped",
+]
+
+
+class IngestionProblem(Exception):
+    """
+    A source brings nothing. *code* for programs; *what* happened and what to do, for people.
+
+    *may_pass* when the same may succeed later without anybody's doing.
+    """
+
+    def __init__(self, code: ProblemCode, what: str, *, may_pass: bool = False) -> None:
+        super().__init__(f"{code}: {what}")
+        self.code: ProblemCode = code
+        self.what = what
+        self.may_pass = may_pass
