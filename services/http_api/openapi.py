@@ -23,6 +23,7 @@ from pydantic.json_schema import models_json_schema
 from contracts.message import ID_PATTERN, TENANT_PATTERN
 from domain.refusals import BY_CODE, Refusal
 from services.http_api import probes
+from services.http_api.changes import CHANGES
 from services.http_door import commands, cross_site, doors, session
 from services.http_door.endpoint import Content, Endpoint
 from services.query_api import parameters, problems
@@ -33,6 +34,7 @@ from services.query_api.routes import ROUTES
 
 Json: TypeAlias = dict[str, Any]
 
+_ENDPOINTS: Final = (*doors.ENDPOINTS, CHANGES)
 PATH: Final = Path(__file__).resolve().parents[2] / "contracts" / "openapi.json"
 _REF: Final = "#/components/schemas/{model}"
 _MESSAGE: Final = "contracts."
@@ -89,7 +91,7 @@ def document() -> Json:
         "security": _SECURITY,
         "paths": {
             **{route.path: {"get": _operation(route)} for route in ROUTES},
-            **{one.path: {one.method.lower(): _endpoint(one)} for one in doors.ENDPOINTS},
+            **{one.path: {one.method.lower(): _endpoint(one)} for one in _ENDPOINTS},
             **{probe.path: {"get": _probe(probe)} for probe in probes.PROBES},
         },
         "components": {"securitySchemes": _SCHEMES, "schemas": _schemas()},
@@ -352,7 +354,7 @@ def _schemas() -> Json:
     models: set[type[BaseModel]] = {route.answer for route in ROUTES} | {problems.Problem}
     models |= {probe.answer for probe in probes.PROBES if probe.answer is not None}
     models |= {probe.problem_model for probe in probes.PROBES}
-    models |= {endpoint.problem_model for endpoint in doors.ENDPOINTS}
+    models |= {endpoint.problem_model for endpoint in _ENDPOINTS}
     models |= {content for content in _door_contents() if issubclass(content, BaseModel)}
     ordered = sorted(models, key=lambda model: model.__name__)
     _, schema = models_json_schema(
@@ -363,13 +365,13 @@ def _schemas() -> Json:
 
 
 def _door_contents() -> Iterator[Content]:
-    for endpoint in doors.ENDPOINTS:
+    for endpoint in _ENDPOINTS:
         yield from (one for one in (endpoint.answer, endpoint.body) if one is not None)
 
 
 def _message_schemas() -> Json:
     """The messages of the contracts, under names that no model of this API has."""
-    bodies = {one.body for one in doors.ENDPOINTS if one.needs_key}
+    bodies = {one.body for one in _ENDPOINTS if one.needs_key}
     messages = {one for one in _door_contents() if issubclass(one, msgspec.Struct)}
     _, components = msgspec.json.schema_components(
         sorted(messages, key=lambda one: one.__name__),

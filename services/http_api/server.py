@@ -10,9 +10,12 @@ import msgspec
 from aiohttp import web
 
 from services import logs
+from services.console.api import PublicApi
+from services.console.site import Console
 from services.failure import Failure
 from services.http_api import openapi, probes
 from services.http_api.app import Api, Limits
+from services.http_api.changes import Changes
 from services.http_api.protocol import ApiRunner
 from services.http_door.answers import TableAnswers
 from services.http_door.authentication import Authentication
@@ -96,11 +99,20 @@ async def start(chosen: Parts, stack: AsyncExitStack) -> Running:
     )
     signing_in = chosen.doors.sign_in()
     stack.push_async_callback(signing_in.close)
+    changes = Changes(chosen.read_side.positions, authentication, doorman)
+    address: list[str] = []
+    console = Console(await PublicApi.open(lambda: address[0], stack))
     app = api.application(
         ROUTES,
         probes.handlers(api, openapi.encode()),
-        chosen.doors.handlers(signing_in, idempotency),
+        {**chosen.doors.handlers(signing_in, idempotency), **changes.handlers()},
+        console.routes(),
     )
+
+    async def end_streams(_app: web.Application) -> None:
+        await changes.close()
+
+    app.on_shutdown.append(end_streams)
     runner = ApiRunner(app, shutdown_timeout_s=SHUTDOWN_S)
     stack.push_async_callback(runner.cleanup)
     await runner.setup()
@@ -113,7 +125,9 @@ async def start(chosen: Parts, stack: AsyncExitStack) -> Running:
         ) from error
     host, port = runner.addresses[0][:2]
     name = f"[{host}]" if ":" in host else host
-    return Running(api, app, f"http://{name}:{port}", denials)
+    url = f"http://{name}:{port}"
+    address.append(url)
+    return Running(api, app, url, denials)
 
 
 async def _noting_denials(gate: Gate, stack: AsyncExitStack) -> Denials:

@@ -26,8 +26,8 @@ class Endpoint:
     *problems* are the kinds of its own, beside those that any path has; *refusals* are the
     statuses with which the gate may answer. *open*: whoever asks need not say who they are;
     *for_strangers*: a person who has nothing to do with the twin yet may ask. *redirects*: it
-    sends a browser elsewhere. *query*: what each parameter means. *about* is the noun and the verb
-    of what it does to a twin.
+    sends a browser elsewhere; *streams*: the answer goes on until it is closed. *query*: what each
+    parameter means. *about* is the noun and the verb of what it does to a twin.
     """
 
     method: Literal["GET", "POST"]
@@ -43,6 +43,7 @@ class Endpoint:
     needs_key: bool = False
     open: bool = False
     for_strangers: bool = False
+    streams: bool = False
     redirects: bool = False
     query: Mapping[str, str] = field(default_factory=dict)
     content_type: str = "application/json"
