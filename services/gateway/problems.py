@@ -12,6 +12,11 @@ from domain import refusals
 from domain.refusal import Refusal
 from services.query_api.problems import HttpProblem, Kind, new_instance
 
+
+def _kind(refusal: Refusal) -> Kind:
+    return Kind(refusal.code, HTTPStatus(refusal.status), refusal.message, refusal.remedy)
+
+
 MALFORMED_MESSAGE: Final = Kind(
     "malformed_message",
     HTTPStatus.BAD_REQUEST,
@@ -127,6 +132,10 @@ STOPPING: Final = Kind(
 )
 
 
+# Of a page whose time or place is over; in the gate's own words.
+DEPLOYMENT_DISABLED: Final = _kind(refusals.DEPLOYMENT_DISABLED)
+DEPLOYMENT_EXPIRED: Final = _kind(refusals.DEPLOYMENT_EXPIRED)
+
 _MS: Final = 1_000
 # What a visitor must not learn: what the twin has spent and has left.
 _MONEY: Final = (
@@ -141,8 +150,7 @@ _MONEY: Final = (
 
 def of_refusal(refusal: Refusal, detail: str = "") -> HttpProblem:
     """Make the problem that says what a refusal of the domain says."""
-    kind = Kind(refusal.code, HTTPStatus(refusal.status), refusal.message, refusal.remedy)
-    return HttpProblem(kind, detail or refusal.message)
+    return HttpProblem(_kind(refusal), detail or refusal.message)
 
 
 def body_of(problem: HttpProblem, *, for_visitor: bool = False) -> ProblemBody:

@@ -19,7 +19,7 @@ from services.gateway import visitors
 from services.gateway.conversation import Conversations
 from services.gateway.deployments import Deployments
 from services.gateway.gateway import Gateway
-from services.gateway.handshake import Admission
+from services.gateway.handshake import TURNED_AWAY, Admission
 from services.gateway.limits import Limits
 from services.gateway.problems import STOPPING
 from services.gateway.revocation import Directory, Revocation
@@ -31,8 +31,10 @@ from services.http_api import protocol
 from services.http_api.protocol import CONNECTIONS_MAX, ApiRunner
 from services.http_api.server import AddressInUse
 from services.http_door.authentication import Authentication
+from services.http_door.doorman import Doorman
 from services.http_door.endpoint import Handler
 from services.http_door.gate_line import Gate
+from services.identity.denials import Denials, noting
 from services.query_api import problems
 from services.query_api.problems import HttpProblem
 from services.variables import Network
@@ -67,16 +69,19 @@ class Running(msgspec.Struct, frozen=True):
 
     gateway: Gateway
     revocation: Revocation
+    denials: Denials
     url: str
 
 
 async def start(parts: Parts, stack: AsyncExitStack) -> Running:
     """Listen. What was started is drained and stopped with *stack*."""
     deployments = Deployments(parts.gate)
+    denials = noting("gateway", parts.gate, stack)
+    doorman = Doorman(parts.gate, denials, TURNED_AWAY)
     streams = Streams(parts.conversations, parts.limits, parts.clock_s)
     revocation = Revocation(parts.directory, streams, parts.clock_us)
     gateway = Gateway(
-        Admission(parts.authentication, deployments),
+        Admission(parts.authentication, deployments, doorman),
         streams,
         parts.limits,
         confirm=revocation.confirm,
@@ -105,7 +110,7 @@ async def start(parts: Parts, stack: AsyncExitStack) -> Running:
     stack.push_async_callback(gateway.drain)
     host, port = runner.addresses[0][:2]
     name = f"[{host}]" if ":" in host else host
-    return Running(gateway, revocation, f"http://{name}:{port}")
+    return Running(gateway, revocation, denials, f"http://{name}:{port}")
 
 
 async def serve(parts: Parts, stop: asyncio.Event, ready: Callable[[], None]) -> None:

@@ -94,7 +94,15 @@ SERVICES: tuple[Access, ...] = (
         ServiceSpec("gateway", _vito("gateway")),
         ("gateway",),
         ("VITO_POSTGRES_READER_DSN", "VITO_GATEWAY_PORT", "VITO_SANDBOX_URL"),
-        ("VITO_DEFAULT_VOICE", "VITO_DEFAULT_FACE", "VITO_DEFAULT_PERSONA"),
+        (
+            "VITO_DEFAULT_VOICE",
+            "VITO_DEFAULT_FACE",
+            "VITO_DEFAULT_PERSONA",
+            "VITO_API_PROXIES",
+            "VITO_OIDC_ISSUER",
+            "VITO_OIDC_AUDIENCE",
+            "VITO_OIDC_PERSON_CLAIM",
+        ),
     ),
 )
 
