@@ -15,7 +15,7 @@ from services.http_door.wiring import LateKeys, open_identity, open_issuer
 from services.identity.directory import Directory
 from services.identity.tokens import TokenIssuer, issuer_of
 from services.live.engine import open_engine
-from services.query_api.keys import check_address
+from services.query_api.keys import BearerKey, check_address
 from services.settings import Settings
 
 
@@ -60,9 +60,15 @@ async def open_parts(
         ),
         clock_s=time.monotonic,
         clock_us=_now_us,
+        watcher=_watcher(settings),
         proxies=settings.api_proxies,
         shows_meter=settings.development,
     )
+
+
+def _watcher(settings: Settings) -> BearerKey | None:
+    key = settings.gateway_metrics_key
+    return None if key is None else BearerKey(key.reveal(), setting="VITO_GATEWAY_METRICS_KEY")
 
 
 def _now_us() -> int:

@@ -115,6 +115,11 @@ class Denials:
                 await self._report(*self._take())
             self._empty.set()
 
+    @property
+    def waiting(self) -> int:
+        """How many different ones are not in the log yet."""
+        return len(self._waiting)
+
     async def written(self) -> None:
         """Wait until nothing waits."""
         await self._empty.wait()

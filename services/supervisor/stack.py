@@ -93,7 +93,12 @@ SERVICES: tuple[Access, ...] = (
     Access(
         ServiceSpec("gateway", _vito("gateway")),
         ("gateway",),
-        ("VITO_POSTGRES_READER_DSN", "VITO_GATEWAY_PORT", "VITO_SANDBOX_URL"),
+        (
+            "VITO_POSTGRES_READER_DSN",
+            "VITO_GATEWAY_PORT",
+            "VITO_GATEWAY_METRICS_KEY",
+            "VITO_SANDBOX_URL",
+        ),
         (
             "VITO_DEFAULT_VOICE",
             "VITO_DEFAULT_FACE",

@@ -36,7 +36,7 @@ class World:
         self.tokens, self.gate = doors.tokens, doors.gate
         self.conversations = ScriptedConversations()
         self.limits = limits
-        self.external = None
+        self.external = self.watcher = None
         self.used = []
         self.running = None
         self.talkers = []
@@ -63,6 +63,7 @@ class World:
             limits=self.limits,
             clock_s=lambda: self.clock.now_s,
             clock_us=self.clock,
+            watcher=self.watcher,
         )
 
     @property
@@ -161,12 +162,18 @@ def tokens_of(issuer, session, clock):
 
 
 @asynccontextmanager
-async def standing(*, issuer=None, **limits):
-    """A gateway with these limits. *issuer*: whose tokens are taken besides our own."""
+async def standing(*, issuer=None, watcher=None, **limits):
+    """
+    A gateway with these limits.
+
+    *issuer*: whose tokens are taken besides our own. *watcher*: the key of its figures.
+    """
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(aiohttp.ClientSession())
         known = {"close_s": 5.0, "drain_s": 0.05}
         world = World(session, Limits(**(known | limits)))
+        if watcher is not None:
+            world.watcher = BearerKey(watcher)
         if issuer is not None:
             world.clock.now_us = NOW_S * 1_000_000
             world.external = tokens_of(issuer, session, world.clock)
