@@ -9,13 +9,7 @@ import msgspec
 
 from contracts.stream import CLOSE_BASE, ProblemBody
 from domain import refusals
-from domain.refusal import Refusal
-from services.query_api.problems import HttpProblem, Kind, new_instance
-
-
-def _kind(refusal: Refusal) -> Kind:
-    return Kind(refusal.code, HTTPStatus(refusal.status), refusal.message, refusal.remedy)
-
+from services.query_api.problems import HttpProblem, Kind, kind_of, new_instance
 
 MALFORMED_MESSAGE: Final = Kind(
     "malformed_message",
@@ -133,8 +127,8 @@ STOPPING: Final = Kind(
 
 
 # Of a page whose time or place is over; in the gate's own words.
-DEPLOYMENT_DISABLED: Final = _kind(refusals.DEPLOYMENT_DISABLED)
-DEPLOYMENT_EXPIRED: Final = _kind(refusals.DEPLOYMENT_EXPIRED)
+DEPLOYMENT_DISABLED: Final = kind_of(refusals.DEPLOYMENT_DISABLED)
+DEPLOYMENT_EXPIRED: Final = kind_of(refusals.DEPLOYMENT_EXPIRED)
 
 _MS: Final = 1_000
 # What a visitor must not learn: what the twin has spent and has left.
@@ -146,11 +140,6 @@ _MONEY: Final = (
     "remaining_nanos",
     "facts",
 )
-
-
-def of_refusal(refusal: Refusal, detail: str = "") -> HttpProblem:
-    """Make the problem that says what a refusal of the domain says."""
-    return HttpProblem(_kind(refusal), detail or refusal.message)
 
 
 def body_of(problem: HttpProblem, *, for_visitor: bool = False) -> ProblemBody:

@@ -49,10 +49,15 @@ from services.gateway.problems import (
     TOO_MANY_MESSAGES,
     body_of,
     censored,
-    of_refusal,
 )
 from services.gateway.turns import Turn, Turns
-from services.query_api.problems import INTERNAL, KEY_REFUSED, FieldError, HttpProblem
+from services.query_api.problems import (
+    INTERNAL,
+    KEY_REFUSED,
+    FieldError,
+    HttpProblem,
+    of_refusal,
+)
 
 CLOSE_WITHIN_S: Final = 10.0
 
