@@ -245,10 +245,11 @@ class Leases:
         for _ in range(_GIVE_BACK_ATTEMPTS):
             try:
                 await self._bucket.delete(_key(shard), last=revision)
-                return
             except APIError as problem:
                 if problem.err_code != _WRONG_LAST_SEQUENCE:
                     raise
+            else:
+                return
             found = await self._find_entry(shard)
             if found is None:
                 return

@@ -289,17 +289,7 @@ def _detail(reply: Reply) -> str:
 
 
 def _in_words_of_http(text: str) -> str:
-    """What the gate says, which names things as they are called on the bus."""
-    text = re.sub(
-        r"cmd\.<tenant>\.(\w+)\.(\w+)",
-        lambda found: f"POST /v1/tenants/<tenant>/{found[1]}/{found[2]}".replace("_", "-"),
-        text,
-    )
-    text = re.sub(
-        r"qry\.<tenant>\.(\w+)\.show",
-        lambda found: f"GET /v1/tenants/<tenant>/live/{found[1]}".replace("_", "-"),
-        text,
-    )
+    """What the gate says; the id of a command is a header here."""
     return text.replace("command_id", KEY_HEADER)
 
 

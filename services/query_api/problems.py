@@ -224,7 +224,7 @@ PASSWORD_MISSING: Final = Kind(
     HTTPStatus.CONFLICT,
     "There is an account with the invited address, and it has no password.",
     "Sign in with a one-time link (`vito account link`) or at your issuer, and then send the"
-    " invitation to POST /v1/tenants/<twin>/access/accept; or choose a password first.",
+    " invitation to POST /v1/tenants/<tenant>/access/accept; or choose a password first.",
 )
 BODY_NOT_ACCEPTED: Final = Kind(
     "body_not_accepted",
