@@ -334,6 +334,13 @@ VARIABLES: tuple[Variable, ...] = (
         _between(0, 65_535),
     ),
     Variable(
+        "VITO_GATEWAY_METRICS_KEY",
+        "gateway_metrics_key",
+        "The bearer key of the gateway's figures, GET /metrics; unset, nobody sees them",
+        "a text",
+        Secret,
+    ),
+    Variable(
         "VITO_SANDBOX_URL",
         "sandbox_url",
         "Where a sandbox stands for all vendors; unset, the real ones are called",

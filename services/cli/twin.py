@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 
 from contracts.replies import Receipt
+from contracts.spelling import in_words
 from contracts.twin import Identity, Purpose, Refinement
 from contracts.views import PolicyView, PriceBookView, TwinView
 from domain.period import zone
@@ -246,7 +247,7 @@ def read_document(file: Path, kind: type[Document], name: str) -> Document:
 
 def _where(problem: str, name: str) -> str:
     """Say where first, as `identity.tone: Expected ...`."""
-    rule, _, path = problem.partition(" - at `$")
+    rule, _, path = in_words(problem).partition(" - at `$")
     return f"{name}{path.rstrip('`')}: {rule}"
 
 

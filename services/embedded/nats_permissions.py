@@ -68,7 +68,8 @@ HEARTBEAT = "gate.heartbeat"
 
 _JETSTREAM = ("$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.ACK.>", "$JS.FC.>")
 # In its own name: it lets visitors of pages in, and looks where they may come from; it holds
-# sessions for them, calls vendors in these, and hears what the gate makes of both.
+# sessions for them, calls vendors in these, and hears what the gate makes of both. Whom it turned
+# away is written down.
 _OF_THE_GATEWAY = (
     *(("deployment", verb) for verb in ("mint", "show")),
     *(("session", verb) for verb in ("open", "show_disclosure", "beat", "step", "close", "find")),
@@ -77,6 +78,7 @@ _OF_THE_GATEWAY = (
     ("bundle", "show"),
     ("price_book", "show"),
     ("budget", "show"),
+    ("access", "report_denial"),
 )
 # For trusted roles only: it tells how many workers there are and what they serve.
 _DISCOVERY = ("$SRV.>",)

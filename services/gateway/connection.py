@@ -32,6 +32,7 @@ from contracts.stream import (
 )
 from domain import rate
 from services import logs
+from services.gateway.figures import Figures
 from services.gateway.limits import Limits
 from services.gateway.problems import (
     HANDSHAKE_TIMEOUT,
@@ -67,12 +68,19 @@ class Connection:
     """See above. *clock_s*: monotonic seconds. *spoken* is called at the first message."""
 
     def __init__(
-        self, request: web.Request, limits: Limits, clock_s: Callable[[], float], *, visitor: bool
+        self,
+        request: web.Request,
+        limits: Limits,
+        clock_s: Callable[[], float],
+        figures: Figures,
+        *,
+        visitor: bool,
     ) -> None:
         self.has_left = False
         self._request = request
         self._limits = limits
         self._clock_s = clock_s
+        self._figures = figures
         self._for_visitor = visitor
         self._socket = web.WebSocketResponse(
             protocols=(SUBPROTOCOL,),
@@ -195,6 +203,8 @@ class Connection:
             self.has_left = self._socket.close_code in _LEFT and message.type is WSMsgType.CLOSE
             return None
         self._heard_s = self._clock_s()
+        if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+            self._figures.heard(message.data)
         slot = rate.check(self._paced, self._pace, int(self._heard_s * _US))
         self._paced.tat_us = slot.tat_us
         if not slot.fits:
@@ -248,6 +258,7 @@ class Connection:
                 await self._send(encode(Pong(position=self._sent)))
 
     async def _send(self, frame: str | bytes) -> None:
+        self._figures.sent(frame)
         if isinstance(frame, str):
             await self._timed(self._socket.send_str(frame))
         else:
@@ -321,7 +332,8 @@ class Connection:
             return
         if not self._socket.closed:
             told = body_of(problem, for_visitor=self._for_visitor)
-            await self._socket.send_str(str(encode(Closing(position=self._sent, problem=told))))
+            self._figures.refused(told.code)
+            await self._send(encode(Closing(position=self._sent, problem=told)))
         await self._socket.close(code=close_code(problem), message=problem.kind.code.encode())
 
 

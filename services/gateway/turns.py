@@ -39,6 +39,11 @@ class Turns:
         """Whether nothing runs and nothing waits."""
         return self.running is None and not self._waiting
 
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return len(self._waiting)
+
     def offer(self, turn: Turn) -> None:
         """Queue a turn, unless it is known; raises HttpProblem (429) when too many wait."""
         if turn.id in self._seen:

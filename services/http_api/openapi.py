@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cache
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -21,15 +20,13 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from contracts.message import ID_PATTERN, TENANT_PATTERN
-from domain.refusals import BY_CODE, Refusal
-from services.http_api import probes
+from services.http_api import openapi_problems, probes
 from services.http_api.changes import CHANGES
 from services.http_door import commands, cross_site, doors, session
 from services.http_door.endpoint import Content, Endpoint
 from services.query_api import parameters, problems
 from services.query_api.call import AnyRoute, Probe
 from services.query_api.parameters import Query
-from services.query_api.problems import Kind
 from services.query_api.routes import ROUTES
 
 Json: TypeAlias = dict[str, Any]
@@ -94,7 +91,11 @@ def document() -> Json:
             **{one.path: {one.method.lower(): _endpoint(one)} for one in _ENDPOINTS},
             **{probe.path: {"get": _probe(probe)} for probe in probes.PROBES},
         },
-        "components": {"securitySchemes": _SCHEMES, "schemas": _schemas()},
+        "components": {
+            "securitySchemes": _SCHEMES,
+            "schemas": _schemas(),
+            "examples": openapi_problems.examples(),
+        },
     }
 
 
@@ -150,7 +151,7 @@ def _operation(route: AnyRoute) -> Json:
                 "headers": {**headers, "Vito-Request-Id": _REQUEST_HEADER},
                 "content": {"application/json": {"schema": _ref(route.answer)}},
             },
-            **_problem_responses(kinds),
+            **openapi_problems.responses(kinds),
         },
     }
 
@@ -160,7 +161,10 @@ def _endpoint(endpoint: Endpoint) -> Json:
     kinds = [*anywhere, *endpoint.problems]
     if not endpoint.open:
         kinds += _WITH_KEY
-    kinds += [_refusal(one) for one in BY_CODE.values() if one.status in endpoint.refusals]
+        kinds += [problems.CROSS_SITE_REFUSED] if endpoint.method == "POST" else []
+    if endpoint.tenant_scoped:
+        kinds += [problems.TENANT_UNKNOWN, problems.CALLER_UNKNOWN]
+    kinds += map(openapi_problems.kind_of, endpoint.refusals)
     of_gate = [kind for kind in kinds if kind not in problems.KINDS]
     models = dict.fromkeys(of_gate or endpoint.problems, endpoint.problem_model)
     operation: Json = {
@@ -171,7 +175,7 @@ def _endpoint(endpoint: Endpoint) -> Json:
             *_texts_in_query(endpoint),
             *([_KEY_PARAMETER] if endpoint.needs_key else []),
         ],
-        "responses": {**_done(endpoint), **_problem_responses(kinds, models)},
+        "responses": {**_done(endpoint), **openapi_problems.responses(kinds, models)},
         "security": _security(endpoint),
     }
     if endpoint.body is not None:
@@ -208,12 +212,6 @@ def _done(endpoint: Endpoint) -> Json:
     }
 
 
-def _refusal(refusal: Refusal) -> Kind:
-    # Only 429 always says when; the others may.
-    wait_s = 1 if refusal.status == HTTPStatus.TOO_MANY_REQUESTS else None
-    return Kind(refusal.code, HTTPStatus(refusal.status), refusal.message, refusal.remedy, wait_s)
-
-
 _KEY_PARAMETER: Final[Json] = {
     "name": commands.KEY_HEADER,
     "in": "header",
@@ -235,7 +233,8 @@ def _probe(probe: Probe) -> Json:
     schema = {"type": "string"} if probe.answer is None else _ref(probe.answer)
     if probe.content_type == "application/json" and probe.answer is None:
         schema = {"type": "object"}
-    kinds = [*_WITHOUT_BODY, *probe.problems] + ([] if probe.open else list(_WITH_KEY))
+    guarded = () if probe.open else (*_WITH_KEY, problems.CALLER_NOT_ALLOWED)
+    kinds = [*_WITHOUT_BODY, *probe.problems, *guarded]
     operation: Json = {
         "operationId": probe.operation,
         "summary": probe.summary,
@@ -244,7 +243,7 @@ def _probe(probe: Probe) -> Json:
                 "description": probe.summary,
                 "content": {probe.content_type: {"schema": schema}},
             },
-            **_problem_responses(kinds, dict.fromkeys(probe.problems, probe.problem_model)),
+            **openapi_problems.responses(kinds, dict.fromkeys(probe.problems, probe.problem_model)),
         },
     }
     if probe.open:
@@ -269,37 +268,6 @@ _ELSEWHERE: Final[Json] = {
     "required": True,
     "schema": {"type": "string", "format": "uri-reference"},
 }
-
-
-def _problem_responses(
-    kinds: list[Kind], models: Mapping[Kind, type[BaseModel]] | None = None
-) -> Json:
-    by_status: dict[HTTPStatus, list[Kind]] = {}
-    for kind in {kind.code: kind for kind in reversed(kinds)}.values():
-        by_status.setdefault(kind.status, []).insert(0, kind)
-    return {
-        str(int(status)): {
-            "description": ", ".join(f"`{kind.code}`" for kind in same),
-            **({"headers": {"Retry-After": _RETRY_HEADER}} if _waiting_helps(same) else {}),
-            "content": {problems.CONTENT_TYPE: {"schema": _ref(_model_of(same, models or {}))}},
-        }
-        for status, same in sorted(by_status.items())
-    }
-
-
-def _model_of(kinds: list[Kind], models: Mapping[Kind, type[BaseModel]]) -> type[BaseModel]:
-    """The model that fits all problems of a status: one that says more says all of the other."""
-    return next((models[kind] for kind in kinds if kind in models), problems.Problem)
-
-
-_RETRY_HEADER: Final[Json] = {
-    "description": "seconds to wait before asking again",
-    "schema": {"type": "integer", "minimum": 1},
-}
-
-
-def _waiting_helps(kinds: list[Kind]) -> bool:
-    return any(kind.retry_after_s is not None for kind in kinds)
 
 
 def _path_parameters(path: str) -> Iterator[Json]:

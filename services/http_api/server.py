@@ -21,10 +21,9 @@ from services.http_door.answers import TableAnswers
 from services.http_door.authentication import Authentication
 from services.http_door.doorman import Doorman
 from services.http_door.doors import Doors
-from services.http_door.gate_line import Gate
 from services.http_door.idempotency import ByGate, Idempotency
 from services.http_door.wiring import open_doors
-from services.identity.denials import Denials, through
+from services.identity.denials import Denials, noting
 from services.query_api.cursors import Cursors
 from services.query_api.keys import BearerKey, check_address
 from services.query_api.lag import LagGauge, NatsStreamHeads, StreamHeads
@@ -87,7 +86,7 @@ async def start(chosen: Parts, stack: AsyncExitStack) -> Running:
     lag = LagGauge(chosen.heads, chosen.read_side.applied, max_age_s=limits.lag_max_age_s)
     authentication = Authentication(chosen.key, chosen.doors.identity)
     cursors = Cursors(chosen.key.cursor_secret)
-    denials = await _noting_denials(chosen.doors.gate, stack)
+    denials = noting("http", chosen.doors.gate, stack)
     doorman = Doorman(chosen.doors.gate, denials)
     api = Api(chosen.read_side, lag, authentication, doorman, cursors, limits)
     answers = TableAnswers(chosen.read_side)
@@ -128,14 +127,6 @@ async def start(chosen: Parts, stack: AsyncExitStack) -> Running:
     url = f"http://{name}:{port}"
     address.append(url)
     return Running(api, app, url, denials)
-
-
-async def _noting_denials(gate: Gate, stack: AsyncExitStack) -> Denials:
-    """Have what the door denies written down through the gate, until *stack* ends."""
-    denials = Denials("http", through(gate))
-    running = asyncio.create_task(denials.run(), name="denials")
-    stack.push_async_callback(denials.close, running)
-    return denials
 
 
 def _lag_of(gauge: LagGauge) -> Callable[[], Awaitable[int | None]]:

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 from aiohttp import web
 
+from contracts.spelling import in_words
 from services.query_api.problems import (
     BODY_TOO_LARGE,
     MALFORMED_COMMAND,
@@ -67,7 +68,7 @@ def malformed(field: str, rule: str, remedy: str) -> HttpProblem:
 
 def _explain(message: str, kind: type) -> HttpProblem:
     at = _AT.search(message)
-    rule = message[: at.start()] if at else message
+    rule = in_words(message[: at.start()] if at else message)
     path = at["path"].lstrip(".") if at else ""
     # What is missing, unknown, misspelled or no text is named in the rule and not in the path.
     named = _FIELD.search(rule)

@@ -10,6 +10,7 @@ import msgspec
 from services.distribution.minting import TokenIssuer
 from services.http_door import (
     commands,
+    invitations,
     live,
     me,
     oidc_sign_in,
@@ -35,6 +36,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     sign_in.SIGN_IN,
     sign_in.SIGN_IN_BY_LINK,
     sign_in.SIGN_OUT,
+    invitations.ACCEPT,
     token.TOKEN,
     me.ME,
     password.CHOOSE,
@@ -72,12 +74,14 @@ class Doors(msgspec.Struct, frozen=True):
 
     def handlers(self, signing_in: SignIn, idempotency: Idempotency) -> Mapping[Endpoint, Handler]:
         """Who answers what."""
+        parts = self._sign_in_parts()
         return {
             **signing_in.handlers(),
+            **invitations.Invitations(parts, signing_in, self.gate).handlers(),
             **self._oidc(signing_in).handlers(),
             **token.handlers(self.tokens, self.identity.clock),
             **me.handlers(self.jwks),
-            **Choosing(self._sign_in_parts(), signing_in).handlers(),
+            **Choosing(parts, signing_in).handlers(),
             **commands.handlers(self.gate, idempotency),
             **visitors.handlers(self.gate, self.visits),
             **live.handlers(self.gate),

@@ -10,6 +10,7 @@ import msgspec
 from aiohttp import web
 from pydantic import BaseModel
 
+from domain.refusal import Refusal
 from services.query_api.problems import Kind, Problem
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -24,7 +25,7 @@ Content: TypeAlias = type[BaseModel] | type[msgspec.Struct]
 class Endpoint:
     """
     *problems* are the kinds of its own, beside those that any path has; *refusals* are the
-    statuses with which the gate may answer. *open*: whoever asks need not say who they are;
+    what the gate may say instead. *open*: whoever asks need not say who they are;
     *for_strangers*: a person who has nothing to do with the twin yet may ask. *redirects*: it
     sends a browser elsewhere; *streams*: the answer goes on until it is closed. *query*: what each
     parameter means. *about* is the noun and the verb of what it does to a twin.
@@ -39,7 +40,7 @@ class Endpoint:
     example: Json | None = None
     problems: tuple[Kind, ...] = ()
     problem_model: type[BaseModel] = Problem
-    refusals: tuple[int, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
     needs_key: bool = False
     open: bool = False
     for_strangers: bool = False

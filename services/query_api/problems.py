@@ -19,6 +19,7 @@ from aiohttp import web
 from pydantic import BaseModel, Field
 
 from domain import refusals
+from domain.refusal import Refusal
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -119,6 +120,12 @@ SIGN_IN_REFUSED: Final = Kind(
     "Signing in was refused.",
     "Correct what you entered, or ask for a one-time link.",
 )
+INVITATION_REFUSED: Final = Kind(
+    "invitation_refused",
+    HTTPStatus.UNAUTHORIZED,
+    "The invitation cannot be accepted.",
+    "Send the whole code of the latest invitation, or ask an Owner of the twin for a new one.",
+)
 EXTERNAL_REFUSED: Final = Kind(
     "external_sign_in_refused",
     HTTPStatus.UNAUTHORIZED,
@@ -211,6 +218,13 @@ COMMAND_RUNNING: Final = Kind(
     "A command with this Idempotency-Key is being decided right now.",
     "Ask again after Retry-After with the same key: you will get its one answer.",
     retry_after_s=1,
+)
+PASSWORD_MISSING: Final = Kind(
+    "password_missing",
+    HTTPStatus.CONFLICT,
+    "There is an account with the invited address, and it has no password.",
+    "Sign in with a one-time link (`vito account link`) or at your issuer, and then send the"
+    " invitation to POST /v1/tenants/<tenant>/access/accept; or choose a password first.",
 )
 BODY_NOT_ACCEPTED: Final = Kind(
     "body_not_accepted",
@@ -312,6 +326,11 @@ KINDS: Final[tuple[Kind, ...]] = tuple(
 )
 
 
+def kind_of(refusal: Refusal) -> Kind:
+    """The kind of problem that says what a refusal of the domain says."""
+    return Kind(refusal.code, HTTPStatus(refusal.status), refusal.message, refusal.remedy)
+
+
 def new_instance() -> str:
     """A URI for one request: the answer and the logs carry it."""
     return f"urn:uuid:{uuid.uuid4()}"
@@ -375,6 +394,11 @@ class HttpProblem(Exception):
         if self.kind.status is HTTPStatus.UNAUTHORIZED:
             response.headers["WWW-Authenticate"] = _challenge(self.kind)
         return response
+
+
+def of_refusal(refusal: Refusal, detail: str = "") -> HttpProblem:
+    """Make the problem that says what a refusal of the domain says."""
+    return HttpProblem(kind_of(refusal), detail or refusal.message)
 
 
 class KnownCallerRefused(HttpProblem):

@@ -93,8 +93,21 @@ SERVICES: tuple[Access, ...] = (
     Access(
         ServiceSpec("gateway", _vito("gateway")),
         ("gateway",),
-        ("VITO_POSTGRES_READER_DSN", "VITO_GATEWAY_PORT", "VITO_SANDBOX_URL"),
-        ("VITO_DEFAULT_VOICE", "VITO_DEFAULT_FACE", "VITO_DEFAULT_PERSONA"),
+        (
+            "VITO_POSTGRES_READER_DSN",
+            "VITO_GATEWAY_PORT",
+            "VITO_GATEWAY_METRICS_KEY",
+            "VITO_SANDBOX_URL",
+        ),
+        (
+            "VITO_DEFAULT_VOICE",
+            "VITO_DEFAULT_FACE",
+            "VITO_DEFAULT_PERSONA",
+            "VITO_API_PROXIES",
+            "VITO_OIDC_ISSUER",
+            "VITO_OIDC_AUDIENCE",
+            "VITO_OIDC_PERSON_CLAIM",
+        ),
     ),
 )
 

@@ -61,7 +61,8 @@ def test_each_process_gets_the_doors_it_needs_and_no_others(access):
     """As under `vito up`: what a process does not know, nobody can steal from it."""
     environment = set(SERVICES[access.spec.name]["environment"])
     passwords = {name for name in environment if name.endswith("_PASSWORD")}
-    others = {"VITO_API_KEY", *(v.name for v in VARIABLES if v.name.endswith("_DSN"))}
+    keys = {"VITO_API_KEY", "VITO_GATEWAY_METRICS_KEY"}
+    others = {*keys, *(v.name for v in VARIABLES if v.name.endswith("_DSN"))}
 
     assert passwords == {password_name(role) for role in access.roles}
     assert environment & others == set(access.variables) & others

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from services.http_door.authentication import Identity
 from services.http_door.doors import Doors
 from services.http_door.opening import SignInNotPossible
-from services.identity.directory import LinkRecord, SessionRecord
+from services.identity.directory import AccountRecord, LinkRecord, SessionRecord
 from services.identity.random_secret import digest
 from services.identity.tokens import TokenIssuer, TokenVerifier
 from tests.callout.world import ISSUER, SIGNING_KEYS
@@ -48,6 +48,16 @@ class FakeAccounts:
                 raise SignInNotPossible("link_unknown")
             self.directory.links[digest(link)] = LinkRecord(person, found.expires_at_us, True)
         self.directory.sessions[session_hash] = SessionRecord(person, expires_at_us, False)
+
+    async def register(self, person, email, password_hash):
+        if self.fault is not None:
+            raise self.fault
+        if await self.directory.account_by_email(email) is not None:
+            return False
+        self.directory.accounts[person] = AccountRecord(
+            person, email, password_hash, False, False, 0
+        )
+        return True
 
     async def close_session(self, person, session_hash):
         found = self.directory.sessions[session_hash]

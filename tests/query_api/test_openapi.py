@@ -138,6 +138,27 @@ async def test_problems_are_documented(api, path):
         assert f"`{answer.json['code']}`" in documented["description"]
 
 
+def test_each_problem_comes_with_a_body_that_it_could_have():
+    """By the code that its name in the response is; each status, code and schema fits."""
+    examples = DOCUMENT["components"]["examples"]
+    shown = set()
+    for methods in DOCUMENT["paths"].values():
+        for operation in methods.values():
+            for status, response in operation["responses"].items():
+                content = response.get("content", {}).get("application/problem+json")
+                if content is None:
+                    continue
+                named = [f"`{code}`" for code in content["examples"]]
+                assert ", ".join(named) == response["description"]
+                for code, one in content["examples"].items():
+                    name = one["$ref"].rpartition("/")[2]
+                    body = examples[name]["value"]
+                    shown.add(name)
+                    assert (body["code"], str(body["status"])) == (code, status)
+                    valid(content["schema"], body)
+    assert shown >= {f"gate.{code}" for code in ("rate_limited", "last_owner", "twin_retired")}
+
+
 def test_every_documented_problem_exists():
     """And every kind but the one for other methods is in the document."""
     written = json.dumps(DOCUMENT["paths"])
