@@ -341,6 +341,20 @@ VARIABLES: tuple[Variable, ...] = (
         _loopback,
     ),
     Variable(
+        "VITO_RECONCILE_METRICS_HOST",
+        "reconcile_metrics_host",
+        "The address at which reconciliation shows its figures; they name no twin",
+        "an IP address or a host name",
+        _host,
+    ),
+    Variable(
+        "VITO_RECONCILE_METRICS_PORT",
+        "reconcile_metrics_port",
+        "The port of these figures; 0 shows them in the log only",
+        "a whole number from 0 to 65535",
+        _between(0, 65_535),
+    ),
+    Variable(
         "VITO_LIVEKIT_URL",
         "livekit_url",
         "The LiveKit server that the twins speak through",

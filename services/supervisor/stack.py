@@ -44,6 +44,7 @@ READY_STEPS: tuple[tuple[str, str], ...] = (
 )
 
 PORT_PATIENCE_S = 2.0
+RECONCILE_EVERY_S = 300
 # What keys, leases and snapshots may reserve, besides the streams of the log.
 BUCKETS_GB = 16
 
@@ -61,8 +62,8 @@ class Access(msgspec.Struct, frozen=True):
     handed_on: tuple[str, ...] = ()
 
 
-def _vito(command: str) -> tuple[str, ...]:
-    return (sys.executable, "-m", "services.cli", command)
+def _vito(*words: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", "services.cli", *words)
 
 
 # Each gets the doors it needs and no others.
@@ -95,6 +96,13 @@ SERVICES: tuple[Access, ...] = (
         ("gateway",),
         ("VITO_POSTGRES_READER_DSN", "VITO_GATEWAY_PORT", "VITO_SANDBOX_URL"),
         ("VITO_DEFAULT_VOICE", "VITO_DEFAULT_FACE", "VITO_DEFAULT_PERSONA"),
+    ),
+    # Ends at the vendors what a crash has left running, and books it.
+    Access(
+        ServiceSpec("reconcile", _vito("reconcile", "--every", str(RECONCILE_EVERY_S))),
+        ("reconciler",),
+        ("VITO_API_KEY", "VITO_API_PORT", "VITO_SANDBOX_URL"),
+        ("VITO_RECONCILE_METRICS_HOST", "VITO_RECONCILE_METRICS_PORT", "VITO_LIVEKIT_URL"),
     ),
 )
 
