@@ -54,7 +54,7 @@ def password_names() -> tuple[str, ...]:
     """Every variable of compose.yaml that holds a password."""
     roles = (password_name(role) for role in ROLES)
     clients = (client_password_name(user) for user, _ in TENANT_CLIENTS)
-    return (*roles, *clients, *POSTGRES_PASSWORDS, "VITO_API_KEY")
+    return (*roles, *clients, *POSTGRES_PASSWORDS, "VITO_API_KEY", "VITO_WEBHOOK_SECRET")
 
 
 def new_password() -> str:

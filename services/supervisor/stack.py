@@ -87,6 +87,9 @@ SERVICES: tuple[Access, ...] = (
             "VITO_OIDC_AUDIENCE",
             "VITO_OIDC_CLIENT_SECRET",
             "VITO_OIDC_PERSON_CLAIM",
+            "VITO_WEBHOOK_SECRET",
+            "VITO_LIVEKIT_KEY",
+            "VITO_LIVEKIT_SECRET",
         ),
     ),
     # The vendors, for a machine without accounts: before who calls them.
@@ -95,7 +98,13 @@ SERVICES: tuple[Access, ...] = (
         ServiceSpec("gateway", _vito("gateway")),
         ("gateway",),
         ("VITO_POSTGRES_READER_DSN", "VITO_GATEWAY_PORT", "VITO_SANDBOX_URL"),
-        ("VITO_DEFAULT_VOICE", "VITO_DEFAULT_FACE", "VITO_DEFAULT_PERSONA"),
+        (
+            "VITO_DEFAULT_VOICE",
+            "VITO_DEFAULT_FACE",
+            "VITO_DEFAULT_PERSONA",
+            "VITO_API_PUBLIC_URL",
+            "VITO_WEBHOOK_SECRET",
+        ),
     ),
     # Ends at the vendors what a crash has left running, and books it.
     Access(

@@ -16,12 +16,11 @@ import pytest
 
 from contracts.policy import BudgetPolicy, Policy
 from contracts.views import BudgetView
-from services.client.connection import of_login, open_connection
 from services.embedded import ports
-from services.embedded.nats_permissions import RECONCILE_HINTS
 from services.embedded.nats_server import new_password
 from services.embedded.polling import until
-from services.reconciler.hint import Hint, encode
+from services.http_door.gate_line import GateLine
+from services.reconciler.hint import Hint
 from services.sandbox.clock import HandClock
 from services.sandbox.server import Sandbox
 from services.secret import Secret
@@ -171,11 +170,10 @@ async def _logged(words, *processes, all_of_them=True):
 
 async def _hint(deployment, *hints):
     """Say it as the HTTP API does."""
-    bus = await open_connection(**of_login(deployment.settings.nats("http")))
+    line = GateLine(deployment.settings.nats("http"))
     for one in hints:
-        await bus.publish(RECONCILE_HINTS, encode(one))
-    await bus.flush()
-    await bus.close()
+        await line.hint(one)
+    await line.close()
 
 
 async def _figures(port):

@@ -21,6 +21,7 @@ SECRETS = {
     "VITO_OIDC_CLIENT_SECRET": "hunter2",
     "VITO_LIVEKIT_SECRET": "hunter2",
     "VITO_AGENT_KEY": "vito_hunter2",
+    "VITO_WEBHOOK_SECRET": "hunter2hunter2hunter2hunter2hunter2",
 }
 
 
