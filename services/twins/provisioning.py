@@ -8,6 +8,7 @@ provider, sign-off. Who signs is whoever runs the deployment; the log says so (`
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 
 from contracts.replies import Receipt
 from contracts.views import TwinView
@@ -15,8 +16,10 @@ from services.client import GateClient
 from services.client.connection import of_login
 from services.client.patience import Patience
 from services.failure import Failure
+from services.live.parts import open_parts
 from services.settings import Settings
 from services.twins import TWINS, calibration, talking
+from services.twins.calibration import Studio
 from services.twins.twin import Twin
 
 ABSENT, PROVISIONED = "absent", "provisioned"
@@ -30,18 +33,23 @@ class NotProvisioned(Failure):
     """The gate refused a twin of ours."""
 
 
-async def provision_demo_twins(gate: GateClient) -> list[str]:
+async def provision_demo_twins(gate: GateClient, studio: Studio) -> list[str]:
     """
     Provision the twins that do not exist yet and return their names; harmless to repeat.
+
+    Their samples are made in *studio*, with the keys that are in their vaults: the sandbox's, when
+    it stands for the vendors.
 
     A twin that exists keeps its policy, prices and DNA, whoever has changed them since; one whose
     start was interrupted before its sign-off goes on where it stopped.
     """
-    made = await asyncio.gather(*(_provision(gate.for_tenant(twin.tenant), twin) for twin in TWINS))
+    made = await asyncio.gather(
+        *(_provision(gate.for_tenant(twin.tenant), twin, studio) for twin in TWINS)
+    )
     return [twin.tenant for twin, is_new in zip(TWINS, made, strict=True) if is_new]
 
 
-async def _provision(gate: GateClient, twin: Twin) -> bool:
+async def _provision(gate: GateClient, twin: Twin, studio: Studio) -> bool:
     # Asked first, because a refused provisioning would be one more event at every start.
     status = (await gate.show(TwinView)).status
     if status == ABSENT:
@@ -55,11 +63,11 @@ async def _provision(gate: GateClient, twin: Twin) -> bool:
             return False
     elif status != PROVISIONED:
         return False
-    await _onboard(gate, twin)
+    await _onboard(gate, twin, studio)
     return True
 
 
-async def _onboard(gate: GateClient, twin: Twin) -> None:
+async def _onboard(gate: GateClient, twin: Twin, studio: Studio) -> None:
     """Do what is missing, in the order in which the gate lists it."""
     missing = {step.command for step in (await gate.show(TwinView)).missing}
     if "twin.set_identity" in missing:
@@ -70,8 +78,8 @@ async def _onboard(gate: GateClient, twin: Twin) -> None:
     if "twin.begin_calibration" in missing:
         await calibration.begin(gate, provider_id=provider_id, sku=sku)
     if "twin.record_sample" in missing:
-        async with calibration.local_vendor(provider_id) as vendors:
-            await calibration.complete(gate, vendors)
+        await talking.put_keys(gate, twin)
+        await calibration.complete(gate, studio)
     draft = (await gate.show(TwinView)).draft
     if draft is not None:
         _check(await gate.sign_off(draft.version, note="demonstration"), twin)
@@ -95,8 +103,12 @@ def _check(receipt: Receipt, twin: Twin) -> None:
 async def step(settings: Settings) -> str | None:
     """The step of `vito up` that runs when all services are ready."""
     login = of_login(settings.nats("client"))
-    async with GateClient.connect(**login, tenant=TWINS[0].tenant, patience=START_PATIENCE) as gate:
-        names = await provision_demo_twins(gate)
+    async with AsyncExitStack() as stack:
+        parts = await open_parts(settings, stack)
+        gate = await stack.enter_async_context(
+            GateClient.connect(**login, tenant=TWINS[0].tenant, patience=START_PATIENCE)
+        )
+        names = await provision_demo_twins(gate, Studio(parts=parts))
         if settings.sandbox_url is not None:
             origin = f"http://localhost:{settings.gateway_port}"
             await asyncio.gather(

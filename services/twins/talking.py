@@ -44,12 +44,17 @@ async def prepare(gate: GateClient, twin: Twin, origin: str) -> None:
         saved = await gate.save_prompt(twin.prompt, variables=[variable], expected_version=0)
         _check(saved, twin)
         _check(await gate.activate_prompt(1), twin)
+    await put_keys(gate, twin)
+    await _deploy(gate, twin, origin)
+
+
+async def put_keys(gate: GateClient, twin: Twin) -> None:
+    """Put the sandbox's key of each vendor of a demo twin where there is none. See `prepare`."""
     known = {version.name for version in (await gate.show(SecretsView)).secrets}
     for provider_id in dict.fromkeys(entry.provider_id for entry in twin.price_book.entries):
         if provider_id not in known:
             key = Secret(f"sandbox-{provider_id}")
             _check(await gate.put_secret(provider_id, key), twin)
-    await _deploy(gate, twin, origin)
 
 
 async def _deploy(gate: GateClient, twin: Twin, origin: str) -> None:
