@@ -33,12 +33,12 @@ class NotProvisioned(Failure):
     """The gate refused a twin of ours."""
 
 
-async def provision_demo_twins(gate: GateClient, studio: Studio) -> list[str]:
+async def provision_demo_twins(gate: GateClient, studio: Studio | None) -> list[str]:
     """
     Provision the twins that do not exist yet and return their names; harmless to repeat.
 
-    Their samples are made in *studio*, with the keys that are in their vaults: the sandbox's, when
-    it stands for the vendors.
+    Their samples are made in *studio* with the sandbox's keys. None: real vendors are called, whose
+    keys nobody has put yet; so they wait for their calibration.
 
     A twin that exists keeps its policy, prices and DNA, whoever has changed them since; one whose
     start was interrupted before its sign-off goes on where it stopped.
@@ -49,7 +49,7 @@ async def provision_demo_twins(gate: GateClient, studio: Studio) -> list[str]:
     return [twin.tenant for twin, is_new in zip(TWINS, made, strict=True) if is_new]
 
 
-async def _provision(gate: GateClient, twin: Twin, studio: Studio) -> bool:
+async def _provision(gate: GateClient, twin: Twin, studio: Studio | None) -> bool:
     # Asked first, because a refused provisioning would be one more event at every start.
     status = (await gate.show(TwinView)).status
     if status == ABSENT:
@@ -67,13 +67,15 @@ async def _provision(gate: GateClient, twin: Twin, studio: Studio) -> bool:
     return True
 
 
-async def _onboard(gate: GateClient, twin: Twin, studio: Studio) -> None:
+async def _onboard(gate: GateClient, twin: Twin, studio: Studio | None) -> None:
     """Do what is missing, in the order in which the gate lists it."""
     missing = {step.command for step in (await gate.show(TwinView)).missing}
     if "twin.set_identity" in missing:
         _check(await gate.set_identity(twin.identity, expected_version=0), twin)
     if "twin.set_purpose" in missing:
         _check(await gate.set_purpose(twin.purpose, expected_version=0), twin)
+    if studio is None:
+        return
     provider_id, sku = twin.avatar
     if "twin.begin_calibration" in missing:
         await calibration.begin(gate, provider_id=provider_id, sku=sku)
@@ -83,6 +85,12 @@ async def _onboard(gate: GateClient, twin: Twin, studio: Studio) -> None:
     draft = (await gate.show(TwinView)).draft
     if draft is not None:
         _check(await gate.sign_off(draft.version, note="demonstration"), twin)
+
+
+async def _prepared(gate: GateClient, twin: Twin, origin: str, *, has_sandbox: bool) -> str:
+    """Have a twin talk on the page; what is missing for that, in words."""
+    await talking.prepare(gate, twin, origin, has_sandbox=has_sandbox)
+    return "" if has_sandbox else await talking.missing(gate, twin)
 
 
 def _is_new(receipt: Receipt, twin: Twin) -> bool:
@@ -104,14 +112,21 @@ async def step(settings: Settings) -> str | None:
     """The step of `vito up` that runs when all services are ready."""
     login = of_login(settings.nats("client"))
     async with AsyncExitStack() as stack:
-        parts = await open_parts(settings, stack)
+        studio = None
+        if settings.sandbox_url is not None:
+            studio = Studio(parts=await open_parts(settings, stack))
         gate = await stack.enter_async_context(
             GateClient.connect(**login, tenant=TWINS[0].tenant, patience=START_PATIENCE)
         )
-        names = await provision_demo_twins(gate, Studio(parts=parts))
-        if settings.sandbox_url is not None:
-            origin = f"http://localhost:{settings.gateway_port}"
-            await asyncio.gather(
-                *(talking.prepare(gate.for_tenant(twin.tenant), twin, origin) for twin in TWINS)
+        names = await provision_demo_twins(gate, studio)
+        origin = f"http://localhost:{settings.gateway_port}"
+        has_sandbox = studio is not None
+        missing = await asyncio.gather(
+            *(
+                _prepared(gate.for_tenant(one.tenant), one, origin, has_sandbox=has_sandbox)
+                for one in TWINS
             )
+        )
+    if any(missing):
+        return " ".join(missing)
     return f"provisioned and signed off {' and '.join(names)}" if names else "they exist already"
