@@ -149,13 +149,18 @@ class Talking:
 
     async def service(self, **hello):
         """A service with a key of the twin's."""
-        text = self.directory.add_key(self.tenant, "calls")
-        (record,) = self.directory.keys.values()
-        receipt = await self.gate.tell(_issue(record))
-        assert receipt.status == 200, receipt
-        talker = await self._connect(text, {})
+        talker = await self._connect(await self.key(), {})
         await talker.hello(**hello)
         return talker
+
+    async def key(self):
+        """A new API key, which gateway and gate know."""
+        before = set(self.directory.keys)
+        text = self.directory.add_key(self.tenant, "calls")
+        (name,) = set(self.directory.keys) - before
+        receipt = await self.gate.tell(_issue(self.directory.keys[name]))
+        assert receipt.status == 200, receipt
+        return text
 
     async def _connect(self, credential, headers):
         socket = await self.session.ws_connect(
