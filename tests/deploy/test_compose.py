@@ -41,7 +41,7 @@ def test_every_command_exists():
     for name, service in PROCESSES.items():
         assert service["command"][0] in COMMANDS, name
     started = {access.spec.name for access in DEPLOYED}
-    assert {"setup", *started} == set(PROCESSES)
+    assert {"setup", "agent", *started} == set(PROCESSES)
     assert set(BUS) == set(nats_nodes.NODES)
 
 
@@ -197,7 +197,7 @@ def test_processes_have_no_more_rights_than_they_need():
     assert published == {"api", "gateway", *BUS}
     # Who asks the vendors has a way out as well, and nobody has one in to it.
     outside = {name for name, one in SERVICES.items() if "outer" in one["networks"]}
-    assert outside == {*published, "reconcile"}
+    assert outside == {*published, "reconcile", "agent"}
 
 
 @pytest.mark.parametrize("name", ["worker", "callout", "reconcile"])
