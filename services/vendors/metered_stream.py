@@ -72,8 +72,6 @@ class MeteredStream:
             (self._way,),
             ttl_ms=self._ttl_ms,
             session_id=self._session_id,
-            max_delay_ms=None,
-            command_id=None,
             purpose=self._purpose,
         )
         self.decision = await ask(self._gate, command)
