@@ -37,7 +37,8 @@ class RunFileUnusable(Failure):
 
 class RunFile(msgspec.Struct, frozen=True, kw_only=True):
     """
-    Addresses and credentials of one embedded stack. Port 0: not picked yet.
+    Addresses and credentials of one embedded stack. Port 0: not picked yet; of the sandbox as well:
+    there is none, and the real vendors are called.
 
     `pid` is the supervisor's while it runs, else 0. `admin_link` is the secret of the one-time
     link that signs `admin_email` in; each start makes a new one. `metrics_key` opens the figures of
@@ -102,7 +103,7 @@ class RunFile(msgspec.Struct, frozen=True, kw_only=True):
             "VITO_GATEWAY_PORT": str(self.gateway_port),
             "VITO_GATEWAY_METRICS_KEY": self.metrics_key,
             "VITO_SANDBOX_PORT": str(self.sandbox_port),
-            "VITO_SANDBOX_URL": self.sandbox_url,
+            **({"VITO_SANDBOX_URL": self.sandbox_url} if self.sandbox_port else {}),
             **passwords,
         }
 

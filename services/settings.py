@@ -78,6 +78,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     api_proxies: tuple[Network, ...] = ()
     sandbox_port: int = 0
     sandbox_url: str | None = None
+    webhook_secret: Secret | None = None
+    reconcile_metrics_host: str = "127.0.0.1"
+    reconcile_metrics_port: int = 0
     livekit_url: str | None = None
     default_voice: str = ""
     default_face: str = ""

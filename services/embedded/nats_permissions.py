@@ -36,6 +36,7 @@ Role: TypeAlias = Literal[
     "api",
     "http",
     "gateway",
+    "reconciler",
     "client",
     "auditor",
     "admin",
@@ -52,6 +53,7 @@ ROLES: tuple[Role, ...] = (
     "api",
     "http",
     "gateway",
+    "reconciler",
     "client",
     "auditor",
     "admin",
@@ -65,6 +67,8 @@ LEASES = "KV_LEASES"
 SNAPSHOTS = "OBJ_SNAPSHOTS"
 # Workers hear of each other, to share the shards.
 HEARTBEAT = "gate.heartbeat"
+# The API says here what a vendor's webhook has told; nobody books by it.
+RECONCILE_HINTS = "reconcile.hint"
 
 _JETSTREAM = ("$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.ACK.>", "$JS.FC.>")
 # In its own name: it lets visitors of pages in, and looks where they may come from; it holds
@@ -79,6 +83,13 @@ _OF_THE_GATEWAY = (
     ("price_book", "show"),
     ("budget", "show"),
     ("access", "report_denial"),
+)
+# In its own name: it looks which twins have a vendor, has the vendor list its sessions, and books.
+_OF_THE_RECONCILER = (
+    *(("budget", verb) for verb in ("authorize", "settle", "release", "find")),
+    ("secret", "open"),
+    ("secret", "show"),
+    ("price_book", "show"),
 )
 # For trusted roles only: it tells how many workers there are and what they serve.
 _DISCOVERY = ("$SRV.>",)
@@ -107,7 +118,7 @@ def caller_inbox(principal: str) -> str:
     return f"_INBOX.{principal}"
 
 
-def permissions(  # noqa: C901 - one case for each role
+def permissions(  # noqa: C901, PLR0912 - one case for each role
     role: Role, user: str, *, shards: int, users: Iterable[str], tenant: str = "*"
 ) -> Permissions | None:
     """
@@ -138,7 +149,10 @@ def permissions(  # noqa: C901 - one case for each role
         case "http":
             # It has found out who asks, and says so in the subject, whoever that is.
             asks = (*_calls("cmd", "*", "*"), *_calls("qry", "*", "*"))
-            return Permissions(asks, (inbox,))
+            return Permissions((*asks, RECONCILE_HINTS), (inbox,))
+        case "reconciler":
+            asks = tuple(name for about in _OF_THE_RECONCILER for name in _asks(*about))
+            return Permissions(asks, (inbox, RECONCILE_HINTS))
         case "gateway":
             asks = tuple(name for about in _OF_THE_GATEWAY for name in _asks(*about))
             return Permissions(asks, (inbox, subjects.pushes("*")))

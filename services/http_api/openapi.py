@@ -46,6 +46,7 @@ _PATH_PARAMETERS: Final[dict[str, Json]] = {
     "version": {"type": "string", "pattern": f"^{parameters.IS_VERSION.pattern}$"},
     "deployment": {"type": "string", "pattern": f"^{ID_PATTERN}$", "examples": ["web"]},
     "session": {"type": "string", "pattern": f"^{ID_PATTERN}$", "examples": ["5f2a9c0d7be14c3f"]},
+    "token": {"type": "string", "pattern": "^[A-Za-z0-9_-]{43}$"},
     "source": {"type": "string", "pattern": f"^{ID_PATTERN}$", "examples": ["rules"]},
 }
 _ANYWHERE: Final = (problems.INTERNAL, problems.MALFORMED_REQUEST)

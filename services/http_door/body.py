@@ -28,6 +28,18 @@ _ODD_CHARACTER: Final = re.compile(r"^`[^`]+` has U\+")
 T = TypeVar("T")
 
 
+async def raw(request: web.Request) -> bytes:
+    """Read the bytes as they came; raises HttpProblem (413)."""
+    if (request.content_length or 0) > BYTES_MAX:
+        raise HttpProblem(BODY_TOO_LARGE, f"The body is larger than {BYTES_MAX} bytes.")
+    try:
+        return await request.read()
+    except web.HTTPException as error:
+        if error.status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            raise
+        raise HttpProblem(BODY_TOO_LARGE, f"The body is larger than {BYTES_MAX} bytes.") from None
+
+
 async def read(request: web.Request) -> dict[str, Any]:
     """Read a JSON object; raises HttpProblem (400, 413, 415)."""
     encoding = request.headers.get("Content-Encoding", "identity").lower()
@@ -35,14 +47,7 @@ async def read(request: web.Request) -> dict[str, Any]:
         raise HttpProblem(
             MEDIA_TYPE_REFUSED, "The body is not declared as JSON without compression."
         )
-    if (request.content_length or 0) > BYTES_MAX:
-        raise HttpProblem(BODY_TOO_LARGE, f"The body is larger than {BYTES_MAX} bytes.")
-    try:
-        data = await request.read()
-    except web.HTTPException as error:
-        if error.status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-            raise
-        raise HttpProblem(BODY_TOO_LARGE, f"The body is larger than {BYTES_MAX} bytes.") from None
+    data = await raw(request)
     try:
         value = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:

@@ -19,6 +19,7 @@ from services.http_door import (
     sign_in_page,
     token,
     visitors,
+    webhooks,
 )
 from services.http_door.authentication import Identity
 from services.http_door.endpoint import Endpoint, Handler
@@ -28,6 +29,7 @@ from services.http_door.oidc_sign_in import OidcSignIn
 from services.http_door.opening import Accounts
 from services.http_door.password import Choosing
 from services.http_door.sign_in import Passwords, SignIn, SignInParts
+from services.http_door.webhooks import Webhooks
 from services.identity.oidc_code import CodeFlow
 from services.variables import Network
 
@@ -43,6 +45,8 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *commands.ENDPOINTS.values(),
     visitors.MINT,
     *live.ENDPOINTS.values(),
+    webhooks.TAVUS,
+    webhooks.LIVEKIT,
     me.JWKS,
     sign_in_page.PAGE,
     oidc_sign_in.BEGIN,
@@ -59,6 +63,7 @@ class Doors(msgspec.Struct, frozen=True):
 
     identity: Identity
     gate: Gate
+    webhooks: Webhooks
     accounts: Accounts
     passwords: Passwords
     visits: TokenIssuer
@@ -85,6 +90,7 @@ class Doors(msgspec.Struct, frozen=True):
             **commands.handlers(self.gate, idempotency),
             **visitors.handlers(self.gate, self.visits),
             **live.handlers(self.gate),
+            **self.webhooks.handlers(),
             **sign_in_page.handlers(offers_oidc=self.codes is not None),
         }
 

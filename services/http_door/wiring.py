@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.distribution.visit_tokens import VisitTokens
 from services.failure import Failure
-from services.http_door import oidc_sign_in
+from services.http_door import oidc_sign_in, webhooks
 from services.http_door.accounts import GateAccounts
 from services.http_door.authentication import CannotTell, CredentialRefused, Identity
 from services.http_door.doors import Doors
@@ -48,6 +48,7 @@ async def open_doors(settings: Settings, stack: AsyncExitStack) -> Doors:
     return Doors(
         identity=open_identity(settings, stack, directory, oidc),
         gate=gate,
+        webhooks=webhooks.of_settings(settings, gate, _now_us),
         accounts=GateAccounts(gate),
         passwords=Passwords(),
         visits=VisitTokens(issuer, clock=_now_us),

@@ -19,6 +19,7 @@ from contracts.replies import Decision
 from contracts.session import CloseReason, Rung
 from contracts.stream import Notice, TextPiece, TurnEnded, TurnStarted, VideoLine
 from contracts.stream import Outcome as TurnOutcome
+from domain.refusals import NOT_PRICED
 from services import logs
 from services.client.errors import CannotVerify
 from services.gateway.conversation import Opening, Reason
@@ -191,20 +192,45 @@ class LiveConversation:
         await self._ladder.show_face()
         messages = [*self._briefed(), *self._memory.messages(), ChatMessage("user", text)]
         await self._record_bundle()
-        answering = Turn(turn, self._talk(), self._outbox.put)
         try:
-            await answering.answer(text, messages)
+            answering = await self._answer(turn, text, messages)
         except Stopped as stopped:
             return await self._stopped(stopped.decision)
         except CannotVerify as unknown:
             raise unverified(unknown) from None
-        finally:
-            self._memory.keep(text, answering.text)
         if answering.silenced is not None and answering.silenced.code in OVER:
             self.ended(_why(answering.silenced))
         else:
             await self._ladder.spoken(answering.silenced, has_spoken=answering.has_spoken)
         return "failed" if answering.failed else "done"
+
+    async def _answer(self, turn: str, text: str, messages: list[ChatMessage]) -> Turn:
+        """Answer, with another of the twin's products when its price book has just changed."""
+        for is_last in (False, True):
+            answering = Turn(turn, self._talk(), self._outbox.put)
+            try:
+                await answering.answer(text, messages)
+                break
+            except Stopped as stopped:
+                if is_last or not await self._repriced(stopped.decision):
+                    raise
+            finally:
+                self._memory.keep(text, answering.text)
+        silenced = answering.silenced
+        is_new = answering.decision is not None and await self._repriced(answering.decision)
+        if is_new and silenced is not None and silenced.code == NOT_PRICED.code:
+            # The product of before; the next turn is spoken with another.
+            answering.silenced = None
+        return answering
+
+    async def _repriced(self, decision: Decision) -> bool:
+        """Whether the price book has changed; then its products are what comes next."""
+        if not await self._twin.decided(decision):
+            return False
+        if (sound := self._twin.sound()) is not None:
+            self._sound = sound
+            self._ladder.sounds_like(sound)
+        return True
 
     async def _spoken(self, turn: str, speech: int) -> TurnOutcome:
         try:

@@ -100,15 +100,19 @@ class Engine:
 
     async def _enter(self, tenant: str) -> LiveTwin:
         kept = self._twins.get(tenant)
+        is_new = kept is None
         if kept is None:
             kept = self._twins[tenant] = _Kept(asyncio.create_task(self._begin(tenant)))
         kept.users += 1
         try:
             # Others may wait for it, too.
-            return await asyncio.shield(kept.beginning)
+            twin = await asyncio.shield(kept.beginning)
+            if not is_new:
+                await twin.reprice()
         except BaseException:
             await self._leave(tenant)
             raise
+        return twin
 
     async def _begin(self, tenant: str) -> LiveTwin:
         async def left() -> None:

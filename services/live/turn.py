@@ -79,7 +79,8 @@ class Talk(msgspec.Struct, frozen=True, kw_only=True):
 class Turn:
     """
     One turn. After `answer`: *text* is what was shown, *silenced* why the voice went away,
-    *has_spoken* whether it was heard, *failed* whether a vendor did not finish.
+    *has_spoken* whether it was heard, *failed* whether a vendor did not finish, *decision* what the
+    gate has said last of the model's calls.
     """
 
     def __init__(self, turn: str, talk: Talk, emit: Emit) -> None:
@@ -90,6 +91,7 @@ class Turn:
         self._voice: Voice | None = None
         self._started = False
         self.text = ""
+        self.decision: Decision | None = None
         self.silenced: Decision | None = None
         self.has_spoken = False
         self.failed = False
@@ -161,6 +163,7 @@ class Turn:
         return wanted
 
     async def _decided(self, decision: Decision) -> None:
+        self.decision = decision
         if decision.delay_us:
             delay_ms = -(-decision.delay_us // _MS)
             await self._emit(Throttled(turn=self._turn, delay_ms=delay_ms))

@@ -114,6 +114,18 @@ KEY_REFUSED: Final = Kind(
     "The key, token or session is not valid.",
     "Use a current one; an Owner of the twin issues keys.",
 )
+WEBHOOK_REFUSED: Final = Kind(
+    "webhook_refused",
+    HTTPStatus.UNAUTHORIZED,
+    "This is not from whom it says it is from.",
+    "Vendors only: let them send to the address, and sign with the key, that they were given.",
+)
+WEBHOOK_NOT_HEARD: Final = Kind(
+    "webhook_not_heard",
+    HTTPStatus.NOT_FOUND,
+    "This deployment hears no webhooks of this vendor.",
+    "Whoever runs it sets VITO_WEBHOOK_SECRET, or VITO_LIVEKIT_KEY and VITO_LIVEKIT_SECRET.",
+)
 SIGN_IN_REFUSED: Final = Kind(
     "sign_in_refused",
     HTTPStatus.UNAUTHORIZED,

@@ -105,7 +105,11 @@ async def test_every_role_connects_and_is_confined(node):
         "doorkeeper": ["cmd.cantor.access.report_denial"],
         "projector": ["$JS.API.STREAM.INFO.EVT_0"],
         "api": ["$JS.API.STREAM.INFO.EVT_0"],
-        "http": ["cmd.cantor.budget.authorize.key_1", "qry.cantor.budget.show.person_1"],
+        "http": [
+            "cmd.cantor.budget.authorize.key_1",
+            "qry.cantor.budget.show.person_1",
+            "reconcile.hint",
+        ],
         "gateway": [
             "cmd.cantor.deployment.mint",
             "qry.cantor.deployment.show",
@@ -113,6 +117,12 @@ async def test_every_role_connects_and_is_confined(node):
             "cmd.cantor.session.open",
             "cmd.cantor.secret.open",
             "qry.cantor.bundle.show",
+        ],
+        "reconciler": [
+            "cmd.cantor.budget.authorize",
+            "cmd.cantor.budget.settle",
+            "cmd.cantor.secret.open",
+            "qry.cantor.budget.find",
         ],
         "client": ["cmd.cantor.budget.authorize"],
         "auditor": ["$JS.API.STREAM.INFO.EVT_0"],
@@ -131,6 +141,9 @@ async def test_every_role_connects_and_is_confined(node):
             # In its own name only: it lets visitors in, and makes the calls of its conversations.
             others += ["cmd.cantor.deployment.mint.key_1", "cmd.cantor.budget.authorize.key_1"]
             others += ["cmd.cantor.budget.top_up", "cmd.cantor.session.kill"]
+        if role == "reconciler":
+            # It books what was left over, and neither hints at itself nor governs anything.
+            others += ["reconcile.hint", "cmd.cantor.budget.top_up", "cmd.cantor.secret.put"]
         for subject in (*forbidden, *others):
             assert not await refusals.may(connection, connection.publish(subject, b"")), (
                 role,

@@ -5,6 +5,7 @@ from msgspec.structs import replace
 from services.http_door.authentication import Identity
 from services.http_door.doors import Doors
 from services.http_door.opening import SignInNotPossible
+from services.http_door.webhooks import Webhooks
 from services.identity.directory import AccountRecord, LinkRecord, SessionRecord
 from services.identity.random_secret import digest
 from services.identity.tokens import TokenIssuer, TokenVerifier
@@ -94,6 +95,7 @@ class World:
         self.gate = MemoryGate(self.clock)
         self.accounts = FakeAccounts(self.directory, self.clock)
         self.passwords = FakePasswords()
+        self.webhook_secret = self.livekit = None
         self.used = []
         self.keys = []
 
@@ -113,6 +115,13 @@ class World:
                 self.external,
             ),
             gate=self.gate,
+            webhooks=Webhooks(
+                self.gate,
+                deployment="test",
+                clock=self.clock,
+                tavus=self.webhook_secret,
+                livekit=self.livekit,
+            ),
             accounts=self.accounts,
             passwords=self.passwords,
             visits=self.tokens,

@@ -31,6 +31,7 @@ _PATH = {
     "deployment": "web",
     "session": "s-1",
     "source": "rules",
+    "token": "guessed",
 }
 TENANT = "/v1/tenants/{tenant}"
 

@@ -22,6 +22,7 @@ SECRETS = {
     "VITO_LIVEKIT_SECRET": "hunter2",
     "VITO_AGENT_KEY": "vito_hunter2",
     "VITO_GATEWAY_METRICS_KEY": "vito_hunter2",
+    "VITO_WEBHOOK_SECRET": "hunter2hunter2hunter2hunter2hunter2",
 }
 
 
@@ -60,6 +61,8 @@ def test_every_variable_is_read():
         "VITO_API_ALLOW_REMOTE": "true",
         "VITO_SANDBOX_PORT": "4810",
         "VITO_SANDBOX_URL": "http://127.0.0.1:4810",
+        "VITO_RECONCILE_METRICS_HOST": "0.0.0.0",
+        "VITO_RECONCILE_METRICS_PORT": "9100",
         "VITO_LIVEKIT_URL": "wss://media.tvazteca.example",
         "VITO_LIVEKIT_KEY": "APItv",
         "VITO_DEFAULT_VOICE": "e07c00bc",
