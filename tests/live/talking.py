@@ -135,13 +135,17 @@ class Talking:
 
     # -- who comes -------------------------------------------------------------------
 
-    async def visitor(self, **hello):
-        """A visitor of the page, who has read the disclosure."""
+    async def knocks(self):
+        """A visitor of the page, who has not said hello yet."""
         path = f"{self.running.url}/v1/twins/{self.tenant}/deployments/web/visitors"
         async with self.session.post(path, headers={"Origin": PAGE}) as answer:
             assert answer.status == 200, await answer.text()
             token = (await answer.json())["token"]
-        talker = await self._connect(token, {"Origin": PAGE})
+        return await self._connect(token, {"Origin": PAGE})
+
+    async def visitor(self, **hello):
+        """A visitor of the page, who has read the disclosure."""
+        talker = await self.knocks()
         welcome = await talker.hello(**hello)
         assert welcome.disclosure is not None, welcome
         await talker.say("disclosed", version=welcome.disclosure.version)
