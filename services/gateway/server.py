@@ -25,6 +25,7 @@ from services.gateway.problems import STOPPING
 from services.gateway.revocation import Directory, Revocation
 from services.gateway.streams import Streams
 from services.gateway.talk_page import TalkPage
+from services.gateway.video_page import VideoPage
 from services.gateway.visitors import Pace, Visitors
 from services.gateway.widget import Widget
 from services.http_api import protocol
@@ -45,7 +46,7 @@ class Parts(msgspec.Struct, frozen=True):
     What one gateway is made of. Tests put in others.
 
     *clock_s*: monotonic seconds; *clock_us*: microseconds since 1970. *shows_meter*: the pages of
-    our own show what the twin has spent, to whoever is on this machine.
+    our own show what the twin has spent, to whoever is on this machine. *video* shows faces.
     """
 
     host: str
@@ -60,6 +61,7 @@ class Parts(msgspec.Struct, frozen=True):
     clock_us: Callable[[], int]
     proxies: tuple[Network, ...] = ()
     shows_meter: bool = False
+    video: VideoPage = msgspec.field(default_factory=VideoPage)
 
 
 class Running(msgspec.Struct, frozen=True):
@@ -88,7 +90,7 @@ async def start(parts: Parts, stack: AsyncExitStack) -> Running:
     )
     page = TalkPage(parts.gate, deployments, shows_meter=parts.shows_meter)
     runner = ApiRunner(
-        _application(gateway, desk, page),
+        _application(gateway, desk, page, parts.video),
         shutdown_timeout_s=SHUTDOWN_S,
         # Room for those who are told that there is none, and for plain requests.
         connections_max=parts.limits.connections_max + CONNECTIONS_MAX,
@@ -133,12 +135,13 @@ async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
 # -- over HTTP ------------------------------------------------------------------------
 
 
-def _application(gateway: Gateway, desk: Visitors, page: TalkPage) -> web.Application:
+def _application(
+    gateway: Gateway, desk: Visitors, page: TalkPage, video: VideoPage
+) -> web.Application:
     app = web.Application(middlewares=[_answered], client_max_size=1)
     app.router.add_get(contract.PATH, gateway.handle)
     app.router.add_post(visitors.PATH, desk.handle)
-    app.router.add_get("/embed.js", Widget().handle)
-    app.router.add_routes(page.routes())
+    app.router.add_routes([*Widget().routes(), *page.routes(), *video.routes()])
     app.router.add_get("/healthz", _alive)
     app.router.add_get("/readyz", _ready(gateway))
     app.on_response_prepare.append(_prepare)

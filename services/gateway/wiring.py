@@ -9,6 +9,7 @@ from services.distribution.visit_tokens import VisitTokens
 from services.gateway.conversation import Conversations
 from services.gateway.limits import Limits
 from services.gateway.server import Parts
+from services.gateway.video_page import ROOMS, VideoPage
 from services.http_door.authentication import Authentication, Identity
 from services.http_door.gate_line import GateLine
 from services.http_door.wiring import DOOR, LateKeys, Tokens, noting
@@ -73,6 +74,7 @@ async def open_parts(
         clock_us=_now_us,
         proxies=settings.api_proxies,
         shows_meter=settings.development,
+        video=VideoPage(settings.sandbox_url or ROOMS, settings.room_script),
     )
 
 

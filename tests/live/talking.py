@@ -19,6 +19,7 @@ from services.client.patience import Timing
 from services.client.sender import new_id
 from services.gateway import server
 from services.gateway.limits import Limits
+from services.gateway.video_page import VideoPage
 from services.http_door.authentication import Authentication, CredentialRefused
 from services.http_door.authentication import Identity as Door
 from services.http_door.gate_line import GateLine
@@ -252,6 +253,7 @@ def _parts(made, line):
         clock_s=time.monotonic,
         clock_us=_now_us,
         shows_meter=made.shows_meter,
+        video=VideoPage(made.sandbox.url),
     )
 
 
