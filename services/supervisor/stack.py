@@ -94,7 +94,7 @@ SERVICES: tuple[Access, ...] = (
         ServiceSpec("gateway", _vito("gateway")),
         ("gateway",),
         ("VITO_POSTGRES_READER_DSN", "VITO_GATEWAY_PORT", "VITO_SANDBOX_URL"),
-        ("VITO_DEFAULT_VOICE", "VITO_DEFAULT_FACE", "VITO_DEFAULT_PERSONA"),
+        ("VITO_DEFAULT_VOICE", "VITO_DEFAULT_FACE", "VITO_DEFAULT_PERSONA", "VITO_ROOM_SCRIPT"),
     ),
 )
 
