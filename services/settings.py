@@ -94,6 +94,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     gateway_port: int = 0
     gateway_allow_remote: bool = False
     gateway_metrics_key: Secret | None = None
+    room_script: Path | None = None
     gateway_connections_max: int = 2_000
     gateway_tenant_connections_max: int = 500
     log_level: str = "info"

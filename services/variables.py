@@ -318,6 +318,13 @@ VARIABLES: tuple[Variable, ...] = (
         flag,
     ),
     Variable(
+        "VITO_ROOM_SCRIPT",
+        "room_script",
+        "The script with which the widget joins the rooms of avatars; unset, the sandbox's",
+        "the path of a file",
+        Path,
+    ),
+    Variable(
         "VITO_GATEWAY_CONNECTIONS_MAX",
         "gateway_connections_max",
         "How many conversations one gateway holds; memory is planned for it",

@@ -140,6 +140,7 @@ class Gateway:
             disclosure=stream.due,
             modality=stream.conversation.modality,
             limits=self.limits.told(),
+            listens=stream.conversation.listens,
         )
 
     # -- time --------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from services.gateway.problems import STOPPING
 from services.gateway.revocation import Directory, Revocation
 from services.gateway.streams import Streams
 from services.gateway.talk_page import TalkPage
+from services.gateway.video_page import VideoPage
 from services.gateway.visitors import Pace, Visitors
 from services.gateway.widget import Widget
 from services.http_api import protocol
@@ -51,7 +52,7 @@ class Parts(msgspec.Struct, frozen=True):
 
     *clock_s*: monotonic seconds; *clock_us*: microseconds since 1970. *watcher* is the key that
     opens the figures and nothing else; without it nobody sees them. *shows_meter*: the pages of our
-    own show what the twin has spent, to whoever is on this machine.
+    own show what the twin has spent, to whoever is on this machine. *video* shows faces.
     """
 
     host: str
@@ -67,6 +68,7 @@ class Parts(msgspec.Struct, frozen=True):
     watcher: BearerKey | None = None
     proxies: tuple[Network, ...] = ()
     shows_meter: bool = False
+    video: VideoPage = msgspec.field(default_factory=VideoPage)
 
 
 class Running(msgspec.Struct, frozen=True):
@@ -99,7 +101,7 @@ async def start(parts: Parts, stack: AsyncExitStack) -> Running:
         parts.gate, parts.tokens, deployments, Pace(parts.limits, parts.clock_us), parts.proxies
     )
     page = TalkPage(parts.gate, deployments, shows_meter=parts.shows_meter)
-    app = _application(gateway, desk, page, figures)
+    app = _application(gateway, desk, page, parts.video, figures)
     if parts.watcher is not None:
         _show_figures(app, parts.watcher, gateway, figures, denials)
     runner = ApiRunner(
@@ -149,13 +151,12 @@ async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
 
 
 def _application(
-    gateway: Gateway, desk: Visitors, page: TalkPage, figures: Figures
+    gateway: Gateway, desk: Visitors, page: TalkPage, video: VideoPage, figures: Figures
 ) -> web.Application:
     app = web.Application(middlewares=[_answering(figures)], client_max_size=1)
     app.router.add_get(contract.PATH, gateway.handle)
     app.router.add_post(visitors.PATH, desk.handle)
-    app.router.add_get("/embed.js", Widget().handle)
-    app.router.add_routes(page.routes())
+    app.router.add_routes([*Widget().routes(), *page.routes(), *video.routes()])
     app.router.add_get("/healthz", _alive)
     app.router.add_get("/readyz", _ready(gateway))
     app.on_response_prepare.append(_prepare)

@@ -34,7 +34,7 @@ from contracts.stream import (
 )
 from domain.refusals import VISIT_OVER
 from services import logs
-from services.gateway.conversation import Conversation, Reason
+from services.gateway.conversation import Conversation, CutOff, Reason
 from services.gateway.figures import Figures
 from services.gateway.guest import Guest
 from services.gateway.limits import Limits
@@ -233,6 +233,8 @@ class Stream:
         self._active_s = self._clock_s()
 
     def _ask_aloud(self, message: AudioEnd) -> None:
+        if self.turns.knows(message.id):
+            return
         speech, heard_bytes = self._speech, self._speech_bytes
         self._forget_speech()
         if not heard_bytes:
@@ -289,6 +291,8 @@ class Stream:
                 self._put(self._shown(event))
             self._ended(self, "ended")
         except HttpProblem as problem:
+            if isinstance(problem, CutOff):
+                self.outbox.hush()
             self._ended(self, "ended", problem)
         except Exception as fault:  # noqa: BLE001 - whoever talks is told, and nobody else is harmed
             logs.get().error("conversation_failed", session=self.session_id, exc_info=fault)

@@ -79,6 +79,7 @@ class Streams:
                 session_id=session_id,
                 modality=hello.modality,
                 language=hello.language,
+                values=hello.values,
                 deployment=guest.deployment,
                 ceiling=guest.ceiling,
                 disclosure=guest.disclosure,

@@ -9,6 +9,7 @@ from services.distribution.visit_tokens import VisitTokens
 from services.gateway.conversation import Conversations
 from services.gateway.limits import Limits
 from services.gateway.server import Parts
+from services.gateway.video_page import ROOMS, VideoPage
 from services.http_door.authentication import Authentication
 from services.http_door.gate_line import GateLine
 from services.http_door.wiring import LateKeys, open_identity, open_issuer
@@ -63,6 +64,7 @@ async def open_parts(
         watcher=_watcher(settings),
         proxies=settings.api_proxies,
         shows_meter=settings.development,
+        video=VideoPage(settings.sandbox_url or ROOMS, settings.room_script),
     )
 
 

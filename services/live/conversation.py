@@ -17,7 +17,7 @@ from typing import Any, Final
 from contracts.deployment import Ceiling
 from contracts.replies import Decision
 from contracts.session import CloseReason, Rung
-from contracts.stream import Notice, TextPiece, TurnEnded, TurnStarted, VideoLine
+from contracts.stream import Notice, TextPiece, TurnEnded, TurnStarted, Understood, VideoLine
 from contracts.stream import Outcome as TurnOutcome
 from domain.refusals import NOT_PRICED
 from services import logs
@@ -31,7 +31,8 @@ from services.live.ladder import Ladder
 from services.live.lease import Lease, LeaseRefused
 from services.live.memory import Memory
 from services.live.outbox import Outbox
-from services.live.problems import NOT_BRIEFED, ended, of_gate, unverified
+from services.live.problems import ended, not_briefed, of_gate, unverified
+from services.live.throttling import announce
 from services.live.turn import Stopped, Talk, Turn
 from services.live.twin import LiveTwin
 from services.live.voice import Sound, Voice
@@ -102,6 +103,11 @@ class LiveConversation:
     def modality(self) -> Ceiling:
         """The rung that it is on."""
         return self._ladder.rung
+
+    @property
+    def listens(self) -> bool:
+        """Whether it understands speech, where it is shown."""
+        return self._listening.has_ear and self._opening.ceiling != "text"
 
     def begin(self) -> None:
         """Show the face, if one is wanted and nothing has to be disclosed before."""
@@ -237,6 +243,7 @@ class LiveConversation:
             text = await self._listening.understand(turn, speech)
         except Stopped as stopped:
             return await self._stopped(stopped.decision)
+        await self._outbox.put(Understood(turn=turn, text=text, final=True))
         if text:
             return await self._turn(turn, text)
         unheard = say("unheard", self._language)
@@ -250,7 +257,7 @@ class LiveConversation:
         try:
             brief = system_message(self._twin.bundle, self._opening.values)
         except NotBriefed as problem:
-            raise HttpProblem(NOT_BRIEFED, problem.why) from None
+            raise not_briefed(problem) from None
         return [ChatMessage("system", brief)]
 
     def _talk(self) -> Talk:
@@ -305,9 +312,18 @@ class LiveConversation:
         """Say a sentence beside the turns; whether it was heard."""
         if self._sound is None:
             return False
-        twin = self._twin
+        twin, turn = self._twin, self._turn_id
+
+        async def decided(decision: Decision) -> None:
+            await announce(self._outbox.put, turn, decision)
+
         speaking = Voice(
-            twin.gate, twin.vendors, self._sound, self.session_id, hear=self._outbox.put
+            twin.gate,
+            twin.vendors,
+            self._sound,
+            self.session_id,
+            hear=self._outbox.put,
+            decided=decided,
         )
         async with speaking as voice:
             await voice.say(sentence)

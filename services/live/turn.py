@@ -10,14 +10,14 @@ One turn: a question, and the twin's answer, sentence by sentence.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Final
 
 import msgspec
 
 from contracts.replies import Decision
-from contracts.stream import ConversationEvent, TextPiece, Throttled, TurnStarted
+from contracts.stream import TextPiece, TurnStarted
 from contracts.topics import Topic
 from domain import topics
 from services import logs
@@ -27,6 +27,7 @@ from services.live.face import Face
 from services.live.failures import CALL_FAILED
 from services.live.products import Products
 from services.live.sentences import Sentences
+from services.live.throttling import Emit, announce
 from services.live.voice import Sound, Voice
 from services.live.words import Language, Phrase, say
 from services.vendors.adapter import Vendors
@@ -44,9 +45,6 @@ OUTPUT_TOKENS: Final = 800
 ANSWER_CHARS_MAX: Final = 16_000
 # How much of what was said before is searched together with a sentence: longer than any phrase.
 OVERLAP_CHARS: Final = 1_000
-_MS: Final = 1_000
-
-Emit = Callable[[ConversationEvent], Awaitable[None]]
 
 
 class Stopped(Exception):
@@ -116,7 +114,14 @@ class Turn:
 
     def _speaking(self, sound: Sound) -> Voice:
         talk = self._talk
-        return Voice(talk.gate, talk.vendors, sound, talk.session_id, hear=self._emit)
+        return Voice(
+            talk.gate,
+            talk.vendors,
+            sound,
+            talk.session_id,
+            hear=self._emit,
+            decided=self._decided,
+        )
 
     async def _model(self, messages: list[ChatMessage]) -> None:
         for step in range(TOOL_STEPS_MAX + 1):
@@ -164,9 +169,7 @@ class Turn:
 
     async def _decided(self, decision: Decision) -> None:
         self.decision = decision
-        if decision.delay_us:
-            delay_ms = -(-decision.delay_us // _MS)
-            await self._emit(Throttled(turn=self._turn, delay_ms=delay_ms))
+        await announce(self._emit, self._turn, decision)
 
     async def _refused(self, decision: Decision) -> None:
         if not self._started:
@@ -230,5 +233,6 @@ class Turn:
             language=self._talk.language,
             session_id=self._talk.session_id,
             max_delay_ms=TOOL_DELAY_MS_MAX,
+            decided=self._decided,
         )
         return found.text

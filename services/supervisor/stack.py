@@ -109,6 +109,7 @@ SERVICES: tuple[Access, ...] = (
             "VITO_DEFAULT_VOICE",
             "VITO_DEFAULT_FACE",
             "VITO_DEFAULT_PERSONA",
+            "VITO_ROOM_SCRIPT",
             "VITO_API_PROXIES",
             "VITO_OIDC_ISSUER",
             "VITO_OIDC_AUDIENCE",

@@ -15,6 +15,7 @@ from services.client.patience import Timing
 from services.client.sender import new_id
 from services.gateway import server
 from services.gateway.limits import Limits
+from services.gateway.video_page import VideoPage
 from services.http_door.authentication import Authentication, CredentialRefused
 from services.http_door.authentication import Identity as Door
 from services.http_door.gate_line import GateLine
@@ -90,13 +91,17 @@ class Talking(TalkingTwin):
 
     # -- who comes -------------------------------------------------------------------
 
-    async def visitor(self, **hello):
-        """A visitor of the page, who has read the disclosure."""
+    async def knocks(self):
+        """A visitor of the page, who has not said hello yet."""
         path = f"{self.running.url}/v1/twins/{self.tenant}/deployments/web/visitors"
         async with self.session.post(path, headers={"Origin": PAGE}) as answer:
             assert answer.status == 200, await answer.text()
             token = (await answer.json())["token"]
-        talker = await self._connect(token, {"Origin": PAGE})
+        return await self._connect(token, {"Origin": PAGE})
+
+    async def visitor(self, **hello):
+        """A visitor of the page, who has read the disclosure."""
+        talker = await self.knocks()
         welcome = await talker.hello(**hello)
         assert welcome.disclosure is not None, welcome
         await talker.say("disclosed", version=welcome.disclosure.version)
@@ -185,6 +190,7 @@ def _parts(made, line):
         clock_s=time.monotonic,
         clock_us=_now_us,
         shows_meter=made.shows_meter,
+        video=VideoPage(made.sandbox.url),
     )
 
 

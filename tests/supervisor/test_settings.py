@@ -72,6 +72,7 @@ def test_every_variable_is_read():
         "VITO_GATEWAY_HOST": "0.0.0.0",
         "VITO_GATEWAY_PORT": "8041",
         "VITO_GATEWAY_ALLOW_REMOTE": "true",
+        "VITO_ROOM_SCRIPT": "/etc/vito/room.js",
         "VITO_GATEWAY_CONNECTIONS_MAX": "5000",
         "VITO_GATEWAY_TENANT_CONNECTIONS_MAX": "1000",
         "VITO_HOLD_S": "60",
