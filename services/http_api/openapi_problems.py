@@ -63,7 +63,7 @@ def examples() -> Json:
     kinds = [*problems.KINDS, *map(kind_of, of_gate)]
     return {
         _named(kind): {"summary": kind.title, "value": _example(kind)}
-        for kind in sorted(kinds, key=_named)
+        for kind in sorted(kinds, key=lambda kind: (_named(kind), kind.title))
     }
 
 

@@ -16,8 +16,9 @@ from contracts.stream import (
     TurnStarted,
 )
 from domain.refusals import CALLER_NOT_ALLOWED
-from services.gateway.problems import body_of, of_refusal
+from services.gateway.problems import body_of
 from services.http_door.commands import refused
+from services.query_api.problems import of_refusal
 from tests.gateway.conftest import DISCLOSURE
 from tests.rig.conversation import OVER, repeat
 
