@@ -8,6 +8,7 @@ is painted in white, in no mode at all or under a picture is decided by the oper
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from math import hypot
 from typing import Any, Final, TypeAlias
@@ -434,7 +435,8 @@ def _shown(font: Font, part: Any, pen: Pen) -> tuple[str, float]:
         codes = "".join(font.encoding.get(byte, chr(byte)) for byte in part)
     text = "".join(font.character_map.get(one, one) for one in codes).translate(_UNUSED_CODES)
     width = sum(
-        font.space_width if one == font.space_char else font.get_text_width(one) for one in raw
+        (font.space_width if one == font.space_char else font.get_text_width(one)) * times
+        for one, times in Counter(raw).items()
     )
     far = width / 1000 * pen.size + len(raw) * pen.character_space
     return text, (far + raw.count(" ") * pen.word_space) * pen.scale
