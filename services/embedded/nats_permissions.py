@@ -81,6 +81,11 @@ _OF_THE_GATEWAY = (
     ("price_book", "show"),
     ("budget", "show"),
 )
+# In the twin's name who knows something: a vendor's embeddings are calls like any other.
+_OF_KNOWLEDGE = (
+    *(("budget", verb) for verb in ("authorize", "settle", "release")),
+    ("secret", "open"),
+)
 # For trusted roles only: it tells how many workers there are and what they serve.
 _DISCOVERY = ("$SRV.>",)
 
@@ -184,7 +189,8 @@ def _knowledge(inbox: str, shards: int) -> Permissions:
     # It alone keeps and forgets what twins know; a second writer would need as many rights.
     writes = ("blob.>", "part.>", f"$JS.API.STREAM.PURGE.{KNOWLEDGE}")
     reads = _read(*event_streams(shards), KEYS, KNOWLEDGE)
-    return Permissions((*writes, *_JETSTREAM, *reads), (inbox,))
+    asks = tuple(name for about in _OF_KNOWLEDGE for name in _asks(*about))
+    return Permissions((*writes, *_JETSTREAM, *reads, *asks), (inbox,))
 
 
 def _system(role: Role, inbox: str) -> Permissions:
