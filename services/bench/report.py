@@ -13,6 +13,7 @@ from services.bench.conversation_bench import ConversationFigures
 from services.bench.failover_bench import FailoverFigures
 from services.bench.gate_bench import Comparison, GateFigures
 from services.bench.knowledge_bench import HOWS, KnowledgeFigures
+from services.bench.knowledge_reading_bench import ReadingFigures
 from services.bench.projector_bench import TARGET_RATIO, ProjectorFigures
 from services.bench.replay_bench import ReplayFigures
 from services.bench.rollback_bench import RollbackFigures
@@ -58,6 +59,7 @@ class Report(msgspec.Struct, frozen=True):
     turns: TurnFigures
     conversations: ConversationFigures
     knowledge: KnowledgeFigures
+    knowledge_reading: ReadingFigures
 
 
 def machine() -> Machine:
@@ -158,7 +160,7 @@ def live_lines(turns: TurnFigures, conversations: ConversationFigures) -> list[L
     ]
 
 
-def knowledge_lines(knowledge: KnowledgeFigures) -> list[Line]:
+def retrieval_lines(knowledge: KnowledgeFigures) -> list[Line]:
     """How well and how fast what twins know is found."""
     told = [
         f"{how} {one.recall_1:.2f} / {one.recall_5:.2f} / {one.mrr:.2f}"
@@ -189,6 +191,21 @@ def knowledge_lines(knowledge: KnowledgeFigures) -> list[Line]:
         for one in knowledge.timed
     ]
     return lines
+
+
+def knowledge_lines(reading: ReadingFigures) -> list[Line]:
+    """What documents cost, for which no limit was set."""
+    return [
+        Line(
+            "a PDF in Spanish, from its bytes to chunks",
+            "",
+            f"{reading.pages_per_s:.0f} pages/s in a process of its own ({reading.pages} pages,"
+            f" {reading.chunks} chunks); {reading.pages_per_s / reading.library_pages_per_s:.2f} x:"
+            f" {reading.library_pages_per_s:.0f} pages/s from the bare library; a process starts"
+            f" and ends in {reading.start_ms:.0f} ms, cutting takes {reading.chunking_ms:.0f} ms",
+            None,
+        ),
+    ]
 
 
 def _against_echo(what: str, target: float, found: Comparison) -> Line:

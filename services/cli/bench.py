@@ -17,6 +17,7 @@ from services.bench import (
     failover_bench,
     gate_bench,
     knowledge_bench,
+    knowledge_reading_bench,
     projector_bench,
     replay_bench,
     report,
@@ -49,6 +50,8 @@ async def _measure(progress: Console) -> report.Report:
     machine = report.machine()
     progress.print("replay and verify ...")
     replay = await asyncio.to_thread(replay_bench.measure)
+    progress.print("documents beside the bare library ...")
+    reading = await knowledge_reading_bench.measure()
     progress.print("gate beside raw echo ...")
     gate = await gate_bench.measure()
     progress.print("projector beside raw COPY ...")
@@ -66,7 +69,8 @@ async def _measure(progress: Console) -> report.Report:
         knowledge = await knowledge_bench.measure(*dsns)
     lines = report.lines(gate, replay, projector, failover, rollback)
     lines += report.live_lines(turns, conversations)
-    lines += report.knowledge_lines(knowledge)
+    lines += report.retrieval_lines(knowledge)
+    lines += report.knowledge_lines(reading)
     return report.Report(
         machine,
         lines,
@@ -78,6 +82,7 @@ async def _measure(progress: Console) -> report.Report:
         turns,
         conversations,
         knowledge,
+        reading,
     )
 
 

@@ -7,7 +7,7 @@ from io import BytesIO
 from itertools import groupby
 from typing import Any, Final
 
-from pypdf import PdfReader
+from pypdf import PdfReader, overwrite_configuration
 from pypdf.errors import (
     DependencyError,
     FileNotDecryptedError,
@@ -15,6 +15,7 @@ from pypdf.errors import (
     PdfReadError,
     PyPdfError,
 )
+from pypdf.generic import DictionaryObject
 from pypdf.generic._font import Font
 
 from services.knowledge.document import Place, Reading
@@ -25,12 +26,15 @@ from services.knowledge.reading.hidden_characters import shown
 from services.knowledge.reading.limits import Limits
 from services.knowledge.reading.media_type import PDF
 from services.knowledge.reading.notebook import Notebook
+from services.knowledge.reading.pdf_layers import hidden_layers_of, resolved
 from services.knowledge.reading.pdf_lines import Line, Paragraph
-from services.knowledge.reading.pdf_page import PdfPage, hidden_layers_of
+from services.knowledge.reading.pdf_page import PdfPage
 from services.knowledge.reading.pdf_paint import Run
 from services.knowledge.reading.plain_text import BULLET
 
 OUTLINE_MAX: Final = 2_000
+# Nodes of a page tree that are no pages.
+TREE_NODES_MAX: Final = 1_000
 _UNTITLED: Final = ("untitled", "sin título", "microsoft word", "(anonymous)", "anonymous")
 
 
@@ -43,10 +47,11 @@ def reading_of(fetched: Fetched, limits: Limits) -> Reading:
     except DependencyError:
         raise _encrypted() from None
     except LimitReachedError as limit:
-        raise _over(limit) from None
+        raise _over(limit, limits) from None
 
 
 def _reading_of(fetched: Fetched, limits: Limits) -> Reading:
+    overwrite_configuration(page_tree_maximum_entries=limits.pages_max + TREE_NODES_MAX)
     # What stands before the header counts for nothing, and shifts every address.
     start = fetched.body.find(b"%PDF-")
     reader = PdfReader(BytesIO(fetched.body[start:]))
@@ -62,8 +67,8 @@ def _reading_of(fetched: Fetched, limits: Limits) -> Reading:
 
 def _count(reader: PdfReader, most: int) -> int:
     """Number of pages; what the file says of it is believed when it is too many."""
-    tree = reader.root_object.get("/Pages")
-    stated = tree.get_object().get("/Count", 0) if tree is not None else 0
+    tree = resolved(reader.root_object.get("/Pages"))
+    stated = tree.get("/Count", 0) if isinstance(tree, DictionaryObject) else 0
     if isinstance(stated, int) and stated > most:
         raise _too_many(stated, most)
     count = len(reader.pages)
@@ -164,12 +169,15 @@ def _encrypted() -> IngestionProblem:
 
 def _too_many(count: int, most: int) -> IngestionProblem:
     return IngestionProblem(
-        "too_many_pages", f"It has {count:,} pages; at most {most:,} can be read. Split it."
+        "too_many_pages",
+        f"It has {count:,} pages or more; at most {most:,} can be read. Split it.",
     )
 
 
-def _over(limit: LimitReachedError) -> IngestionProblem:
+def _over(limit: LimitReachedError, limits: Limits) -> IngestionProblem:
     said = str(limit).lower()
+    if "page tree entries" in said or "page tree entry" in said:
+        return _too_many(limits.pages_max + 1, limits.pages_max)
     if "depth" in said or "cycle" in said:
         return IngestionProblem("too_deep", "It is nested too deeply, or in itself.")
     return IngestionProblem(
