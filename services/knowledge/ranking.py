@@ -3,7 +3,7 @@ The statements of retrieval: which chunks are candidates, and what speaks for ea
 
 The same for live chunks and for drafts, over different tables. A question costs about the same
 however much a twin knows: a word that is in most chunks tells nothing apart, so the rarest words
-are looked up, as many as are in CANDIDATES_MAX chunks together.
+are looked up, as many as are in a quarter of the chunks together, and at most CANDIDATES_MAX.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from psycopg import AsyncConnection
 
-# So many chunks are ranked by their words, and so many of each kind are fused.
+# So many chunks are ranked by their words, or a quarter of all, and so many of each kind are fused.
+CANDIDATES_MIN: Final = 400
 CANDIDATES_MAX: Final = 2_000
 FUSED: Final = 60
 
@@ -132,8 +133,10 @@ class Tables:
             self._terms.encode(), {**values, "most": CANDIDATES_MAX + 1}
         )
         terms = Terms()
-        left = CANDIDATES_MAX
+        left = 0
         for lexeme, is_es, is_en, chunks, total in await cursor.fetchall():
+            if not terms.lexemes:
+                left = min(CANDIDATES_MAX, max(CANDIDATES_MIN, total // 4))
             left -= chunks
             if left < 0 and terms.lexemes:
                 break
