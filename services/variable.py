@@ -16,6 +16,8 @@ Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 LOG_LEVELS = ("debug", "info", "warning", "error")
 SECRET_CHARS_MIN = 32
 _TOKEN = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_EMBEDDING_MODEL = re.compile(r"offline|openai:[A-Za-z0-9][A-Za-z0-9._-]{0,63}:[1-9][0-9]{0,3}")
+EMBEDDING_DIMENSIONS_MAX = 3_900
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 
 
@@ -50,6 +52,15 @@ def one_of(*choices: str) -> Callable[[str], str]:
         return text
 
     return parse
+
+
+def embedding_model(text: str) -> str:
+    dimensions = text.rpartition(":")[2]
+    if _EMBEDDING_MODEL.fullmatch(text) is None:
+        raise ValueError
+    if dimensions.isdigit() and int(dimensions) > EMBEDDING_DIMENSIONS_MAX:
+        raise ValueError
+    return text
 
 
 def between(low: int, high: int) -> Callable[[str], int]:

@@ -33,6 +33,7 @@ from services.cli.asking import (
     reading,
     shown,
 )
+from services.cli.knowledge_index import prove, reindex
 from services.client import GateClient
 from services.client.read_side import KnowledgeSource
 from services.settings import Settings
@@ -133,6 +134,10 @@ def reject(
 def retire(tenant: Tenant, source: Name, note: Note = "", data_dir: DataDir = None) -> None:
     """Let the twin use nothing of a source any more."""
     do(data_dir, tenant, f"{source} retired", RetireSource, source=source, note=note)
+
+
+app.command()(prove)
+app.command()(reindex)
 
 
 def _one(view: KnowledgeView, name: str) -> SourceShown:

@@ -33,6 +33,7 @@ Role: TypeAlias = Literal[
     "callout",
     "doorkeeper",
     "projector",
+    "knowledge",
     "api",
     "http",
     "gateway",
@@ -50,6 +51,7 @@ ROLES: tuple[Role, ...] = (
     "callout",
     "doorkeeper",
     "projector",
+    "knowledge",
     "api",
     "http",
     "gateway",
@@ -65,6 +67,7 @@ SYSTEM_ROLES: tuple[Role, ...] = ("callout", "monitor")
 KEYS = "KV_KEYS"
 LEASES = "KV_LEASES"
 SNAPSHOTS = "OBJ_SNAPSHOTS"
+KNOWLEDGE = "KNOWLEDGE"
 # Workers hear of each other, to share the shards.
 HEARTBEAT = "gate.heartbeat"
 # The API says here what a vendor's webhook has told; nobody books by it.
@@ -90,6 +93,11 @@ _OF_THE_RECONCILER = (
     ("secret", "open"),
     ("secret", "show"),
     ("price_book", "show"),
+)
+# In the twin's name who knows something: a vendor's embeddings are calls like any other.
+_OF_KNOWLEDGE = (
+    *(("budget", verb) for verb in ("authorize", "settle", "release")),
+    ("secret", "open"),
 )
 # For trusted roles only: it tells how many workers there are and what they serve.
 _DISCOVERY = ("$SRV.>",)
@@ -144,6 +152,8 @@ def permissions(  # noqa: C901, PLR0912 - one case for each role
         case "projector":
             reads = _read(*event_streams(shards), KEYS)
             return Permissions((*_JETSTREAM, *reads), (inbox,))
+        case "knowledge":
+            return _knowledge(inbox, shards)
         case "api":
             return Permissions((*_DISCOVERY, *_stream_info(shards)), (inbox,))
         case "http":
@@ -160,7 +170,7 @@ def permissions(  # noqa: C901, PLR0912 - one case for each role
             calls = (*_calls("cmd", tenant), *_calls("qry", tenant))
             return Permissions(calls, (inbox, subjects.pushes(tenant)))
         case "auditor":
-            reads = _read(*event_streams(shards), KEYS, LEASES, SNAPSHOTS)
+            reads = _read(*event_streams(shards), KEYS, LEASES, SNAPSHOTS, KNOWLEDGE)
             calls = _calls("qry", "*")
             return Permissions((*_JETSTREAM, *reads, *calls, *_DISCOVERY), (inbox,))
         case "admin":
@@ -189,6 +199,14 @@ def _worker(inbox: str, shards: int) -> Permissions:
         ("evt.>", *buckets, purge, forget, probe, *_JETSTREAM, *reads),
         (probe, inbox),
     )
+
+
+def _knowledge(inbox: str, shards: int) -> Permissions:
+    # It alone keeps and forgets what twins know; a second writer would need as many rights.
+    writes = ("blob.>", "part.>", f"$JS.API.STREAM.PURGE.{KNOWLEDGE}")
+    reads = _read(*event_streams(shards), KEYS, KNOWLEDGE)
+    asks = tuple(name for about in _OF_KNOWLEDGE for name in _asks(*about))
+    return Permissions((*writes, *_JETSTREAM, *reads, *asks), (inbox,))
 
 
 def _system(role: Role, inbox: str) -> Permissions:

@@ -17,6 +17,7 @@ SECRETS = {
     "VITO_POSTGRES_DSN": "postgresql://vito:hunter2@127.0.0.1:5432/vito",
     "VITO_POSTGRES_READER_DSN": "postgresql://vito:hunter2@127.0.0.1:5432/vito",
     "VITO_POSTGRES_CALLOUT_DSN": "postgresql://vito:hunter2@127.0.0.1:5432/vito",
+    "VITO_POSTGRES_KNOWLEDGE_DSN": "postgresql://vito:hunter2@127.0.0.1:5432/vito",
     "VITO_NATS_WORKER_PASSWORD": "hunter2",
     "VITO_OIDC_CLIENT_SECRET": "hunter2",
     "VITO_LIVEKIT_SECRET": "hunter2",
@@ -75,6 +76,7 @@ def test_every_variable_is_read():
         "VITO_ROOM_SCRIPT": "/etc/vito/room.js",
         "VITO_GATEWAY_CONNECTIONS_MAX": "5000",
         "VITO_GATEWAY_TENANT_CONNECTIONS_MAX": "1000",
+        "VITO_EMBEDDING_MODEL": "openai:text-embedding-3-small:1536",
         "VITO_HOLD_S": "60",
         "VITO_LOG_LEVEL": "debug",
         **SECRETS,
@@ -205,6 +207,7 @@ def test_what_is_not_set_is_asked_for_by_name():
         (settings.postgres, "VITO_POSTGRES_DSN"),
         (settings.postgres_reader, "VITO_POSTGRES_READER_DSN"),
         (settings.postgres_callout, "VITO_POSTGRES_CALLOUT_DSN"),
+        (settings.postgres_knowledge, "VITO_POSTGRES_KNOWLEDGE_DSN"),
         (settings.bearer_key, "VITO_API_KEY"),
     ):
         with pytest.raises(SettingsError, match=name):
