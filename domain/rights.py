@@ -127,6 +127,7 @@ RIGHTS: Final[dict[tuple[str, str], Right]] = {
     ("knowledge", "add"): Right("editor"),
     ("knowledge", "submit"): Right("editor"),
     ("knowledge", "begin_ingestion"): Right(scopes=_INGESTS),
+    ("knowledge", "report_progress"): Right(scopes=_INGESTS),
     ("knowledge", "report_ingested"): Right(scopes=_INGESTS),
     ("knowledge", "report_failed"): Right(scopes=_INGESTS),
     ("knowledge", "approve"): Right("approver"),
@@ -148,6 +149,8 @@ RIGHTS: Final[dict[tuple[str, str], Right]] = {
     ("session", "show_disclosure"): Right(scopes=_CALLS, visitor=True),
     ("session", "beat"): Right(scopes=_CALLS, visitor=True),
     ("session", "step"): Right(scopes=_CALLS, visitor=True),
+    # Not of a visitor: what it was told is written down by whoever told it.
+    ("session", "cite"): Right(scopes=_CALLS),
     ("session", "close"): Right(scopes=_CALLS, visitor=True),
     # It stops what costs money or harms, and starts nothing; like disabling, also the platform's.
     ("session", "kill"): Right("approver", admin=True),

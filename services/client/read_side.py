@@ -137,6 +137,11 @@ class KnowledgeSource(msgspec.Struct, frozen=True):
     approved_hash: str | None
     approved_by: str | None
     approved_at: str | None
+    code: str | None = None
+    step: str | None = None
+    draft_language: str | None = None
+    draft_pages: int | None = None
+    draft_flags: int | None = None
 
 
 class ReadSide:
