@@ -27,7 +27,8 @@ OWNER = "vito"
 PROJECTOR = "vito_projector"
 API = "vito_api"
 CALLOUT = "vito_callout"
-POSTGRES_USERS = (SUPERUSER, OWNER, PROJECTOR, API, CALLOUT)
+KNOWLEDGE = "vito_knowledge"
+POSTGRES_USERS = (SUPERUSER, OWNER, PROJECTOR, API, CALLOUT, KNOWLEDGE)
 DATABASE = "vito"
 
 
@@ -81,7 +82,7 @@ class RunFile(msgspec.Struct, frozen=True, kw_only=True):
         return f"http://127.0.0.1:{self.sandbox_port}"
 
     def dsn(self, user: str) -> str:
-        """The database as seen by `OWNER`, `PROJECTOR`, `API` or `CALLOUT`; it holds a password."""
+        """The database as seen by one of POSTGRES_USERS; it holds a password."""
         word = self.postgres_passwords[user]
         return f"postgresql://{user}:{word}@127.0.0.1:{self.postgres_port}/{DATABASE}"
 
@@ -94,6 +95,7 @@ class RunFile(msgspec.Struct, frozen=True, kw_only=True):
             "VITO_POSTGRES_DSN": self.dsn(PROJECTOR),
             "VITO_POSTGRES_READER_DSN": self.dsn(API),
             "VITO_POSTGRES_CALLOUT_DSN": self.dsn(CALLOUT),
+            "VITO_POSTGRES_KNOWLEDGE_DSN": self.dsn(KNOWLEDGE),
             "VITO_SHARDS": str(self.shards),
             "VITO_API_PORT": str(self.api_port),
             "VITO_API_KEY": self.api_key,

@@ -58,6 +58,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     postgres_dsn: Secret | None = None
     postgres_reader_dsn: Secret | None = None
     postgres_callout_dsn: Secret | None = None
+    postgres_knowledge_dsn: Secret | None = None
     shards: int = SHARDS_DEFAULT
     replicas: int = 1
     stream_max_gb: int = 4
@@ -167,6 +168,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         if self.postgres_callout_dsn is None:
             raise _missing("VITO_POSTGRES_CALLOUT_DSN", "The callout looks up who may come in.")
         return self.postgres_callout_dsn.reveal()
+
+    def postgres_knowledge(self) -> str:
+        """The database as who indexes what twins know; it holds a password."""
+        if self.postgres_knowledge_dsn is None:
+            raise _missing("VITO_POSTGRES_KNOWLEDGE_DSN", "It says where knowledge is indexed.")
+        return self.postgres_knowledge_dsn.reveal()
 
     def token_keys(self) -> Path:
         """The file with the keys that sign tokens, for who issues them."""

@@ -196,6 +196,13 @@ VARIABLES: tuple[Variable, ...] = (
         _dsn,
     ),
     Variable(
+        "VITO_POSTGRES_KNOWLEDGE_DSN",
+        "postgres_knowledge_dsn",
+        "The same database, as the process that indexes what twins know",
+        "a postgresql:// URL",
+        _dsn,
+    ),
+    Variable(
         "VITO_SHARDS",
         "shards",
         "How many streams the tenants are spread over; it cannot be changed later",

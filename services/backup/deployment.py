@@ -1,5 +1,5 @@
 """
-The backup of a deployment: every stream of the log, then the keys.
+The backup of a deployment: every stream of the log, what twins know, then the keys.
 
 In this order, for a commit's key is stored before the commit: whatever is in the copy of the log,
 its key is in the later copy of the keys, unless it was erased in between, as it should be.
@@ -18,6 +18,7 @@ from nats.aio.client import Client
 from contracts import subjects
 from services.backup import archive, jetstream
 from services.backup.archive import BackupUnusable, Copy, Manifest
+from services.knowledge.store import STREAM as KNOWLEDGE
 from services.sealing.jetstream_keys import STREAM as KEYS
 from services.settings import Settings
 
@@ -26,7 +27,7 @@ Tell = Callable[[Copy], None]
 
 def streams(shards: int) -> list[str]:
     """The names of what is copied, in order."""
-    return [*(subjects.stream(shard) for shard in range(shards)), KEYS]
+    return [*(subjects.stream(shard) for shard in range(shards)), KNOWLEDGE, KEYS]
 
 
 async def backup(settings: Settings, directory: Path, *, now: datetime, tell: Tell) -> Manifest:
@@ -96,8 +97,10 @@ def _check_fits(settings: Settings, manifest: Manifest) -> None:
 def _chosen(manifest: Manifest, directory: Path, keys_directory: Path) -> list[tuple[Path, Copy]]:
     """Which copies are restored, and from where."""
     keys = archive.read_manifest(keys_directory)
+    # A backup of before there was knowledge has none.
+    without = {KEYS} if manifest.copy_of(KNOWLEDGE) is not None else {KEYS, KNOWLEDGE}
     wanted = [
-        *((directory, manifest, name) for name in streams(manifest.shards) if name != KEYS),
+        *((directory, manifest, name) for name in streams(manifest.shards) if name not in without),
         (keys_directory, keys, KEYS),
     ]
     chosen = []

@@ -162,7 +162,7 @@ async def live_stack(
 
 async def _read_side(dsn: str) -> dict[str, str]:
     """Make the read side in an empty database; the addresses of those who use it."""
-    words = RolePasswords(*(secrets.token_urlsafe(24) for _ in range(3)))
+    words = RolePasswords(*(secrets.token_urlsafe(24) for _ in range(4)))
     await prepare_database(dsn, words)
     return {
         "VITO_POSTGRES_DSN": _as_role(dsn, "vito_projector", words.vito_projector),

@@ -33,6 +33,7 @@ Role: TypeAlias = Literal[
     "callout",
     "doorkeeper",
     "projector",
+    "knowledge",
     "api",
     "http",
     "gateway",
@@ -49,6 +50,7 @@ ROLES: tuple[Role, ...] = (
     "callout",
     "doorkeeper",
     "projector",
+    "knowledge",
     "api",
     "http",
     "gateway",
@@ -63,6 +65,7 @@ SYSTEM_ROLES: tuple[Role, ...] = ("callout", "monitor")
 KEYS = "KV_KEYS"
 LEASES = "KV_LEASES"
 SNAPSHOTS = "OBJ_SNAPSHOTS"
+KNOWLEDGE = "KNOWLEDGE"
 # Workers hear of each other, to share the shards.
 HEARTBEAT = "gate.heartbeat"
 
@@ -105,7 +108,7 @@ def caller_inbox(principal: str) -> str:
     return f"_INBOX.{principal}"
 
 
-def permissions(  # noqa: C901 - one case for each role
+def permissions(  # noqa: C901, PLR0912 - one case for each role
     role: Role, user: str, *, shards: int, users: Iterable[str], tenant: str = "*"
 ) -> Permissions | None:
     """
@@ -131,6 +134,8 @@ def permissions(  # noqa: C901 - one case for each role
         case "projector":
             reads = _read(*event_streams(shards), KEYS)
             return Permissions((*_JETSTREAM, *reads), (inbox,))
+        case "knowledge":
+            return _knowledge(inbox, shards)
         case "api":
             return Permissions((*_DISCOVERY, *_stream_info(shards)), (inbox,))
         case "http":
@@ -144,7 +149,7 @@ def permissions(  # noqa: C901 - one case for each role
             calls = (*_calls("cmd", tenant), *_calls("qry", tenant))
             return Permissions(calls, (inbox, subjects.pushes(tenant)))
         case "auditor":
-            reads = _read(*event_streams(shards), KEYS, LEASES, SNAPSHOTS)
+            reads = _read(*event_streams(shards), KEYS, LEASES, SNAPSHOTS, KNOWLEDGE)
             calls = _calls("qry", "*")
             return Permissions((*_JETSTREAM, *reads, *calls, *_DISCOVERY), (inbox,))
         case "admin":
@@ -173,6 +178,13 @@ def _worker(inbox: str, shards: int) -> Permissions:
         ("evt.>", *buckets, purge, forget, probe, *_JETSTREAM, *reads),
         (probe, inbox),
     )
+
+
+def _knowledge(inbox: str, shards: int) -> Permissions:
+    # It alone keeps and forgets what twins know; a second writer would need as many rights.
+    writes = ("blob.>", "part.>", f"$JS.API.STREAM.PURGE.{KNOWLEDGE}")
+    reads = _read(*event_streams(shards), KEYS, KNOWLEDGE)
+    return Permissions((*writes, *_JETSTREAM, *reads), (inbox,))
 
 
 def _system(role: Role, inbox: str) -> Permissions:

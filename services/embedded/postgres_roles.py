@@ -7,13 +7,15 @@ used here and by nobody else.
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 
 async def ensure_database(dsn: str, database: str, owner: str, password: str) -> None:
     """
     Make or repair the owner and the database; repeating it changes nothing.
 
-    `dsn` is the superuser's, database `postgres`.
+    `dsn` is the superuser's, database `postgres`. The extension `vector` is made here as well,
+    because it is not one that an owner may make.
     """
     async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
         found = await connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (owner,))
@@ -36,3 +38,7 @@ async def ensure_database(dsn: str, database: str, owner: str, password: str) ->
                     sql.Identifier(database), sql.Identifier(owner)
                 )
             )
+    async with await psycopg.AsyncConnection.connect(
+        make_conninfo(dsn, dbname=database), autocommit=True
+    ) as connection:
+        await connection.execute("CREATE EXTENSION IF NOT EXISTS vector SCHEMA public")

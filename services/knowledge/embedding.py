@@ -25,3 +25,17 @@ class Embedder(Protocol):
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """Return a vector for each text, in their order. Raises IngestionProblem."""
+
+
+class Embedders(Protocol):
+    """
+    The embedders of a process: *wanted* is the model that the deployment is to use.
+
+    While another one still serves, both are there.
+    """
+
+    @property
+    def wanted(self) -> EmbeddingModel: ...
+
+    def of(self, model: EmbeddingModel, tenant: str) -> Embedder | None:
+        """The embedder of a model for a twin, who may pay for it; None: this process has none."""

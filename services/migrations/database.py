@@ -18,6 +18,7 @@ class RolePasswords(msgspec.Struct, frozen=True):
     vito_projector: str
     vito_api: str
     vito_callout: str
+    vito_knowledge: str
 
     def __repr__(self) -> str:
         return "RolePasswords(…)"

@@ -242,6 +242,7 @@ class Stack:
                 vito_projector=words[run_file.PROJECTOR],
                 vito_api=words[run_file.API],
                 vito_callout=words[run_file.CALLOUT],
+                vito_knowledge=words[run_file.KNOWLEDGE],
             ),
         )
         stale = f"; to be rebuilt: {', '.join(done.stale)}" if done.stale else ""

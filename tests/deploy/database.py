@@ -37,5 +37,5 @@ def drop_everything(postgres: Postgres) -> None:
     """Leave nothing of ours on the server: no database and no role."""
     with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
         connection.execute("DROP DATABASE IF EXISTS vito WITH (FORCE)")
-        for role in ("vito", "vito_projector", "vito_api", "vito_callout"):
+        for role in ("vito", "vito_projector", "vito_api", "vito_callout", "vito_knowledge"):
             connection.execute(f"DROP ROLE IF EXISTS {role}")

@@ -13,6 +13,7 @@ LOGINS = {
     "vito_projector": "POSTGRES_VITO_PROJECTOR_PASSWORD",
     "vito_api": "POSTGRES_VITO_API_PASSWORD",
     "vito_callout": "POSTGRES_VITO_CALLOUT_PASSWORD",
+    "vito_knowledge": "POSTGRES_VITO_KNOWLEDGE_PASSWORD",
 }
 
 
@@ -43,7 +44,7 @@ async def test_a_deployment_with_roles_of_its_own(empty_postgres):
         " OR rolcreatedb OR rolreplication OR rolbypassrls)",
     )
     assert powers == []
-    for role in ("vito_projector", "vito_api", "vito_callout"):
+    for role in ("vito_projector", "vito_api", "vito_callout", "vito_knowledge"):
         for statement in ("CREATE SCHEMA mine", "CREATE TABLE public.mine (a int)"):
             with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.Error)):
                 await rows_none(dsn(server, role), statement)
@@ -58,6 +59,11 @@ async def test_a_deployment_with_roles_of_its_own(empty_postgres):
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         await rows(dsn(server, "vito_api"), "SELECT * FROM vito.chain_heads")
     assert await rows(dsn(server, "vito_projector"), "SELECT * FROM vito.chain_heads") == []
+    assert await rows(dsn(server, "vito_knowledge"), "SELECT * FROM knowledge.draft_chunks") == []
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        await rows(dsn(server, "vito_knowledge"), "SELECT count(*) FROM audit_logs")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        await rows(dsn(server, "vito_api"), "SELECT * FROM knowledge.draft_chunks")
 
     # As the runbook rotates a password: the same file again, with new ones.
     new = {name: credentials.new_password() for name in PASSWORDS}

@@ -19,7 +19,9 @@ from services.projector.opening import Opened
 from services.projector.shard import ShardProjector
 from services.projector.versions import read_serving
 
-PASSWORDS = RolePasswords("projector-password-1", "api-password-1", "callout-password-1")
+PASSWORDS = RolePasswords(
+    "projector-password-1", "api-password-1", "callout-password-1", "knowledge-password-1"
+)
 VIEWS = tuple(sorted(view for p in projections.ALL for view in p.VIEWS))
 
 

@@ -76,7 +76,7 @@ def test_files_are_numbered_without_gaps(tmp_path, names):
 
 def test_passwords_are_not_shown():
     """They pass through log lines and tracebacks of start-up code."""
-    assert "secret" not in repr(RolePasswords("secret-1", "secret-2", "secret-3"))
+    assert "secret" not in repr(RolePasswords("secret-1", "secret-2", "secret-3", "secret-4"))
 
 
 class TestPrivileges:

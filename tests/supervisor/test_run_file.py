@@ -71,6 +71,7 @@ def test_a_command_on_this_machine_finds_the_stack(directory):
     assert settings.nats("client").urls == ("nats://127.0.0.1:17000",)
     assert settings.postgres_reader() == run.dsn("vito_api")
     assert settings.postgres_callout() == run.dsn("vito_callout")
+    assert settings.postgres_knowledge() == run.dsn("vito_knowledge")
     assert settings.postgres() == run.dsn("vito_projector")
     assert settings.postgres_owner() == run.dsn("vito")
     assert (settings.shards, settings.api_port, settings.log_level) == (8, 17_002, "debug")

@@ -17,6 +17,7 @@ SECRETS = {
     "VITO_POSTGRES_DSN": "postgresql://vito:hunter2@127.0.0.1:5432/vito",
     "VITO_POSTGRES_READER_DSN": "postgresql://vito:hunter2@127.0.0.1:5432/vito",
     "VITO_POSTGRES_CALLOUT_DSN": "postgresql://vito:hunter2@127.0.0.1:5432/vito",
+    "VITO_POSTGRES_KNOWLEDGE_DSN": "postgresql://vito:hunter2@127.0.0.1:5432/vito",
     "VITO_NATS_WORKER_PASSWORD": "hunter2",
     "VITO_OIDC_CLIENT_SECRET": "hunter2",
     "VITO_LIVEKIT_SECRET": "hunter2",
@@ -200,6 +201,7 @@ def test_what_is_not_set_is_asked_for_by_name():
         (settings.postgres, "VITO_POSTGRES_DSN"),
         (settings.postgres_reader, "VITO_POSTGRES_READER_DSN"),
         (settings.postgres_callout, "VITO_POSTGRES_CALLOUT_DSN"),
+        (settings.postgres_knowledge, "VITO_POSTGRES_KNOWLEDGE_DSN"),
         (settings.bearer_key, "VITO_API_KEY"),
     ):
         with pytest.raises(SettingsError, match=name):

@@ -92,7 +92,7 @@ async def ask_both(run) -> None:
     await connection.close()
     with psycopg.connect(run.dsn("vito")) as database:
         database.execute("CREATE TABLE IF NOT EXISTS public.t (n int)")
-    for user in ("vito_projector", "vito_api", "vito_callout"):
+    for user in ("vito_projector", "vito_api", "vito_callout", "vito_knowledge"):
         psycopg.connect(run.dsn(user)).close()
 
 
@@ -275,7 +275,7 @@ async def test_nobody_is_more_than_needed(directory):
         await up.ready()
         run = up.run()
         await ask_both(run)
-        for user in ("vito_projector", "vito_api", "vito_callout"):
+        for user in ("vito_projector", "vito_api", "vito_callout", "vito_knowledge"):
             with psycopg.connect(run.dsn(user), autocommit=True) as database:
                 for statement in (
                     "INSERT INTO public.t VALUES (1)",

@@ -5,7 +5,7 @@ DO $$
 DECLARE
     wanted text;
 BEGIN
-    FOREACH wanted IN ARRAY ARRAY['vito_projector', 'vito_api', 'vito_callout'] LOOP
+    FOREACH wanted IN ARRAY ARRAY['vito_projector', 'vito_api', 'vito_callout', 'vito_knowledge'] LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted) THEN
             BEGIN
                 EXECUTE format('CREATE ROLE %I LOGIN', wanted);
@@ -23,6 +23,6 @@ BEGIN
     END LOOP;
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
     REVOKE ALL ON SCHEMA public FROM PUBLIC;
-    GRANT USAGE ON SCHEMA public TO vito_api, vito_callout;
+    GRANT USAGE ON SCHEMA public TO vito_api, vito_callout, vito_knowledge;
 END
 $$;

@@ -85,6 +85,7 @@ class ContextData(msgspec.Struct, frozen=True, kw_only=True):
     data was handed out. It may be used for *fresh_for_ms* more without asking again, and is good
     for nothing beyond *stale_after_ms* of age. *why_old* is set when newer data was asked for in
     vain. *reservation_id* is the call that brought it; data from the cache is no call of its own.
+    *may_store*: whether the vendor lets it be kept longer than that.
     """
 
     provider_id: str
@@ -100,6 +101,7 @@ class ContextData(msgspec.Struct, frozen=True, kw_only=True):
     reservation_id: str
     from_cache: bool = False
     why_old: str = ""
+    may_store: bool = True
 
 
 class RealTimeContextAdapter(Protocol):

@@ -176,6 +176,7 @@ class LiveContext:
             reservation_id=kept.reservation_id,
             from_cache=from_cache,
             why_old=why_old,
+            may_store=board.freshness.may_store,
         )
 
     # -- calls --------------------------------------------------------------------
