@@ -136,6 +136,11 @@ RIGHTS: Final[dict[tuple[str, str], Right]] = {
     ("knowledge", "retire"): Right("editor"),
     # No admin: titles and summaries are what the twin knows.
     ("knowledge", "show"): Right("viewer", _SEES | _INGESTS),
+    # What it would say to anybody who asks it: approved, and never a draft.
+    ("knowledge", "search"): Right("viewer", _SEES, visitor=True),
+    # The whole text of a draft, like a prompt that is not live yet.
+    ("knowledge", "review"): Right("viewer", _READS),
+    ("knowledge", "upload"): Right("editor"),
     ("secret", "put"): Right("owner"),
     ("secret", "rotate"): Right("owner"),
     ("secret", "revoke"): Right("owner"),

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from contracts.knowledge import FailureCode as ProblemCode
+from typing import TypeAlias
+
+from contracts.knowledge import FailureCode
+
+ProblemCode: TypeAlias = FailureCode
 
 
 class IngestionProblem(Exception):
