@@ -200,7 +200,9 @@ LOOKUPS: Final[dict[type[LookupQuestion], tuple[str, str]]] = {
     ReviewKnowledge: ("knowledge", "review"),
     UploadPiece: ("knowledge", "upload"),
 }
-QUESTIONS: Final[dict[type[AnyQuestion], tuple[str, str]]] = {**GATE_QUESTIONS, **LOOKUPS}
+QUESTIONS: Final[dict[type[AnyQuestion], tuple[str, str]]] = dict(
+    (*GATE_QUESTIONS.items(), *LOOKUPS.items())
+)
 ANSWERS: dict[type[AnyQuestion], type[AnyAnswer]] = {
     PreviewPrompt: PromptPreview,
     CheckTopics: TopicsCheck,
