@@ -20,9 +20,11 @@ from services.sandbox.ledger import CALLS_KEPT, Ledger
 from services.sandbox.livekit import LiveKit
 from services.sandbox.newsapi import NewsApi
 from services.sandbox.openai import Anthropic, OpenAI
+from services.sandbox.site import Site
 from services.sandbox.sportradar import SportRadar
 from services.sandbox.tavus import Tavus
 from services.sandbox.vendor import Frame, SandboxVendor
+from services.sandbox.youtube import YouTube
 
 LOOPBACK: Final = "127.0.0.1"
 REQUEST_BYTES_MAX: Final = 4 << 20
@@ -36,8 +38,10 @@ VENDORS: Final[tuple[type[SandboxVendor], ...]] = (
     LiveKit,
     NewsApi,
     OpenAI,
+    Site,
     SportRadar,
     Tavus,
+    YouTube,
 )
 
 

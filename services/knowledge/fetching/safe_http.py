@@ -10,7 +10,6 @@ name, no cookie. Proxies and logins of the environment are not used: they would 
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import socket
 import ssl
@@ -218,7 +217,8 @@ async def _read(response: aiohttp.ClientResponse, bytes_max: int) -> bytes:
 def _too_large(bytes_max: int) -> IngestionProblem:
     return IngestionProblem(
         "too_large",
-        f"It has more than {bytes_max >> 20} MB. Upload the part that the twin should know.",
+        f"It has more than {bytes_max / (1 << 20):g} MB. Upload the part that the twin should"
+        " know.",
     )
 
 
@@ -239,7 +239,7 @@ def _unreachable(host: str, problem: Exception) -> IngestionProblem:
         why, may_pass = "its name is not known", True
     elif isinstance(problem, aiohttp.ClientSSLError | ssl.SSLError):
         why, may_pass = "it does not show a certificate that can be trusted", False
-    elif isinstance(problem, aiohttp.ClientPayloadError | asyncio.IncompleteReadError):
+    elif isinstance(problem, aiohttp.ClientPayloadError | aiohttp.ServerDisconnectedError):
         why, may_pass = "it broke off in the middle of its answer", True
     elif isinstance(problem, aiohttp.ClientConnectionError | OSError):
         why, may_pass = "no connection could be made", True

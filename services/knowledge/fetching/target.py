@@ -131,14 +131,16 @@ def _v6(text: str, host: str) -> str:
 
 def _name(text: str, host: str) -> str:
     """A host name as it is resolved; a dotted address as it is."""
+    if not host.strip("."):
+        raise refused(text, "it has no host")
     try:
         # As browsers do it: also full-width digits and dots become what they look like.
         plain = idna.encode(host, uts46=True, std3_rules=True).decode()
     except UnicodeError as problem:
         raise refused(text, "its host is no name of the Internet") from problem
     plain = plain.removesuffix(".")
-    if not plain or len(plain) > HOST_CHARS_MAX:
-        raise refused(text, "it has no host")
+    if len(plain) > HOST_CHARS_MAX:
+        raise refused(text, f"a host has at most {HOST_CHARS_MAX} characters")
     if _number(plain.rpartition(".")[2]) is not None:
         return _v4(text, plain)
     if "." not in plain or any(plain == one or plain.endswith(f".{one}") for one in INTERNAL_NAMES):

@@ -162,7 +162,7 @@ def _told(problem: library.CouldNotRetrieveTranscript) -> IngestionProblem:
                 " Upload a transcript as a text.",
             )
         case library.VideoUnplayable():
-            why = foreign_line(problem.reason, REASON_CHARS_MAX) or "it does not say why"
+            why = foreign_line(problem.reason, REASON_CHARS_MAX).rstrip(" .") or "no reason given"
             return IngestionProblem("video_unavailable", f"YouTube does not play the video: {why}.")
         case (
             library.RequestBlocked()

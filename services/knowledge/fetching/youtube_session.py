@@ -108,7 +108,8 @@ def session(adapter: LoopAdapter) -> requests.Session:
     made.trust_env = False
     made.max_redirects = REDIRECTS_MAX
     made.adapters.clear()
-    made.mount("https://", adapter)
+    for scheme in ("https://", "http://"):
+        made.mount(scheme, adapter)
     return made
 
 
