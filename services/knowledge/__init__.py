@@ -3,7 +3,7 @@ Knowledge: documents become pieces that a person has read and approved, and a tw
 
     fetching    bytes of a source: an upload, a page, a transcript, a feed
     reading     bytes to blocks, each in a process of its own that cannot do harm
-    document    what comes of it: blocks with their places, chunks, flags; its hash is approved
+    document    what comes of it: blocks, places, chunks, flags; its hash is what is approved
     store       sealed contents, by hash
     index       draft chunks, live chunks, vectors
     retrieval   what a twin may know that has to do with a question
