@@ -27,18 +27,23 @@ class ChunkRow(msgspec.Struct, frozen=True):
     language: str
     text: str
     chunk_hash: str
-    place: str
+    place: ChunkPlace
     headings: str
 
     @property
     def embedded(self) -> str:
-        """What its vector is made from: a chunk often does not name what it is about."""
-        return f"{self.headings}\n{self.text}"
+        """What its vector is made from."""
+        return embedded_text(self.headings, self.text)
 
 
 def rows_of(content: Content) -> list[ChunkRow]:
     """Return the rows of a content, in the order of its chunks."""
     return [_row(content, chunk) for chunk in content.chunks]
+
+
+def embedded_text(headings: str, text: str) -> str:
+    """Put headings before a text: a chunk often does not name what it is about."""
+    return f"{headings}\n{text}"
 
 
 def place_of(spelled: object) -> ChunkPlace:
@@ -53,16 +58,19 @@ def vector_text(vector: Sequence[float]) -> str:
 
 def _row(content: Content, chunk: Chunk) -> ChunkRow:
     headings = "\n".join(dict.fromkeys((content.title, *chunk.first.headings)))
-    place = msgspec.json.encode(ChunkPlace(chunk.first, chunk.last)).decode()
     return ChunkRow(
         chunk.number,
         _clear(content.title),
         content.language,
         _clear(chunk.text),
         chunk.hash,
-        place.replace("\\u0000", "\ufffd"),
+        ChunkPlace(_clear_place(chunk.first), _clear_place(chunk.last)),
         _clear(headings[:_HEADINGS_MAX]),
     )
+
+
+def _clear_place(place: Place) -> Place:
+    return msgspec.structs.replace(place, headings=tuple(map(_clear, place.headings)))
 
 
 def _clear(text: str) -> str:

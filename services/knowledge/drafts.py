@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+import msgspec
 from psycopg import AsyncConnection
 
+from services import logs
 from services.knowledge.chunk_rows import rows_of, vector_text
 from services.knowledge.document import Content
-from services.knowledge.embedding import Embedders
+from services.knowledge.embedding import Embedder, Embedders, embed
 from services.knowledge.models import KnownModel, ensure, known
+from services.knowledge.problem import IngestionProblem
 
 _COPY: Final = (
     "COPY knowledge.draft_chunks (tenant, source, content_hash, number, title, language, text,"
@@ -29,23 +32,23 @@ async def put_draft(
     source: str,
     content: Content,
     embedders: Embedders,
-) -> None:
+) -> bool:
     """
     Index a draft, so that a review can ask what would be found in it. Again is harmless.
 
-    *connection* is the indexing role's, in autocommit mode. Raises IngestionProblem.
+    False: it could not be embedded, so it is found by words only. *connection* is the indexing
+    role's, in autocommit mode.
     """
     async with connection.transaction():
         models = await ensure(connection, embedders.wanted)
-    rows = rows_of(content)
     model = models[0]
-    embedder = embedders.of(model.what, tenant)
-    vectors = await embedder.embed([row.embedded for row in rows]) if embedder else []
+    vectors = await _vectors(embedders.of(model.what, tenant), tenant, content)
     async with connection.transaction():
         await drop_drafts(connection, tenant, source, content_hash=content.hash)
         # A model that was given up meanwhile has no row to name.
         usable = vectors if model in await known(connection) else []
         await _copy(connection, tenant, source, content, model, usable)
+    return bool(usable)
 
 
 async def drop_drafts(
@@ -64,21 +67,15 @@ async def drop_drafts(
     )
 
 
-async def draft_vectors(
-    connection: AsyncConnection[Any], tenant: str, source: str, content_hash: str, model: KnownModel
-) -> list[str] | None:
-    """
-    Return the vectors of a draft by chunk, as PostgreSQL spells them.
-
-    None when one of them is missing or of another model.
-    """
-    cursor = await connection.execute(
-        "SELECT embedding::text FROM knowledge.draft_chunks"
-        " WHERE tenant = %s AND source = %s AND content_hash = %s AND model = %s ORDER BY number",
-        (tenant, source, content_hash, model.number),
-    )
-    found = [row[0] for row in await cursor.fetchall()]
-    return found if found and None not in found else None
+async def _vectors(embedder: Embedder | None, tenant: str, content: Content) -> list[list[float]]:
+    if embedder is None:
+        return []
+    try:
+        return await embed(embedder, [row.embedded for row in rows_of(content)])
+    except IngestionProblem as problem:
+        # Whoever reviews reads the text; vectors are made when it is live, if they can be.
+        logs.get().warning("draft_not_embedded", tenant=tenant, code=problem.code)
+        return []
 
 
 async def _copy(
@@ -93,9 +90,10 @@ async def _copy(
     async with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
         for at, row in enumerate(rows_of(content)):
             embedded = (model.number, vector_text(vectors[at])) if vectors else (None, None)
+            place = msgspec.json.encode(row.place).decode()
             await copy.write_row(
                 (
                     *(tenant, source, content_hash, row.number, row.title, row.language, row.text),
-                    *(row.chunk_hash, row.place, row.headings, *embedded),
+                    *(row.chunk_hash, place, row.headings, *embedded),
                 )
             )

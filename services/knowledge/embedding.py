@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import Protocol
 
 import msgspec
+
+from services.knowledge.problem import IngestionProblem
 
 
 class EmbeddingModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,3 +42,14 @@ class Embedders(Protocol):
 
     def of(self, model: EmbeddingModel, tenant: str) -> Embedder | None:
         """The embedder of a model for a twin, who may pay for it; None: this process has none."""
+
+
+async def embed(embedder: Embedder, texts: Sequence[str]) -> list[list[float]]:
+    """Embed, and hold the embedder to what it promises. Raises IngestionProblem."""
+    vectors = await embedder.embed(texts)
+    size = embedder.model.dimensions
+    if len(vectors) != len(texts) or any(len(one) != size for one in vectors):
+        raise IngestionProblem("damaged", f"{embedder.model.name} made vectors of another size.")
+    if not all(isfinite(number) for one in vectors for number in one):
+        raise IngestionProblem("damaged", f"{embedder.model.name} made a vector of no numbers.")
+    return vectors

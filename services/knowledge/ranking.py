@@ -74,7 +74,7 @@ WHERE c.tenant = %(tenant)s
 """
 # Of a word in the text and in the headings (labels D and B). ts_rank sums 1/n² over a word's
 # places and divides by pi²/6: it saturates with how often the word is there.
-_WEIGHTS: Final = [1.0, 1.0, 1.5, 1.0]
+_WEIGHTS: Final = [0.6, 0.6, 1.0, 1.0]
 
 
 class Tables:

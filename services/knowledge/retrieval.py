@@ -32,7 +32,7 @@ from psycopg_pool import AsyncConnectionPool
 from services import logs
 from services.knowledge.chunk_rows import place_of, vector_text
 from services.knowledge.document import Place
-from services.knowledge.embedding import Embedders, EmbeddingModel
+from services.knowledge.embedding import Embedders, EmbeddingModel, embed
 from services.knowledge.problem import IngestionProblem
 from services.knowledge.ranking import DRAFT, LIVE, Tables
 from services.vendors.chat.tokens import about_tokens
@@ -97,8 +97,8 @@ class Retrieval:
         psycopg.Error.
         """
         asked = _Asked(tenant, question[:QUESTION_CHARACTERS_MAX], pinned)
-        found = await self._live.ask(asked, how)
-        return chosen(found, limit=limit, token_budget=token_budget, how=how)
+        found, by = await self._live.ask(asked, how)
+        return chosen(found, limit=limit, token_budget=token_budget, how=by)
 
 
 async def preview(
@@ -117,8 +117,8 @@ async def preview(
     *pool* connects as the indexing role: no reader may see drafts.
     """
     asked = _Asked(tenant, question[:QUESTION_CHARACTERS_MAX], [content_hash], source)
-    found = await _Asking(pool, embedders, DRAFT).ask(asked, "hybrid")
-    return chosen(found, limit=limit, token_budget=TOKEN_BUDGET, how="hybrid")
+    found, by = await _Asking(pool, embedders, DRAFT).ask(asked, "hybrid")
+    return chosen(found, limit=limit, token_budget=TOKEN_BUDGET, how=by)
 
 
 class _Asked(msgspec.Struct, frozen=True):
@@ -152,8 +152,12 @@ class _Asking:
         self._tables = tables
         self._model: EmbeddingModel | None = None
 
-    async def ask(self, asked: _Asked, how: How) -> list[Found]:
-        """Rank within one snapshot, comparing with vectors of the model that serves in it."""
+    async def ask(self, asked: _Asked, how: How) -> tuple[list[Found], How]:
+        """
+        Rank within one snapshot, comparing with vectors of the model that serves in it.
+
+        Also says by what: words alone when the question has no vector.
+        """
         for _ in range(_ATTEMPTS_MAX):
             model, vector = self._model, None
             if model is not None and how != "words":
@@ -165,8 +169,9 @@ class _Asking:
                 )
                 self._model = await _serving(connection)
                 if how == "words" or self._model in (None, model):
-                    return await _ranked(connection, self._tables, asked, vector, how)
-        return []
+                    by: How = "words" if how == "hybrid" and vector is None else how
+                    return await _ranked(connection, self._tables, asked, vector, by), by
+        return [], how
 
 
 async def _serving(connection: AsyncConnection[Any]) -> EmbeddingModel | None:
@@ -184,7 +189,7 @@ async def _embedded(embedders: Embedders, asked: _Asked, model: EmbeddingModel) 
         logs.get().error("no_embedder", model=model.name, version=model.version)
         return None
     try:
-        (vector,) = await embedder.embed([asked.question])
+        (vector,) = await embed(embedder, [asked.question])
     except IngestionProblem as problem:
         logs.get().warning("question_not_embedded", tenant=asked.tenant, code=problem.code)
         return None

@@ -16,13 +16,15 @@ _OURS = 0x5649_544F  # "VITO"
 
 
 class Lock(IntEnum):
-    """What a lock protects. SHARD is the first of a range, one for each shard."""
+    """What a lock protects. SHARD and INDEX are the first of a range, one for each shard."""
 
     MIGRATE = 1
     # Shared by every batch that is applied, exclusive for the moment in which versions switch.
     SWITCH = 2
     REBUILD = 3
     SHARD = 1_000
+    # What follows a shard for the knowledge index.
+    INDEX = 2_000
 
 
 async def hold_in_transaction(connection: AsyncConnection[TupleRow], lock: Lock) -> None:

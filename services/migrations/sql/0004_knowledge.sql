@@ -41,7 +41,7 @@ CREATE TABLE knowledge.models (
     name       text    NOT NULL,
     version    text    NOT NULL,
     dimensions integer NOT NULL CHECK (dimensions BETWEEN 1 AND 3900),
-    state      text    NOT NULL CHECK (state IN ('building', 'serving')),
+    state      text    NOT NULL CHECK (state IN ('building', 'serving', 'retired')),
     UNIQUE (name, version, dimensions)
 );
 CREATE UNIQUE INDEX one_model_serves ON knowledge.models (state) WHERE state = 'serving';
