@@ -19,7 +19,8 @@ from services.sandbox.faults import Fault
 from tests.knowledge.fetching.names import notations
 from tests.knowledge.fetching.test_public_address import INTERNAL
 
-PAGE = "https://heraldo.example/union-pampa-empata"
+# Not https, or leading to http would be refused whatever the address is.
+PAGE = "http://heraldo.example/union-pampa-empata"
 # Full-width digits and letters, which names are mapped from.
 WIDE = {code: code + 0xFEE0 for code in range(ord("0"), ord("z") + 1) if chr(code).isalnum()}
 
