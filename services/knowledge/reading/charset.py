@@ -19,6 +19,7 @@ _MARKS: Final = (
 # What texts in our languages are written in, and not one that makes sense of any bytes.
 _LIKELY: Final = ["cp1252", "latin_1", "iso8859_15", "mac_roman", "cp850", "utf_16", "cp437"]
 _SAMPLE: Final = 256 * 1_024
+_ZEROS_SHARE_MIN: Final = 0.7
 
 
 def characters_of(body: bytes, stated: str = "") -> str:
@@ -30,6 +31,8 @@ def characters_of(body: bytes, stated: str = "") -> str:
     for mark, charset in _MARKS:
         if body.startswith(mark):
             return body.removeprefix(mark).decode(charset, "replace")
+    if charset := _wide(body[:_SAMPLE]):
+        return body.decode(charset, "replace")
     for charset in ("utf-8", _known(stated)):
         try:
             if charset and not (charset == "utf-8" and b"\0" in body):
@@ -42,6 +45,14 @@ def characters_of(body: bytes, stated: str = "") -> str:
             "damaged", "Its characters are in no known encoding. Save it anew as UTF-8."
         )
     return body.decode(found.encoding, "replace")
+
+
+def _wide(sample: bytes) -> str:
+    """UTF-16 without a mark: of Latin letters every other byte is 0. Empty where it is not."""
+    half = len(sample) // 2
+    if sample[::2].count(0) > half * _ZEROS_SHARE_MIN:
+        return "utf-16-be"
+    return "utf-16-le" if half and sample[1::2].count(0) > half * _ZEROS_SHARE_MIN else ""
 
 
 def _known(stated: str) -> str:

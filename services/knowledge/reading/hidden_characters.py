@@ -43,7 +43,7 @@ _KEPT: Final = {"\ue00c": "\u200c", "\ue00d": "\u200d"}
 # Control characters say nothing; line ends of all kinds are white space.
 _CONTROLS: Final = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ue00c\ue00d]")
 _SPACES: Final = re.compile(
-    "[\t\x0b\x0c\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+"
+    "[\t\x0b\x0c\r\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
 )
 
 
@@ -55,7 +55,7 @@ class Cleaned(msgspec.Struct, frozen=True):
 
 
 def clean(text: str) -> Cleaned:
-    """Return *text* without characters that nobody sees; line feeds stay, other space is blanks."""
+    """Return *text* without characters that nobody sees; line feeds stay, other space is blank."""
     text = _SPACES.sub(" ", text.replace("\r\n", "\n"))
     if text.isascii():
         return Cleaned(_CONTROLS.sub("", text).strip())

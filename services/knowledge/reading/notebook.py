@@ -39,7 +39,7 @@ class Notebook:
         level = min(max(level, 1), LEVEL_MAX)
         while self._headings and self._headings[-1][0] >= level:
             self._headings.pop()
-        seen = " ".join(self._seen(text, Place(page=page, headings=self._path())).split())
+        seen = _on_one_line(self._seen(text, self._place(page)))
         if seen:
             self._keep(Block(kind="heading", text=seen, place=self._place(page), level=level))
             self._headings.append((level, seen[:HEADING_MAX]))
@@ -47,9 +47,10 @@ class Notebook:
     def add(
         self, kind: BlockKind, text: str, *, page: int | None = None, second: int | None = None
     ) -> None:
-        """Take down text that people see; blank text is nothing."""
+        """Take down text that people see; its line feeds count in code only. Blanks are nothing."""
         place = self._place(page, second)
-        if seen := self._seen(text, place):
+        seen = self._seen(text, place)
+        if seen := seen if kind == "code" else _on_one_line(seen):
             self._keep(Block(kind=kind, text=seen, place=place))
 
     def hide(self, kind: FlagKind, text: str, *, page: int | None = None) -> None:
@@ -77,7 +78,7 @@ class Notebook:
         """Close the notebook; raises IngestionProblem when it is empty."""
         if self.is_empty:
             raise IngestionProblem("no_text", _no_text(hides=self.hides_text))
-        name = " ".join(hidden_characters.clean(title).text.split())[:TITLE_MAX]
+        name = _on_one_line(hidden_characters.clean(title).text)[:TITLE_MAX]
         return Reading(
             media_type=media_type,
             title=name or self._first_heading(),
@@ -127,6 +128,10 @@ class Notebook:
                 " several sources.",
             )
         self._blocks.append(block)
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _no_text(*, hides: bool) -> str:

@@ -31,6 +31,8 @@ _REPEATED_SHARE: Final = 0.6
 _REPEATED_PAGES_MIN: Final = 4
 _EDGE_LINES: Final = 2
 _APART_MIN: Final = 1.6
+# From this size on a number at the edge is that of a chapter, below it that of the page.
+_NUMBERED_HEADING_MIN: Final = 1.25
 _HYPHEN: Final = re.compile(r"[^\W\d_]-$")
 
 
@@ -94,13 +96,14 @@ def without_repeated(pages: list[list[Line]]) -> list[list[Line]]:
     """Leave out what is at the top or foot of most pages: running titles and page numbers."""
     if len(pages) < _REPEATED_PAGES_MIN:
         return pages
-    largest = body_size(pages) * (1 + _SIZE_CHANGE)
-    edges = [[one for one in _edges(lines) if one.size <= largest] for lines in pages]
-    seen = Counter(key for lines in edges for key in {_key(line) for line in lines})
+    largest = body_size(pages) * _NUMBERED_HEADING_MIN
+    keys = [{_key(line, largest): line for line in _edges(lines)} for lines in pages]
+    seen = Counter(key for edge in keys for key in edge)
     most = {key for key, count in seen.items() if count >= len(pages) * _REPEATED_SHARE}
+    left_out = [[line for key, line in edge.items() if key in most] for edge in keys]
     return [
-        [line for line in lines if _key(line) not in most or line not in edge]
-        for lines, edge in zip(pages, edges, strict=True)
+        [line for line in lines if line not in out]
+        for lines, out in zip(pages, left_out, strict=True)
     ]
 
 
@@ -200,8 +203,10 @@ def _apart(ordered: list[Line]) -> list[Line]:
     return []
 
 
-def _key(line: Line) -> tuple[str, int]:
-    return _DIGITS.sub("#", line.text), round(line.across / 4)
+def _key(line: Line, largest: float) -> tuple[str, int]:
+    """What makes lines of two pages the same; a heading with another number is another one."""
+    text = line.text if line.size > largest else _DIGITS.sub("#", line.text)
+    return text, round(line.across / 4)
 
 
 def _leading(lines: list[Line]) -> float:

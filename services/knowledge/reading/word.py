@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import zipfile
 from collections.abc import Iterator
 from io import BytesIO
 from typing import Any, Final
-from zipfile import BadZipFile, ZipFile
+from zipfile import BadZipFile, LargeZipFile, ZipFile
 
 from docx import Document
 from docx.document import Document as WordDocument
@@ -62,7 +61,7 @@ def _check(body: bytes, limits: Limits) -> None:
         raise IngestionProblem("wrong_type", "It is an old Office file. Save it as DOCX or PDF.")
     try:
         members = ZipFile(BytesIO(body)).infolist()
-    except (BadZipFile, zipfile.LargeZipFile, NotImplementedError, ValueError):
+    except (BadZipFile, LargeZipFile, ValueError):
         raise IngestionProblem("damaged", "It is damaged: its archive cannot be read.") from None
     names = {member.filename for member in members}
     if _BODY not in names or "[Content_Types].xml" not in names:
