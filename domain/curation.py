@@ -65,6 +65,8 @@ _ALIVE: Final[tuple[Stage, ...]] = (
     "rejected",
     "failed",
 )
+# A vendor's live data: its name, and the fields of a question as in the query of a URL.
+_feed = re.compile(r"(?!https?:)[a-z][a-z0-9-]{1,31}:[^\r\n]{0,1900}").fullmatch
 _YOUTUBE: Final = ("www.youtube.com", "youtube.com", "m.youtube.com", "youtu.be")
 _url = re.compile(r"(https?)://([^\s/?#@:\\\[\]]{1,253})(:[0-9]{1,5})?([/?#]\S*)?").fullmatch
 
@@ -309,6 +311,8 @@ def _misplaced(kind: SourceKind, location: str) -> _Broken | None:
         if "/" in location or "\\" in location or location in (".", ".."):
             return _Broken("location", "the name of a file, without folders")
         return _unreadable("location", location)
+    if kind == "api" and _feed(location) is not None:
+        return None
     found = _url(location)
     if found is None:
         rule = "an address that begins with https:// or http://, without user name and password"

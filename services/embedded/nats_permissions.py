@@ -34,6 +34,7 @@ Role: TypeAlias = Literal[
     "doorkeeper",
     "projector",
     "knowledge",
+    "desk",
     "api",
     "http",
     "gateway",
@@ -51,6 +52,7 @@ ROLES: tuple[Role, ...] = (
     "doorkeeper",
     "projector",
     "knowledge",
+    "desk",
     "api",
     "http",
     "gateway",
@@ -80,6 +82,19 @@ _OF_THE_GATEWAY = (
     ("bundle", "show"),
     ("price_book", "show"),
     ("budget", "show"),
+    ("session", "cite"),
+    ("knowledge", "search"),
+)
+_LOOKUPS = ("search", "review", "upload")
+# In its own name: what it brings of sources, and the calls of vendors that this takes.
+_OF_KNOWLEDGE = (
+    *(
+        ("knowledge", verb)
+        for verb in ("begin_ingestion", "report_progress", "report_ingested", "report_failed")
+    ),
+    *(("budget", verb) for verb in ("authorize", "extend", "settle", "release")),
+    ("secret", "open"),
+    ("price_book", "show"),
 )
 # For trusted roles only: it tells how many workers there are and what they serve.
 _DISCOVERY = ("$SRV.>",)
@@ -136,6 +151,11 @@ def permissions(  # noqa: C901, PLR0912 - one case for each role
             return Permissions((*_JETSTREAM, *reads), (inbox,))
         case "knowledge":
             return _knowledge(inbox, shards)
+        case "desk":
+            # As the door: who asks names where the answer goes, so it may say nothing else.
+            replies = ("_INBOX.>", *(f"{inbox_prefix(user)}.>" for user in users))
+            hears = tuple(f"shard.*.qry.*.knowledge.{verb}.*" for verb in _LOOKUPS)
+            return Permissions(replies, (*hears, inbox))
         case "api":
             return Permissions((*_DISCOVERY, *_stream_info(shards)), (inbox,))
         case "http":
@@ -184,7 +204,8 @@ def _knowledge(inbox: str, shards: int) -> Permissions:
     # It alone keeps and forgets what twins know; a second writer would need as many rights.
     writes = ("blob.>", "part.>", f"$JS.API.STREAM.PURGE.{KNOWLEDGE}")
     reads = _read(*event_streams(shards), KEYS, KNOWLEDGE)
-    return Permissions((*writes, *_JETSTREAM, *reads), (inbox,))
+    asks = tuple(name for about in _OF_KNOWLEDGE for name in _asks(*about))
+    return Permissions((*writes, *asks, *_JETSTREAM, *reads), (inbox,))
 
 
 def _system(role: Role, inbox: str) -> Permissions:
