@@ -16,6 +16,8 @@ Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 _TOKEN = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_EMBEDDING_MODEL = re.compile(r"offline|openai:[A-Za-z0-9][A-Za-z0-9._-]{0,63}:[1-9][0-9]{0,3}")
+EMBEDDING_DIMENSIONS_MAX = 3_900
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 
 
@@ -50,6 +52,15 @@ def _one_of(*choices: str) -> Callable[[str], str]:
         return text
 
     return parse
+
+
+def _embedding_model(text: str) -> str:
+    dimensions = text.rpartition(":")[2]
+    if _EMBEDDING_MODEL.fullmatch(text) is None:
+        raise ValueError
+    if dimensions.isdigit() and int(dimensions) > EMBEDDING_DIMENSIONS_MAX:
+        raise ValueError
+    return text
 
 
 def _between(low: int, high: int) -> Callable[[str], int]:
@@ -398,6 +409,13 @@ VARIABLES: tuple[Variable, ...] = (
         " money is away when the process dies",
         "a whole number from 5 to 600",
         _between(5, 600),
+    ),
+    Variable(
+        "VITO_EMBEDDING_MODEL",
+        "embedding_model",
+        "What makes the vectors by which knowledge is found; another one is built beside it first",
+        "`offline`, or `openai:<model>:<dimensions>`, at most 3900 of them, which each twin pays",
+        _embedding_model,
     ),
     Variable(
         "VITO_GATEWAY_ALLOW_REMOTE",

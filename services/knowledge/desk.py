@@ -26,7 +26,8 @@ from contracts.lookup import LookupAnswer, LookupQuestion, UploadPiece
 from contracts.questions import LOOKUPS
 from contracts.replies import Problem
 from domain.answer import not_decided
-from domain.refusals import CANNOT_VERIFY, OVERLOADED, TWIN_ERASED
+from domain.refusals import CANNOT_VERIFY, OVERLOADED
+from domain.vault_refusals import TWIN_ERASED
 from services import logs
 from services.knowledge.refusing import LookupRefused
 from services.sealing.wrapped_keys import KeyErased, KeyMissing

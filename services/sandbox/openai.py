@@ -2,6 +2,7 @@
 OpenAI's chat completions as their reference has them, with a scripted conversationalist behind.
 
     POST /v1/chat/completions   streamed as server-sent events, or whole
+    POST /v1/embeddings         see `openai_embeddings`
     GET  /v1/models
 
 (and without `/v1`, for whoever's base URL has it already.) Streamed, one token an event: a first
@@ -27,6 +28,7 @@ from aiohttp import web
 from contracts.usage import Usage
 from services.sandbox.conversationalist import Line, Offer, Wish, respond
 from services.sandbox.exchange import ConnectionCut, Exchange
+from services.sandbox.openai_embeddings import EmbeddingsWanted, embedded
 from services.sandbox.tokens import count, tokens_of
 from services.sandbox.vendor import Frame, SandboxVendor, answer
 
@@ -123,6 +125,11 @@ class OpenAI(SandboxVendor):
         *("gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-4.1-mini"),
         *("gpt-5", "gpt-5-mini"),
     )
+    # With the size of their vectors, which is also the most that can be asked for.
+    embedding_models: ClassVar[dict[str, int]] = {
+        "text-embedding-3-small": 1_536,
+        "text-embedding-3-large": 3_072,
+    }
 
     def __init__(self, frame: Frame) -> None:
         super().__init__(frame)
@@ -135,6 +142,7 @@ class OpenAI(SandboxVendor):
             for prefix in ("/v1", "")
             for route in (
                 web.post(f"{prefix}/chat/completions", self.counted("chat", self._chat)),
+                web.post(f"{prefix}/embeddings", self.counted("embeddings", self._embeddings)),
                 web.get(f"{prefix}/models", self.counted("models", self._models)),
             )
         ]
@@ -159,6 +167,20 @@ class OpenAI(SandboxVendor):
             for model in self.models
         ]
         return answer({"object": "list", "data": listed})
+
+    async def _embeddings(self, exchange: Exchange) -> web.StreamResponse:
+        try:
+            wanted = msgspec.json.decode(await exchange.request.read(), type=EmbeddingsWanted)
+        except msgspec.MsgspecError as problem:
+            return self.error(HTTPStatus.BAD_REQUEST, str(problem))
+        if wanted.model not in self.embedding_models:
+            return self.error(HTTPStatus.NOT_FOUND, wanted.model)
+        if wrong := wanted.wrong(self.embedding_models[wanted.model]):
+            return self.error(HTTPStatus.BAD_REQUEST, wrong)
+        name = f"req_{exchange.call.number:024d}"
+        exchange.bill(Usage(input_tokens=wanted.tokens), name)
+        size = wanted.dimensions or self.embedding_models[wanted.model]
+        return answer(embedded(wanted, size), headers={"x-request-id": name})
 
     async def _chat(self, exchange: Exchange) -> web.StreamResponse:
         try:
@@ -231,6 +253,7 @@ class Anthropic(OpenAI):
 
     name: ClassVar[str] = "anthropic"
     models: ClassVar[tuple[str, ...]] = ("claude-sonnet-4-5", "claude-haiku-4-5")
+    embedding_models: ClassVar[dict[str, int]] = {}
 
 
 def _wrong(wanted: Wanted) -> str:

@@ -90,6 +90,13 @@ SERVICES: tuple[Access, ...] = (
     ),
     # The vendors, for a machine without accounts: before who calls them.
     Access(ServiceSpec("sandbox", _vito("sandbox")), (), ("VITO_SANDBOX_PORT",)),
+    # What twins know; after the sandbox, which stands for the web.
+    Access(
+        ServiceSpec("ingest", _vito("ingest")),
+        ("knowledge", "desk"),
+        ("VITO_POSTGRES_READER_DSN", "VITO_POSTGRES_KNOWLEDGE_DSN", "VITO_SANDBOX_URL"),
+        ("VITO_EMBEDDING_MODEL",),
+    ),
     Access(
         ServiceSpec("gateway", _vito("gateway")),
         ("gateway",),

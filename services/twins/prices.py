@@ -25,8 +25,17 @@ def llm(provider_id: str, sku: str, *, input_cents: int, output_cents: int) -> P
     return PriceEntry(provider_id, sku, "text", prices, LLM_LISTS)  # type: ignore[arg-type]
 
 
+def embeddings(provider_id: str, sku: str, *, input_cents: int) -> PriceEntry:
+    """A model of vectors by US cents per million input tokens."""
+    prices = {"input_tokens": Price(input_cents * 10_000_000, MILLION)}
+    note = "list price per million tokens, from memory: check it before you rely on it"
+    listed = Provenance("openai.com/api/pricing", READ_ON, note)
+    return PriceEntry(provider_id, sku, "text", prices, listed)  # type: ignore[arg-type]
+
+
 GPT_4O_MINI = llm("openai", "gpt-4o-mini", input_cents=15, output_cents=60)
 GPT_4O = llm("openai", "gpt-4o", input_cents=250, output_cents=1_000)
+TEXT_EMBEDDING_3_SMALL = embeddings("openai", "text-embedding-3-small", input_cents=2)
 CLAUDE_SONNET = llm("anthropic", "claude-sonnet-4-5", input_cents=300, output_cents=1_500)
 
 TAVUS_VIDEO = PriceEntry(

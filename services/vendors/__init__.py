@@ -1,7 +1,8 @@
 """
 Vendors: the only way out of the house.
 
-    chat, speech, face, data   what vendors are for: a protocol each, and adapters that speak it
+    chat, speech, face, data, embedding
+               what vendors are for: a protocol each, and adapters that speak it
 
     outbound   opens connections to vendors; wants a meter for every request
     adapter    what a vendor's adapter is; all of them are listed here by a test

@@ -22,7 +22,7 @@ DIMENSIONS: Final = 512
 # So many are computed at once: more is hardly faster, and a question that comes waits less.
 BATCH: Final = 32
 # Longer ones are cut: the mean of so many words says nothing of any of them.
-CHARACTERS_MAX: Final = 4_000
+CHARACTERS_MAX: Final = 2_000
 
 
 class OfflineEmbedder:
