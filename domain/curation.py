@@ -67,6 +67,7 @@ _ALIVE: Final[tuple[Stage, ...]] = (
 )
 # A vendor's live data: its name, and the fields of a question as in the query of a URL.
 _feed = re.compile(r"(?!https?:)[a-z][a-z0-9-]{1,31}:[^\r\n]{0,1900}").fullmatch
+RESERVED: Final = ("search",)
 _YOUTUBE: Final = ("www.youtube.com", "youtube.com", "m.youtube.com", "youtu.be")
 _url = re.compile(r"(https?)://([^\s/?#@:\\\[\]]{1,253})(:[0-9]{1,5})?([/?#]\S*)?").fullmatch
 
@@ -86,7 +87,8 @@ def add(state: State, command: AddSource, envelope: Envelope) -> list[AnyEvent]:
     if not knowledge.has_room(state.knowledge):
         return [refuse(state, command, envelope, TOO_MANY_SOURCES)]
     broken = (
-        _misplaced(command.kind, command.location)
+        _misnamed(command.source)
+        or _misplaced(command.kind, command.location)
         or _misbrought(command.kind, command.upload)
         or _unreadable("title", command.title)
     )
@@ -303,6 +305,12 @@ def _may_approve(state: State, actor: str) -> bool:
         return kind_of(actor) not in _NO_PERSONS
     role = access.role_of(state.access, id_of(actor))
     return role is not None and ROLES.index(role) >= ROLES.index("approver")
+
+
+def _misnamed(source: str) -> _Broken | None:
+    if source not in RESERVED:
+        return None
+    return _Broken("source", f"none of {', '.join(RESERVED)}: paths of the API are called so")
 
 
 def _misplaced(kind: SourceKind, location: str) -> _Broken | None:

@@ -10,6 +10,7 @@ import msgspec
 from services.distribution.minting import TokenIssuer
 from services.http_door import (
     commands,
+    knowledge,
     live,
     me,
     oidc_sign_in,
@@ -40,6 +41,9 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     password.CHOOSE,
     *commands.ENDPOINTS.values(),
     visitors.MINT,
+    knowledge.SEARCH,
+    knowledge.REVIEW,
+    knowledge.UPLOAD,
     *live.ENDPOINTS.values(),
     me.JWKS,
     sign_in_page.PAGE,
@@ -79,6 +83,7 @@ class Doors(msgspec.Struct, frozen=True):
             **me.handlers(self.jwks),
             **Choosing(self._sign_in_parts(), signing_in).handlers(),
             **commands.handlers(self.gate, idempotency),
+            **knowledge.handlers(self.gate, commands.CommandDoor(self.gate, idempotency)),
             **visitors.handlers(self.gate, self.visits),
             **live.handlers(self.gate),
             **sign_in_page.handlers(offers_oidc=self.codes is not None),

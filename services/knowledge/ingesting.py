@@ -6,8 +6,8 @@ Ingesting one source: its bytes, what they say, chunks, vectors; then a draft fo
     cutting     blocks to chunks: the content, whose hash an approval will pin
     embedding   sealed in the store, and indexed as a draft
 
-Each step is told to the gate once, with the hash of what is kept so far: whoever takes the source up
-after a crash goes on there. The gate's number makes what an older ingestion reports void, so that
+Each step is told to the gate once, with the hash of what is kept so far: whoever takes the source
+up after a crash goes on there. The gate's number makes what an older ingestion reports void, so that
 two can never both bring a draft.
 """
 

@@ -225,10 +225,11 @@ async def _take_uploads(settings: Settings, desk: Desk) -> None:
             async with await AsyncConnection.connect(
                 settings.postgres_knowledge(), autocommit=True, connect_timeout=5
             ) as connection:
-                while not await try_hold(connection, Lock.UPLOADS):
-                    await asyncio.sleep(_LOOK_S)
-                await desk.take_uploads()
+                is_ours = False
                 while True:
+                    if not is_ours and (is_ours := await try_hold(connection, Lock.UPLOADS)):
+                        await desk.take_uploads()
+                    # A sign of life of the connection that holds the lock.
                     await connection.execute("SELECT 1")
                     await asyncio.sleep(_LOOK_S)
         except psycopg.Error as error:
