@@ -58,11 +58,12 @@ class LiveTopics(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class LiveSource(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A source, and the hash of the content of it that a person has approved."""
+    """A source, and the hash of the content of it that a person has approved, and when."""
 
     source: str
     title: str
     content_hash: str
+    approved_at_us: int
 
 
 class BundleContent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -58,7 +58,12 @@ def content(state: State) -> BundleContent:
         dna=_live_dna(state),
         topics=LiveTopics(version=state.topics.active, topics=topics.in_force(state)),
         knowledge=[
-            LiveSource(source=name, title=one.title, content_hash=one.approved_hash)
+            LiveSource(
+                source=name,
+                title=one.title,
+                content_hash=one.approved_hash,
+                approved_at_us=one.approved_at_us,
+            )
             for name, one in sorted(state.knowledge.sources.items())
             if one.approved_hash
         ],

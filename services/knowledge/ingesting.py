@@ -7,8 +7,8 @@ Ingesting one source: its bytes, what they say, chunks, vectors; then a draft fo
     embedding   sealed in the store, and indexed as a draft
 
 Each step is told to the gate once, with the hash of what is kept so far: whoever takes the source
-up after a crash goes on there. The gate's number makes what an older ingestion reports void, so that
-two can never both bring a draft.
+up after a crash goes on there. The gate's number makes what an older ingestion reports void, so
+that two can never both bring a draft.
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ from services.live.briefing import NotBriefed, system_message
 from services.live.endings import ASLEEP, OVER, SPENT
 from services.live.face import Face, Looks
 from services.live.hearing import Ear, Listening
+from services.live.knowing import Citing
 from services.live.ladder import Ladder
 from services.live.lease import Lease, LeaseRefused
 from services.live.memory import Memory
@@ -59,6 +60,7 @@ class LiveConversation:
         self._language = language_of(opening.language or twin.language)
         self._sound = sound
         self._memory = Memory()
+        self._citing = Citing(twin.gate, opening.session_id)
         self._outbox = Outbox()
         self._listening = Listening(
             twin.gate,
@@ -169,6 +171,8 @@ class LiveConversation:
         self._is_closed = True
         await self._outbox.end(None, at_once=True)
         await self._stop_media("COST_LIMIT" if self._over is not None else "USER_EXIT")
+        # Before its session ends: afterwards nothing of it can be written down.
+        await self._citing.close()
         try:
             await self.lease.close(
                 _CLOSED_FOR.get(reason, "user_exit"), is_over=self._over is not None
@@ -200,6 +204,8 @@ class LiveConversation:
             raise unverified(unknown) from None
         finally:
             self._memory.keep(text, answering.text)
+            if answering.passages and answering.text:
+                self._citing.note(turn, answering.passages)
         if answering.silenced is not None and answering.silenced.code in OVER:
             self.ended(_why(answering.silenced))
         else:
@@ -239,6 +245,7 @@ class LiveConversation:
             language=self._language,
             sound=self._ladder.sound(),
             face=self._ladder.face if self._ladder.rung == "video" else None,
+            knowledge=twin.bundle.knowledge,
         )
 
     async def _record_bundle(self) -> None:
