@@ -39,6 +39,7 @@ from services.cli.asking import (
     reading,
     shown,
 )
+from services.cli.knowledge_index import prove, reindex
 from services.cli.knowledge_review import show_found, show_review
 from services.client import GateClient
 from services.client.read_side import KnowledgeSource
@@ -231,6 +232,10 @@ def reject(
 def retire(tenant: Tenant, source: Name, note: Note = "", data_dir: DataDir = None) -> None:
     """Let the twin use nothing of a source any more."""
     do(data_dir, tenant, f"{source} retired", RetireSource, source=source, note=note)
+
+
+app.command()(prove)
+app.command()(reindex)
 
 
 def _file(path: Path) -> bytes:

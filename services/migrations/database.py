@@ -7,7 +7,7 @@ from psycopg import AsyncConnection, sql
 from psycopg.rows import TupleRow
 
 from services.migrations.runner import migrate
-from services.projector.grants import grant_callout
+from services.projector.grants import grant_readers
 from services.projector.locks import Lock, hold_in_transaction
 from services.projector.versions import create_first_versions, stale_projections
 
@@ -49,7 +49,7 @@ async def prepare_database(dsn: str, passwords: RolePasswords | None = None) -> 
         async with connection.transaction():
             await hold_in_transaction(connection, Lock.MIGRATE)
             created = await create_first_versions(connection)
-            await grant_callout(connection)
+            await grant_readers(connection)
             stale = await stale_projections(connection)
             if passwords is not None:
                 for role in passwords.__struct_fields__:

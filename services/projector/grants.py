@@ -1,7 +1,8 @@
 """
 Who may read what of the public views.
 
-The query API reads all of them. The callout, which every login to the bus depends on, looks up
+The query API reads all of them. Who indexes what twins know reads what was approved, to prove that
+nothing else is live. The callout, which every login to the bus depends on, looks up
 keys, roles and sessions and hears what changes: the columns that `services.identity.directory`
 asks for, and nothing of what a twin says, knows or costs.
 """
@@ -16,6 +17,7 @@ from psycopg.rows import TupleRow
 
 API: Final = "vito_api"
 CALLOUT: Final = "vito_callout"
+KNOWLEDGE: Final = "vito_knowledge"
 CALLOUT_READS: Final[Mapping[str, tuple[str, ...]]] = {
     "api_keys": (
         *("key_id", "tenant", "secret_hash", "scopes"),
@@ -29,28 +31,36 @@ CALLOUT_READS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
+KNOWLEDGE_READS: Final[Mapping[str, tuple[str, ...]]] = {
+    "twin_knowledge_reviews": ("tenant", "source", "content_hash", "outcome", "decision"),
+}
+_READERS: Final = {CALLOUT: CALLOUT_READS, KNOWLEDGE: KNOWLEDGE_READS}
+
+
 async def grant_view(connection: AsyncConnection[TupleRow], view: str) -> None:
     """Let the readers read a view that was just made."""
     name = sql.Identifier("public", view)
     await connection.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(name, sql.Identifier(API)))
-    if view in CALLOUT_READS:
-        await _grant_callout(connection, view)
+    for role, reads in _READERS.items():
+        if view in reads:
+            await _grant_columns(connection, role, view)
 
 
-async def grant_callout(connection: AsyncConnection[TupleRow]) -> None:
-    """Let the callout read what it may of the views there are; a database may be older than it."""
-    cursor = await connection.execute(
-        "SELECT viewname FROM pg_views WHERE schemaname = 'public' AND viewname = ANY(%s)",
-        (list(CALLOUT_READS),),
-    )
-    for (view,) in await cursor.fetchall():
-        await _grant_callout(connection, view)
+async def grant_readers(connection: AsyncConnection[TupleRow]) -> None:
+    """Let roles read what they may of the views there are; a database may be older than a role."""
+    for role, reads in _READERS.items():
+        cursor = await connection.execute(
+            "SELECT viewname FROM pg_views WHERE schemaname = 'public' AND viewname = ANY(%s)",
+            (list(reads),),
+        )
+        for (view,) in await cursor.fetchall():
+            await _grant_columns(connection, role, view)
 
 
-async def _grant_callout(connection: AsyncConnection[TupleRow], view: str) -> None:
-    columns = sql.SQL(", ").join(map(sql.Identifier, CALLOUT_READS[view]))
+async def _grant_columns(connection: AsyncConnection[TupleRow], role: str, view: str) -> None:
+    columns = sql.SQL(", ").join(map(sql.Identifier, _READERS[role][view]))
     await connection.execute(
         sql.SQL("GRANT SELECT ({}) ON {} TO {}").format(
-            columns, sql.Identifier("public", view), sql.Identifier(CALLOUT)
+            columns, sql.Identifier("public", view), sql.Identifier(role)
         )
     )

@@ -95,7 +95,7 @@ def respond(lines: list[Line], offers: Iterable[Offer] = ()) -> str | Wish:
 
 
 def _excerpts(lines: list[Line]) -> list[tuple[str, str]]:
-    """Sentences of numbered excerpts, as retrieval puts them before a question: `| ` begins each."""
+    """Sentences of numbered excerpts, as they are put before a question: `| ` begins each."""
     if not lines or lines[-1].role != "user":
         return []
     found, number = [], ""

@@ -104,6 +104,12 @@ async def test_every_role_connects_and_is_confined(node):
         "callout": ["$SYS.REQ.SERVER.PING.CONNZ", "$SYS.REQ.SERVER.X.KICK"],
         "doorkeeper": ["cmd.cantor.access.report_denial"],
         "projector": ["$JS.API.STREAM.INFO.EVT_0"],
+        "knowledge": [
+            "$JS.API.STREAM.INFO.EVT_0",
+            "blob.cantor.upload.x.1",
+            "$JS.API.STREAM.PURGE.KNOWLEDGE",
+            "cmd.cantor.budget.authorize",
+        ],
         "api": ["$JS.API.STREAM.INFO.EVT_0"],
         "http": ["cmd.cantor.budget.authorize.key_1", "qry.cantor.budget.show.person_1"],
         "gateway": [
@@ -131,6 +137,8 @@ async def test_every_role_connects_and_is_confined(node):
             # In its own name only: it lets visitors in, and makes the calls of its conversations.
             others += ["cmd.cantor.deployment.mint.key_1", "cmd.cantor.budget.authorize.key_1"]
             others += ["cmd.cantor.budget.top_up", "cmd.cantor.session.kill"]
+        if role != "knowledge":
+            others += ["blob.cantor.upload.x.1", "part.cantor.x.1"]
         for subject in (*forbidden, *others):
             assert not await refusals.may(connection, connection.publish(subject, b"")), (
                 role,

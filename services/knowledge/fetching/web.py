@@ -61,9 +61,7 @@ class WebFetcher:
         _check(target, reply)
         if not reply.body.strip():
             raise IngestionProblem("no_text", f"{target.url} is empty.")
-        kind, charset = media_type_of(
-            reply.headers.get("Content-Type", ""), target.path, reply.body
-        )
+        kind, charset = media_type_of(reply.headers.get("Content-Type", ""), target.path)
         return Fetched(body=reply.body, media_type=kind, charset=charset, location=target.url)
 
     async def _followed(self, target: Target) -> tuple[Target, Reply]:

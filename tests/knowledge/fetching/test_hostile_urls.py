@@ -156,7 +156,7 @@ async def test_none_of_them_reaches_us_when_it_is_typed(fetch, hostile, inside):
     }
 
 
-async def test_nor_when_a_page_redirects_to_it(fetch, hostile, inside, sandbox):
+async def test_nor_when_a_page_redirects_to_it(fetch, hostile, inside, sandbox, names):
     """A page that we may read leads to each of them."""
     came = sandbox.ledger.count("site")
     for url in hostile:
@@ -170,6 +170,8 @@ async def test_nor_when_a_page_redirects_to_it(fetch, hostile, inside, sandbox):
 
     assert inside.connections == 0
     assert sandbox.ledger.count("site") - came >= 190
+    # They were followed as far as their names.
+    assert {f"in-{number}.attacker.com" for number in range(len(INTERNAL))} <= set(names.asked)
 
 
 async def test_the_listener_would_have_noticed(inside):
