@@ -12,6 +12,7 @@ import psutil
 from services.bench.conversation_bench import ConversationFigures
 from services.bench.failover_bench import FailoverFigures
 from services.bench.gate_bench import Comparison, GateFigures
+from services.bench.knowledge_reading_bench import ReadingFigures
 from services.bench.projector_bench import TARGET_RATIO, ProjectorFigures
 from services.bench.replay_bench import ReplayFigures
 from services.bench.rollback_bench import RollbackFigures
@@ -56,6 +57,7 @@ class Report(msgspec.Struct, frozen=True):
     rollback: RollbackFigures
     turns: TurnFigures
     conversations: ConversationFigures
+    knowledge_reading: ReadingFigures
 
 
 def machine() -> Machine:
@@ -151,6 +153,21 @@ def live_lines(turns: TurnFigures, conversations: ConversationFigures) -> list[L
             f" opened {conversations.opened_per_s:.0f}/s; all asking at the same time:"
             f" {conversations.turns_per_s:.0f} turns/s, p50 {conversations.turn.p50_ms:,.0f}, p99"
             f" {conversations.turn.p99_ms:,.0f} ms",
+            None,
+        ),
+    ]
+
+
+def knowledge_lines(reading: ReadingFigures) -> list[Line]:
+    """What documents cost, for which no limit was set."""
+    return [
+        Line(
+            "a PDF in Spanish, from its bytes to chunks",
+            "",
+            f"{reading.pages_per_s:.0f} pages/s in a process of its own ({reading.pages} pages,"
+            f" {reading.chunks} chunks); {reading.pages_per_s / reading.library_pages_per_s:.2f} x:"
+            f" {reading.library_pages_per_s:.0f} pages/s from the bare library; a process starts"
+            f" and ends in {reading.start_ms:.0f} ms, cutting takes {reading.chunking_ms:.0f} ms",
             None,
         ),
     ]

@@ -16,6 +16,7 @@ from services.bench import (
     conversation_bench,
     failover_bench,
     gate_bench,
+    knowledge_reading_bench,
     projector_bench,
     replay_bench,
     report,
@@ -48,6 +49,8 @@ async def _measure(progress: Console) -> report.Report:
     machine = report.machine()
     progress.print("replay and verify ...")
     replay = await asyncio.to_thread(replay_bench.measure)
+    progress.print("documents beside the bare library ...")
+    reading = await knowledge_reading_bench.measure()
     progress.print("gate beside raw echo ...")
     gate = await gate_bench.measure()
     progress.print("projector beside raw COPY ...")
@@ -62,8 +65,18 @@ async def _measure(progress: Console) -> report.Report:
         conversations = await conversation_bench.measure(stack)
     lines = report.lines(gate, replay, projector, failover, rollback)
     lines += report.live_lines(turns, conversations)
+    lines += report.knowledge_lines(reading)
     return report.Report(
-        machine, lines, gate, replay, projector, failover, rollback, turns, conversations
+        machine,
+        lines,
+        gate,
+        replay,
+        projector,
+        failover,
+        rollback,
+        turns,
+        conversations,
+        reading,
     )
 
 

@@ -2,8 +2,8 @@
 Blocks to chunks: what is approved, retrieved and cited as one.
 
 A chunk is 200 to 350 tokens of neighbouring blocks where there are as many. It never reaches over a
-heading of the top, ends at a lower one once it is long enough, and never ends with one. What is
-longer is cut between sentences. Rows name their columns, so each can stand anywhere. There is no
+heading of the top, ends at a lower one once it is long enough, and ends with none that fits into
+the next. What is longer is cut between sentences. Rows name their columns, so each can stand anywhere. There is no
 overlap: what a chunk stands under is in its places, and whoever embeds it may put that before it.
 
 Pure: the same reading is the same content, byte for byte.
@@ -118,6 +118,8 @@ def _groups(pieces: Iterable[_Piece]) -> Iterator[list[_Piece]]:
         ends = tokens + piece.tokens > TOKENS_MAX or (is_heading and tokens >= TOKENS_MIN)
         if kept and (is_top or ends):
             carried = [] if is_top else _headings_at_end(kept)
+            if sum(one.tokens for one in carried) + piece.tokens > TOKENS_MAX:
+                carried = []
             if len(carried) < len(kept):
                 yield kept[: len(kept) - len(carried)]
                 kept = carried

@@ -7,7 +7,7 @@ from io import BytesIO
 from itertools import groupby
 from typing import Any, Final
 
-from pypdf import PdfReader
+from pypdf import PdfReader, overwrite_configuration
 from pypdf.errors import (
     DependencyError,
     FileNotDecryptedError,
@@ -31,6 +31,8 @@ from services.knowledge.reading.pdf_paint import Run
 from services.knowledge.reading.plain_text import BULLET
 
 OUTLINE_MAX: Final = 2_000
+# Nodes of a page tree that are no pages.
+TREE_NODES_MAX: Final = 1_000
 _UNTITLED: Final = ("untitled", "sin título", "microsoft word", "(anonymous)", "anonymous")
 
 
@@ -43,10 +45,11 @@ def reading_of(fetched: Fetched, limits: Limits) -> Reading:
     except DependencyError:
         raise _encrypted() from None
     except LimitReachedError as limit:
-        raise _over(limit) from None
+        raise _over(limit, limits) from None
 
 
 def _reading_of(fetched: Fetched, limits: Limits) -> Reading:
+    overwrite_configuration(page_tree_maximum_entries=limits.pages_max + TREE_NODES_MAX)
     # What stands before the header counts for nothing, and shifts every address.
     start = fetched.body.find(b"%PDF-")
     reader = PdfReader(BytesIO(fetched.body[start:]))
@@ -164,12 +167,15 @@ def _encrypted() -> IngestionProblem:
 
 def _too_many(count: int, most: int) -> IngestionProblem:
     return IngestionProblem(
-        "too_many_pages", f"It has {count:,} pages; at most {most:,} can be read. Split it."
+        "too_many_pages",
+        f"It has {count:,} pages or more; at most {most:,} can be read. Split it.",
     )
 
 
-def _over(limit: LimitReachedError) -> IngestionProblem:
+def _over(limit: LimitReachedError, limits: Limits) -> IngestionProblem:
     said = str(limit).lower()
+    if "page tree entries" in said or "page tree entry" in said:
+        return _too_many(limits.pages_max + 1, limits.pages_max)
     if "depth" in said or "cycle" in said:
         return IngestionProblem("too_deep", "It is nested too deeply, or in itself.")
     return IngestionProblem(

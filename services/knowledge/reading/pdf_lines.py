@@ -18,7 +18,7 @@ from services.knowledge.reading.plain_text import BULLET
 _SAME_LINE: Final = 0.45
 _TURNED_MAX: Final = 0.1
 _SPACE_MIN: Final = 0.15
-_TAB_MIN: Final = 1.8
+_TAB_MIN: Final = 1.0
 _LEADING_MAX: Final = 1.35
 _INDENT_MIN: Final = 0.8
 _SIZE_CHANGE: Final = 0.08
@@ -173,7 +173,8 @@ def _line(page: int, runs: list[Run]) -> Line:
     for run in ordered:
         gap = run.along - end
         if parts and gap > run.size * _SPACE_MIN:
-            parts.append(" · " if gap > run.size * _TAB_MIN else " ")
+            is_column = gap > run.size * _TAB_MIN and not _is_bullet(parts)
+            parts.append(" · " if is_column else " ")
         parts.append(run.text)
         end = max(end, run.along + run.length)
     main = max(ordered, key=lambda run: len(run.text))
@@ -187,6 +188,10 @@ def _line(page: int, runs: list[Run]) -> Line:
         is_bold=all(run.is_bold for run in ordered),
         direction=main.direction,
     )
+
+
+def _is_bullet(parts: list[str]) -> bool:
+    return len(parts) == 1 and BULLET.fullmatch(f"{parts[0].strip()} -"[:-1]) is not None
 
 
 def _edges(lines: list[Line]) -> list[Line]:

@@ -37,6 +37,8 @@ PENS_MAX: Final = 500
 # Of a fill that lets what is below shine through.
 _COVERING_OPACITY: Final = 0.9
 _TYPE3: Final = "Type3"
+# ISO 32000-1, annex D.2, note 3: codes that an encoding does not use are bullets.
+_UNUSED_CODES: Final = dict.fromkeys((0x7F, 0x81, 0x8D, 0x8F, 0x90, 0x9D), "•")
 _NUMBERS: Final = (int, float)
 _Handler: TypeAlias = Callable[[Any], None]
 
@@ -430,7 +432,7 @@ def _shown(font: Font, part: Any, pen: Pen) -> tuple[str, float]:
     else:
         raw = "".join(chr(byte) for byte in part)
         codes = "".join(font.encoding.get(byte, chr(byte)) for byte in part)
-    text = "".join(font.character_map.get(one, one) for one in codes)
+    text = "".join(font.character_map.get(one, one) for one in codes).translate(_UNUSED_CODES)
     width = sum(
         font.space_width if one == font.space_char else font.get_text_width(one) for one in raw
     )

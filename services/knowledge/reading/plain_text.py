@@ -13,7 +13,7 @@ from services.knowledge.reading.media_type import TEXT
 from services.knowledge.reading.notebook import Notebook
 
 _BLANK: Final = re.compile(r"\n[^\S\n]*\n\s*")
-BULLET: Final = re.compile(r"(?:[•‣◦▪●∙·\-\u2013\u2014*+]|\(?(?:\d{1,3}|[a-zA-Z])[.)])\s+(?=\S)")
+BULLET: Final = re.compile(r"(?:[•‣◦▪●∙·\-\u2013\u2014*+]|\(?(?:\d{1,3}|[a-zA-Z])[.)])\s+(?=\S|$)")
 
 
 def reading_of(fetched: Fetched, limits: Limits) -> Reading:

@@ -27,6 +27,7 @@ class WordLook:
         styles = document.styles.element
         self._styles = {style.get(qn("w:styleId")): style for style in styles.iter(qn("w:style"))}
         default = styles.find(f"{qn('w:docDefaults')}/{qn('w:rPrDefault')}/{qn('w:rPr')}")
+        self._chains: dict[tuple[str, str | None], list[Any]] = {}
         self._default = [default] if default is not None else []
 
     def style_name(self, paragraph: Any) -> str:
@@ -78,10 +79,16 @@ class WordLook:
         return (0.5, 0.5, 0.5) if is_placed else None
 
     def _said(self, kind: str, element: Any, style_id: str | None) -> list[Any]:
-        found = []
         own = element.find(qn(kind)) if element is not None else None
-        if own is not None:
-            found.append(own)
+        styled = self._styled(kind, style_id)
+        return [own, *styled] if own is not None else styled
+
+    def _styled(self, kind: str, style_id: str | None) -> list[Any]:
+        """What a style says, and those that it is based on."""
+        key = kind, style_id
+        if (known := self._chains.get(key)) is not None:
+            return known
+        found: list[Any] = []
         for _ in range(_STYLES_DEEP_MAX):
             style = self._styles.get(style_id)
             if style is None:
@@ -91,6 +98,7 @@ class WordLook:
                 found.append(properties)
             based = style.find(qn("w:basedOn"))
             style_id = based.get(qn("w:val")) if based is not None else None
+        self._chains[key] = found
         return found
 
 
