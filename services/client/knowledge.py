@@ -6,7 +6,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from contracts.citation import Citation
-from contracts.lookup import KnowledgeFound, SearchKnowledge
+from contracts.lookup import (
+    PIECE_BYTES_MAX,
+    KnowledgeFound,
+    PieceTaken,
+    SearchKnowledge,
+    UploadPiece,
+)
 from contracts.replies import Receipt
 from contracts.session import CiteAnswer
 from services.client.patience import Patience
@@ -40,6 +46,17 @@ class Knowledge(Sender):
             pinned=None if pinned is None else list(pinned),
         )
         return await self._ask(asked, KnowledgeFound, PATIENCE)
+
+    async def upload_file(self, data: bytes) -> str:
+        """Have a file of at most 20 MiB kept, sealed; its SHA-256, in hex. Raises as `show`."""
+        upload = new_id()
+        pieces = [data[at : at + PIECE_BYTES_MAX] for at in range(0, len(data), PIECE_BYTES_MAX)]
+        for number, piece in enumerate(pieces or [b""]):
+            last = number + 1 >= len(pieces)
+            question = UploadPiece(upload=upload, number=number, data=piece, last=last)
+            taken = await self._ask(question, PieceTaken)
+        assert taken.content_hash is not None, "the last piece is answered with it"
+        return taken.content_hash
 
     async def cite(
         self,

@@ -3,8 +3,9 @@ Blocks to chunks: what is approved, retrieved and cited as one.
 
 A chunk is 200 to 350 tokens of neighbouring blocks where there are as many. It never reaches over a
 heading of the top, ends at a lower one once it is long enough, and ends with none that fits into
-the next. What is longer is cut between sentences. Rows name their columns, so each can stand anywhere. There is no
-overlap: what a chunk stands under is in its places, and whoever embeds it may put that before it.
+the next. What is longer is cut between sentences. Rows name their columns, so each can stand
+anywhere. There is no overlap: what a chunk stands under is in its places, and whoever embeds it may
+put that before it.
 
 Pure: the same reading is the same content, byte for byte.
 """

@@ -41,6 +41,7 @@ SETUP_STEPS: tuple[tuple[str, str], ...] = (("streams", "services.setup:streams"
 READY_STEPS: tuple[tuple[str, str], ...] = (
     ("twins", "services.twins.provisioning:step"),
     ("platform", "services.identity.founding:step"),
+    ("knowledge", "services.twins.seeding:step"),
 )
 
 PORT_PATIENCE_S = 2.0
@@ -210,6 +211,7 @@ class Stack:
             "VITO_LEASE_TTL_MS": str(settings.lease_ttl_ms),
             "VITO_STREAM_MAX_GB": str(settings.stream_max_gb),
             "VITO_LOG_LEVEL": settings.log_level,
+            "VITO_DEMO_KNOWLEDGE": "true" if settings.demo_knowledge else "false",
         }
         files = {
             "VITO_KEK_FILE": settings.kek_file,
