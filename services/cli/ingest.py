@@ -6,8 +6,6 @@ import asyncio
 import os
 import signal
 
-import uvloop
-
 from services import logs, run_file
 from services.knowledge.worker import serve
 from services.settings import Settings
@@ -22,7 +20,9 @@ def ingest() -> None:
     """
     settings = run_file.settings(os.environ)
     logs.configure("ingest", level=settings.log_level)
-    uvloop.run(_main(settings))
+    # Not uvloop, which starts processes by a plain fork: that waits for ever in OpenBLAS when the
+    # embedder is in the middle of something. Python itself uses vfork.
+    asyncio.run(_main(settings))
 
 
 async def _main(settings: Settings) -> None:
