@@ -66,9 +66,9 @@ def test_no_chunk_ends_with_a_heading():
     """It would announce what another chunk says."""
     content = content_of_reading(
         reading(
-            paragraph(SPANISH * 3, "T"),
+            paragraph(SPANISH * 2, "T"),
             heading("B", "T", level=2),
-            paragraph(SPANISH * 2, "T", "B"),
+            paragraph(SPANISH * 3, "T", "B"),
         )
     )
 

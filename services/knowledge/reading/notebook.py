@@ -78,7 +78,8 @@ class Notebook:
         """Close the notebook; raises IngestionProblem when it is empty."""
         if self.is_empty:
             raise IngestionProblem("no_text", _no_text(hides=self.hides_text))
-        name = _on_one_line(hidden_characters.clean(title).text)[:TITLE_MAX]
+        # It is put before people and models beside every chunk.
+        name = _on_one_line(self._seen(title, Place()))[:TITLE_MAX]
         return Reading(
             media_type=media_type,
             title=name or self._first_heading(),

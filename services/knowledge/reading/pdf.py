@@ -15,6 +15,7 @@ from pypdf.errors import (
     PdfReadError,
     PyPdfError,
 )
+from pypdf.generic import DictionaryObject
 from pypdf.generic._font import Font
 
 from services.knowledge.document import Place, Reading
@@ -25,8 +26,9 @@ from services.knowledge.reading.hidden_characters import shown
 from services.knowledge.reading.limits import Limits
 from services.knowledge.reading.media_type import PDF
 from services.knowledge.reading.notebook import Notebook
+from services.knowledge.reading.pdf_layers import hidden_layers_of, resolved
 from services.knowledge.reading.pdf_lines import Line, Paragraph
-from services.knowledge.reading.pdf_page import PdfPage, hidden_layers_of
+from services.knowledge.reading.pdf_page import PdfPage
 from services.knowledge.reading.pdf_paint import Run
 from services.knowledge.reading.plain_text import BULLET
 
@@ -65,8 +67,8 @@ def _reading_of(fetched: Fetched, limits: Limits) -> Reading:
 
 def _count(reader: PdfReader, most: int) -> int:
     """Number of pages; what the file says of it is believed when it is too many."""
-    tree = reader.root_object.get("/Pages")
-    stated = tree.get_object().get("/Count", 0) if tree is not None else 0
+    tree = resolved(reader.root_object.get("/Pages"))
+    stated = tree.get("/Count", 0) if isinstance(tree, DictionaryObject) else 0
     if isinstance(stated, int) and stated > most:
         raise _too_many(stated, most)
     count = len(reader.pages)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from itertools import pairwise
 from statistics import median
 from typing import Final
@@ -33,7 +34,6 @@ _EDGE_LINES: Final = 2
 _APART_MIN: Final = 1.6
 # From this size on a number at the edge is that of a chapter, below it that of the page.
 _NUMBERED_HEADING_MIN: Final = 1.25
-_HYPHEN: Final = re.compile(r"[^\W\d_]-$")
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -49,10 +49,11 @@ class Line(msgspec.Struct, frozen=True):
     direction: tuple[float, float] = (1.0, 0.0)
 
 
-class Paragraph(msgspec.Struct):
+class Paragraph:
     """Lines that belong together."""
 
-    lines: list[Line]
+    def __init__(self, lines: list[Line]) -> None:
+        self.lines = lines
 
     @property
     def page(self) -> int:
@@ -66,16 +67,19 @@ class Paragraph(msgspec.Struct):
     def is_bold(self) -> bool:
         return all(line.is_bold for line in self.lines)
 
-    @property
+    @cached_property
     def text(self) -> str:
         """Its lines as one; a word that is broken at the end of a line is whole again."""
-        text = self.lines[0].text
-        for line in self.lines[1:]:
-            if _HYPHEN.search(text) and line.text[:1].islower():
-                text = text[:-1] + line.text
+        parts: list[str] = []
+        for one, other in pairwise([*self.lines, None]):
+            assert one is not None
+            if other is None:
+                parts.append(one.text)
+            elif one.text[-2:-1].isalpha() and one.text.endswith("-") and other.text[:1].islower():
+                parts.append(one.text[:-1])
             else:
-                text = f"{text} {line.text}"
-        return text
+                parts.append(f"{one.text} ")
+        return "".join(parts)
 
 
 def lines_of(page: int, runs: Iterable[Run]) -> list[Line]:

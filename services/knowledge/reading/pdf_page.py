@@ -16,6 +16,15 @@ from pypdf.generic import ArrayObject, ContentStream, DictionaryObject, NameObje
 from pypdf.generic._font import Font
 
 from services.knowledge.reading.colour import BLACK, WHITE, Colour
+from services.knowledge.reading.pdf_layers import resolved
+from services.knowledge.reading.pdf_operands import (
+    NUMBERS,
+    colour_of,
+    gap_of,
+    matrix_of,
+    page_box,
+    shown,
+)
 from services.knowledge.reading.pdf_paint import (
     IDENTITY,
     SURFACES_MAX,
@@ -25,6 +34,7 @@ from services.knowledge.reading.pdf_paint import (
     Run,
     Surface,
     box_of,
+    common_box,
     hidden_by_itself,
     judge,
     moved,
@@ -37,9 +47,6 @@ PENS_MAX: Final = 500
 # Of a fill that lets what is below shine through.
 _COVERING_OPACITY: Final = 0.9
 _TYPE3: Final = "Type3"
-# ISO 32000-1, annex D.2, note 3: codes that an encoding does not use are bullets.
-_UNUSED_CODES: Final = dict.fromkeys((0x7F, 0x81, 0x8D, 0x8F, 0x90, 0x9D), "•")
-_NUMBERS: Final = (int, float)
 _Handler: TypeAlias = Callable[[Any], None]
 
 
@@ -69,10 +76,12 @@ class PdfPage:
         self._text: Matrix = IDENTITY
         self._path: list[tuple[float, float]] = []
         self._rectangles: list[Box] | None = []
+        # Whether the path will bound what is painted after it.
+        self._clips = False
         # For each marked content that is open: whether it is of a layer that is switched off.
         self._marked: list[bool] = []
         self._resources: Any = {}
-        self._box = _page_box(page)
+        self._box = page_box(page)
         self._handlers = self._text_handlers() | self._paint_handlers()
         self._follow(page.get("/Contents"), page.get("/Resources"), 0)
         judge(self.runs, self._surfaces, self._box)
@@ -82,7 +91,7 @@ class PdfPage:
     def _follow(self, content: Any, resources: Any, depth: int) -> None:
         if content is None:
             return
-        outer, self._resources = self._resources, _resolved(resources) or {}
+        outer, self._resources = self._resources, resolved(resources) or {}
         stream = ContentStream(content.get_object(), self._reader, "bytes")
         for operands, operator in stream.operations:
             if operator == b"Do":
@@ -129,6 +138,7 @@ class PdfPage:
             **dict.fromkeys((b"m", b"l", b"c", b"v", b"y"), self._to),
             **dict.fromkeys((b"f", b"F", b"f*", b"B", b"B*", b"b", b"b*"), self._fill),
             **dict.fromkeys((b"n", b"S", b"s"), self._end_path),
+            **dict.fromkeys((b"W", b"W*"), self._clip),
             b"sh": self._shading,
             b"INLINE IMAGE": self._inline_image,
             **dict.fromkeys((b"BMC", b"BDC"), self._begin_marked),
@@ -152,7 +162,7 @@ class PdfPage:
             self._pen = self._pens.pop()
 
     def _concatenate(self, operands: Any) -> None:
-        self._pen.matrix = multiply(_matrix(operands), self._pen.matrix)
+        self._pen.matrix = multiply(matrix_of(operands), self._pen.matrix)
 
     def _external_state(self, operands: Any) -> None:
         state = self._resource("/ExtGState", operands[0])
@@ -161,16 +171,16 @@ class PdfPage:
         self._pen.fill_opacity = float(state.get("/ca", self._pen.fill_opacity))
         self._pen.stroke_opacity = float(state.get("/CA", self._pen.stroke_opacity))
         self._pen.is_normal_blend = state.get("/BM", "/Normal") in {"/Normal", "/Compatible"}
-        if (font := _resolved(state.get("/Font"))) and len(font) > 1:
+        if (font := resolved(state.get("/Font"))) and len(font) > 1:
             self._pen.size = float(font[1])
 
     # -- Colours -------------------------------------------------------------
 
     def _fill_colour(self, operands: Any) -> None:
-        self._pen.fill = _colour(operands)
+        self._pen.fill = colour_of(operands)
 
     def _stroke_colour(self, operands: Any) -> None:
-        self._pen.stroke = _colour(operands)
+        self._pen.stroke = colour_of(operands)
 
     def _fill_space(self, _: Any) -> None:
         self._pen.fill = BLACK
@@ -203,7 +213,13 @@ class PdfPage:
             self._surface(box_of(self._path), None, covers=False)
         self._end_path(_)
 
+    def _clip(self, _: Any) -> None:
+        self._clips = True
+
     def _end_path(self, _: Any) -> None:
+        if self._clips and self._path:
+            self._pen.clip = common_box(self._pen.clip, box_of(self._path))
+        self._clips = False
         self._path.clear()
         self._rectangles = []
 
@@ -242,8 +258,8 @@ class PdfPage:
         outer = self._pen.copy()
         is_off = self._is_off(form.get("/OC"))
         self._marked.append(is_off)
-        if matrix := _resolved(form.get("/Matrix")):
-            self._pen.matrix = multiply(_matrix(matrix), self._pen.matrix)
+        if matrix := resolved(form.get("/Matrix")):
+            self._pen.matrix = multiply(matrix_of(matrix), self._pen.matrix)
         self._follow(form, form.get("/Resources") or self._resources, depth + 1)
         self._marked.pop()
         self._pen, self._pens = outer, pens
@@ -253,7 +269,7 @@ class PdfPage:
     def _begin_marked(self, operands: Any) -> None:
         is_off = False
         if len(operands) > 1 and operands[0] == "/OC" and isinstance(operands[1], NameObject):
-            named = _resolved(self._resources.get("/Properties"))
+            named = resolved(self._resources.get("/Properties"))
             is_off = bool(named) and self._is_off(named.raw_get(operands[1]))
         if len(self._marked) < PENS_MAX:
             self._marked.append(is_off)
@@ -288,7 +304,7 @@ class PdfPage:
         self._move(operands)
 
     def _place(self, operands: Any) -> None:
-        self._text = self._line = _matrix(operands)
+        self._text = self._line = matrix_of(operands)
 
     def _next_line(self, _: Any) -> None:
         self._next(0.0, -self._pen.leading)
@@ -317,13 +333,13 @@ class PdfPage:
         pen, far = self._pen, 0.0
         texts: list[str] = []
         for part in parts:
-            if isinstance(part, _NUMBERS):
+            if isinstance(part, NUMBERS):
                 shift = -float(part) / 1000 * pen.size * pen.scale
                 far += shift
-                if shift > _gap(font, pen) and texts and not texts[-1].endswith(" "):
+                if shift > gap_of(font, pen) and texts and not texts[-1].endswith(" "):
                     texts.append(" ")
             elif isinstance(part, bytes | str) and not isinstance(part, NameObject):
-                text, width = _shown(font, part, pen)
+                text, width = shown(font, part, pen)
                 texts.append(text)
                 far += width
         self._add("".join(texts), font, far)
@@ -353,6 +369,7 @@ class PdfPage:
                 length=abs(far) * wide,
                 size=size,
                 is_bold="bold" in font.name.lower() or "black" in font.name.lower(),
+                clip=pen.clip,
                 colour=pen.stroke if pen.mode in {1, 5} else pen.fill,
                 hidden="not_shown" if any(self._marked) else hidden,
             )
@@ -368,73 +385,5 @@ class PdfPage:
         return self._fonts[key]
 
     def _resource(self, kind: str, name: Any) -> Any:
-        named = _resolved(self._resources.get(kind))
-        return _resolved(named.get(name)) if isinstance(named, DictionaryObject) else None
-
-
-def hidden_layers_of(reader: Any) -> set[int]:
-    """Return the numbers of the objects of the layers that are switched off."""
-    properties = _resolved(reader.root_object.get("/OCProperties"))
-    default = _resolved(properties.get("/D")) if isinstance(properties, DictionaryObject) else None
-    if not isinstance(default, DictionaryObject):
-        return set()
-    every = properties.get("/OCGs") if default.get("/BaseState") == "/OFF" else default.get("/OFF")
-    shown = _numbers_of(default.get("/ON")) if default.get("/BaseState") == "/OFF" else set()
-    return _numbers_of(every) - shown
-
-
-def _numbers_of(layers: Any) -> set[int]:
-    return {one.idnum for one in _resolved(layers) or () if hasattr(one, "idnum")}
-
-
-def _resolved(value: Any) -> Any:
-    return value.get_object() if value is not None else None
-
-
-def _matrix(operands: Any) -> Matrix:
-    a, b, c, d, e, f = (float(one) for one in operands[:6])
-    return a, b, c, d, e, f
-
-
-def _colour(operands: Any) -> Colour | None:
-    """Colour of so many components: grey, red green blue, or cyan magenta yellow black."""
-    if any(not isinstance(one, _NUMBERS) for one in operands):
-        return None
-    values = [min(max(float(one), 0.0), 1.0) for one in operands]
-    if len(values) == 1:
-        return values[0], values[0], values[0]
-    if len(values) == 3:  # noqa: PLR2004 - RGB
-        return values[0], values[1], values[2]
-    if len(values) == 4:  # noqa: PLR2004 - CMYK
-        cyan, magenta, yellow, black = values
-        return (1 - cyan) * (1 - black), (1 - magenta) * (1 - black), (1 - yellow) * (1 - black)
-    return None
-
-
-def _page_box(page: Any) -> Box:
-    box = page.cropbox
-    left, bottom, right, top = (float(box[at]) for at in range(4))
-    return min(left, right), min(bottom, top), max(left, right), max(bottom, top)
-
-
-def _gap(font: Font, pen: Pen) -> float:
-    """From how far on a move between two letters is a blank."""
-    return font.space_width / 1000 * abs(pen.size) * pen.scale * 0.5
-
-
-def _shown(font: Font, part: Any, pen: Pen) -> tuple[str, float]:
-    """What a string says, and how far it goes."""
-    if isinstance(part, str):
-        # pypdf could not tell its encoding; it is said to be text.
-        raw = codes = part
-    elif isinstance(font.encoding, str):
-        raw = codes = part.decode(font.encoding, "replace")
-    else:
-        raw = "".join(chr(byte) for byte in part)
-        codes = "".join(font.encoding.get(byte, chr(byte)) for byte in part)
-    text = "".join(font.character_map.get(one, one) for one in codes).translate(_UNUSED_CODES)
-    width = sum(
-        font.space_width if one == font.space_char else font.get_text_width(one) for one in raw
-    )
-    far = width / 1000 * pen.size + len(raw) * pen.character_space
-    return text, (far + raw.count(" ") * pen.word_space) * pen.scale
+        named = resolved(self._resources.get(kind))
+        return resolved(named.get(name)) if isinstance(named, DictionaryObject) else None

@@ -47,6 +47,7 @@ class Pen(msgspec.Struct):
     word_space: float = 0.0
     scale: float = 1.0
     rise: float = 0.0
+    clip: Box | None = None
 
     def copy(self) -> Pen:
         """A pen for what comes until it is restored."""
@@ -77,6 +78,7 @@ class Run(msgspec.Struct):
     size: float
     is_bold: bool
     colour: Colour | None
+    clip: Box | None = None
     hidden: FlagKind | None = None
     is_doubtful: bool = False
 
@@ -125,6 +127,18 @@ def box_of(points: list[tuple[float, float]]) -> Box:
     return min(xs), min(ys), max(xs), max(ys)
 
 
+def common_box(one: Box | None, other: Box) -> Box:
+    """Return what both have in common, empty where they have nothing; None is everything."""
+    if one is None:
+        return other
+    return (
+        max(one[0], other[0]),
+        max(one[1], other[1]),
+        min(one[2], other[2]),
+        min(one[3], other[3]),
+    )
+
+
 def hidden_by_itself(pen: Pen, size: float, width_scale: float) -> FlagKind | None:
     """Why text of this pen is not seen wherever it stands, None where it is."""
     if pen.mode in {_INVISIBLE_MODE, _CLIP_MODE}:
@@ -145,7 +159,7 @@ def judge(runs: list[Run], surfaces: list[Surface], page: Box) -> None:
 def _judge(run: Run, surfaces: list[Surface], page: Box) -> None:
     box = run.box
     middle = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
-    if not _has(page, *middle):
+    if not _has(page, *middle) or (run.clip is not None and not _has(run.clip, *middle)):
         run.hidden = "not_shown"
         return
     behind: Colour | None = WHITE

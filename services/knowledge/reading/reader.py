@@ -12,6 +12,7 @@ import asyncio
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -139,11 +140,9 @@ async def _receive(said: asyncio.StreamReader, most: int) -> bytes:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    # Its group may hold what it started, also when it has ended itself.
-    try:
+    # Its group may hold what it started, also when it has ended itself; usually nothing is left.
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        assert process.returncode is not None or process.pid
     await asyncio.shield(process.wait())
 
 

@@ -27,7 +27,7 @@ from services.knowledge.reading.limits import MIB, Limits
 from services.knowledge.reading.reader import Reader
 
 ROOT = Path(__file__).parents[3]
-LIMITS = Limits(bytes_max=8 * MIB, memory_bytes=512 * MIB, cpu_s=8, wall_s=60, blocks_max=20_000)
+LIMITS = Limits(bytes_max=8 * MIB, memory_bytes=512 * MIB, cpu_s=8, wall_s=60, blocks_max=5_000)
 READ = "read"
 # Of processor time, for each document of a batch.
 SECONDS_EACH = 3.0

@@ -9,6 +9,7 @@ read nor refused, when a good one was not read, or when a process had more memor
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import resource
 import sys
@@ -17,6 +18,7 @@ from collections.abc import Iterator
 from time import perf_counter
 
 import msgspec
+import structlog
 
 from services.knowledge.fetched import Fetched
 from services.knowledge.reading.reader import Reader
@@ -100,6 +102,8 @@ async def _all(count: int, seed: int) -> bool:
 
 def main() -> None:
     """Break and read as many as the command line says."""
+    # Each refusal is logged; here they are counted.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     count, seed = (*map(int, sys.argv[1:]), *(COUNT, SEED)[len(sys.argv) - 1 :])
     sys.exit(0 if asyncio.run(_all(count, seed)) else 1)
 
