@@ -28,6 +28,7 @@ QUOTE_MAX = 120
 TOLD_MAX = 3
 RESULT_MAX = 400
 FLAT_MAX = 12
+_STEM = 4
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -109,7 +110,14 @@ def _excerpts(lines: list[Line]) -> list[tuple[str, str]]:
 
 
 def _known(excerpts: list[tuple[str, str]], asked: set[str], language: Language) -> str:
-    number, told = max(excerpts, key=lambda one: len(_words(one[1]) & asked))
+    """Tell the sentence that has most of the question's longer words, early ones before late."""
+    stems = {word[:_STEM] for word in asked if len(word) >= _STEM}
+
+    def fits(at: int) -> tuple[int, int]:
+        words = {word[:_STEM] for word in _words(excerpts[at][1])}
+        return len(words & stems), -at
+
+    number, told = excerpts[max(range(len(excerpts)), key=fits)]
     begin = "Según lo que sé" if language == "es" else "From what I know"
     return f"{begin} [{number}]: {told[:RESULT_MAX]}"
 
