@@ -49,7 +49,8 @@ class ReviewKnowledge(Question, frozen=True, kw_only=True):
 
     *version* is the draft, or what is approved now. Chunks come from number *first* on.
     *questions* are tried: what would be found in this content, and what is found today. Without
-    any, a few are made from its headings.
+    any, a few are made from its headings. *min_position*: wait a little until the tables reflect
+    this position of the twin's log, so that what was ingested just now is there.
     """
 
     source: SourceId
@@ -57,6 +58,7 @@ class ReviewKnowledge(Question, frozen=True, kw_only=True):
     first: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
     limit: Annotated[int, msgspec.Meta(ge=1, le=REVIEWED_CHUNKS_MAX)] = REVIEWED_CHUNKS_MAX
     questions: Annotated[list[Asked], msgspec.Meta(max_length=SAMPLES_MAX)] = []
+    min_position: Annotated[int, msgspec.Meta(ge=0, le=(1 << 53) - 1)] = 0
 
     def __post_init__(self) -> None:
         for number, question in enumerate(self.questions):

@@ -170,9 +170,10 @@ def review(
     query = {"version": "approved" if approved else "draft", "first": str(first)}
     query |= {"question": question} if question else {}
 
-    async def work(_gate: GateClient, settings: Settings) -> KnowledgeReviewed:
+    async def work(gate: GateClient, settings: Settings) -> KnowledgeReviewed:
+        position = (await gate.show(KnowledgeView)).position
         async with reading(settings) as api:
-            return await api.review_knowledge(tenant, source, query)
+            return await api.review_knowledge(tenant, source, query, position=position)
 
     found = ask(tenant, data_dir, work)
     if as_json:

@@ -240,11 +240,11 @@ class ReadSide:
         return await self._get(path, None, KnowledgeFound, query)
 
     async def review_knowledge(
-        self, tenant: str, source: str, query: Mapping[str, str]
+        self, tenant: str, source: str, query: Mapping[str, str], *, position: int
     ) -> KnowledgeReviewed:
-        """Return a content of a source as the twin would use it."""
+        """Return a content of a source as the twin would use it, as of *position* or later."""
         path = f"/v1/tenants/{tenant}/knowledge/{source}/review"
-        return await self._get(path, None, KnowledgeReviewed, query)
+        return await self._get(path, position, KnowledgeReviewed, query)
 
     async def upload_knowledge(
         self, tenant: str, source: str, query: Mapping[str, str], data: bytes, *, command_id: str

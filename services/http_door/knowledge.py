@@ -43,7 +43,7 @@ from services.http_door.commands import REFUSALS, CommandDoor, CommandProblem, k
 from services.http_door.endpoint import Endpoint, Handler
 from services.http_door.gate_line import Gate, Reply
 from services.query_api import parameters
-from services.query_api.parameters import IS_ID, Query, number
+from services.query_api.parameters import IS_ID, PositionQuery, Query, number
 from services.query_api.problems import (
     BODY_TOO_LARGE,
     CALLER_NOT_ALLOWED,
@@ -89,7 +89,7 @@ class SearchQuery(Query):
     )
 
 
-class ReviewQuery(Query):
+class ReviewQuery(PositionQuery):
     """What of a source is read."""
 
     version: str = Field(
@@ -227,6 +227,7 @@ class KnowledgeDoor:
                 "first": query.first,
                 "limit": query.limit,
                 "questions": [query.question] if query.question else [],
+                "min_position": query.min_position or 0,
             },
             ReviewKnowledge,
         )

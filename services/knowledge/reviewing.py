@@ -7,6 +7,7 @@ pins, and shown chunk by chunk; nothing is summed up that cannot be read in full
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final
 
@@ -19,7 +20,7 @@ from contracts.lookup import (
     Sample,
     Where,
 )
-from domain.refusals import SOURCE_NOT_AT_STAGE, SOURCE_UNKNOWN
+from domain.refusals import CANNOT_VERIFY, SOURCE_NOT_AT_STAGE, SOURCE_UNKNOWN
 from services.knowledge import sources
 from services.knowledge.document import Chunk, Content, Place, content_of
 from services.knowledge.embedding import Embedders
@@ -32,6 +33,9 @@ from services.knowledge.summary import summary_of
 GONE_MAX: Final = 50
 PASSAGES: Final = 3
 SAMPLES: Final = 3
+# For how long the tables may be waited for.
+WAIT_S: Final = 2.0
+LOOK_S: Final = 0.02
 
 
 class Reviewing:
@@ -56,6 +60,7 @@ class Reviewing:
 
     async def review(self, tenant: str, asked: ReviewKnowledge) -> KnowledgeReviewed:
         """Answer; raises LookupRefused, and what store and database raise."""
+        await self._reached(tenant, asked.min_position)
         found = await sources.one(self._reader, tenant, asked.source)
         if found is None:
             raise LookupRefused(SOURCE_UNKNOWN)
@@ -93,6 +98,15 @@ class Reviewing:
                 for question in asked.questions or _questions(content, asked)
             ],
         )
+
+    async def _reached(self, tenant: str, wanted: int) -> None:
+        looks = range(round(WAIT_S / LOOK_S)) if wanted else ()
+        for _ in looks:
+            if await sources.position(self._reader, tenant) >= wanted:
+                return
+            await asyncio.sleep(LOOK_S)
+        if wanted:
+            raise LookupRefused(CANNOT_VERIFY, {"min_position": wanted}, retry_after_ms=1_000)
 
     async def _content(self, tenant: str, content_hash: str) -> Content:
         try:

@@ -30,6 +30,7 @@ _ONE: Final = (
     f"SELECT {_COLUMNS} FROM twin_knowledge_sources"  # noqa: S608 - likewise
     " WHERE tenant = %s AND source = %s"
 )
+_POSITION: Final = "SELECT position FROM tenants WHERE tenant = %s"
 _ALSO: Final = (
     "SELECT chunk_hash, source FROM knowledge.live_chunks"
     " WHERE tenant = %s AND source <> %s AND chunk_hash = ANY(%s) ORDER BY source"
@@ -69,6 +70,14 @@ async def one(pool: Pool, tenant: str, source: str) -> Source | None:
     async with pool.connection() as connection, connection.cursor(row_factory=_row) as cursor:
         await cursor.execute(_ONE, (tenant, source))
         return await cursor.fetchone()
+
+
+async def position(pool: Pool, tenant: str) -> int:
+    """Return the position of the twin's log that the tables reflect; 0 if they know none."""
+    async with pool.connection() as connection:
+        cursor = await connection.execute(_POSITION, (tenant,))
+        row = await cursor.fetchone()
+    return int(row[0]) if row else 0
 
 
 async def also_in(

@@ -7,6 +7,7 @@ import msgspec
 from contracts.commands import NOUN_AND_VERB
 from contracts.examples import EXAMPLES
 from services.http_api import openapi
+from services.http_door import knowledge
 from services.http_door.visitors import MINT
 from services.query_api.routes import ROUTES
 
@@ -20,6 +21,7 @@ _COMMAND_OF = {
     f"{noun}/{verb}".replace("_", "-"): (command, (noun, verb))
     for command, (noun, verb) in NOUN_AND_VERB.items()
 }
+LOOKUPS = {one.path: one for one in (knowledge.SEARCH, knowledge.REVIEW, knowledge.UPLOAD)}
 _ABOUT = {route.path: (route.about, route.verb) for route in ROUTES}
 _PATH = {
     "decision_id": "{tenant}.2",
@@ -41,6 +43,8 @@ def right_of(method, path):
     rest = path.removeprefix(TENANT).lstrip("/")
     if path == MINT.path:
         return "deployment", "mint"
+    if path in LOOKUPS:
+        return LOOKUPS[path].about
     if method == "POST":
         return _COMMAND_OF[rest][1]
     if rest.startswith("live/"):
@@ -51,13 +55,16 @@ def right_of(method, path):
 def target(path, tenant):
     """The path of a request."""
     names = {name: value.format(tenant=tenant) for name, value in _PATH.items()}
-    return path.format(tenant=tenant, **names)
+    asked = {knowledge.SEARCH.path: "?q=gol", knowledge.UPLOAD.path: "?name=a.txt&title=A"}
+    return path.format(tenant=tenant, **names) + asked.get(path, "")
 
 
 def body_of(path):
     """The body of a command, from the examples of the contracts."""
     if path == MINT.path:
         return dict(MINT.example)
+    if path in LOOKUPS:
+        return {"a": "file"}
     command = EXAMPLES[_COMMAND_OF[path.removeprefix(TENANT).lstrip("/")][0]]
     fields = msgspec.json.decode(msgspec.json.encode(command))
     del fields["command_id"]

@@ -72,6 +72,10 @@ class World:
         position = (await self.gate.show(KnowledgeView)).position
         return await self.api.knowledge_source(TENANT, source, position=position)
 
+    async def review(self, source, query):
+        position = (await self.gate.show(KnowledgeView)).position
+        return await self.api.review_knowledge(TENANT, source, query, position=position)
+
     async def approve(self, source, **fields):
         found = await self.source(source)
         return await self.gate.tell(
@@ -155,7 +159,7 @@ async def test_what_is_uploaded_is_cited_once_a_person_has_approved_it(world):
     receipt = await world.upload("austral", RULES)
     assert receipt.code == "source_added"
     waiting = await world.reaches("austral", "review")
-    review = await world.api.review_knowledge(TENANT, "austral", {"question": QUESTION})
+    review = await world.review("austral", {"question": QUESTION})
 
     assert review.content_hash == waiting.draft_hash
     assert "brazalete anaranjado" in "\n".join(chunk.text for chunk in review.chunks)
@@ -206,11 +210,11 @@ async def test_what_was_approved_keeps_serving_until_the_change_is(world):
 
     assert (await world.upload("edition", CHANGED, title=None)).code == "source_submitted"
     await world.reaches("edition", "review")
-    review = await world.api.review_knowledge(TENANT, "edition", {})
+    review = await world.review("edition", {})
     assert "anaranjado" in (await world.found(QUESTION))["edition"].text
     assert [chunk.is_new for chunk in review.chunks] == [True]
     assert "anaranjado" in review.gone[0]
-    approved = await world.api.review_knowledge(TENANT, "edition", {"version": "approved"})
+    approved = await world.review("edition", {"version": "approved"})
     assert approved.content_hash == review.approved_hash
 
     await world.approve("edition")
@@ -234,7 +238,7 @@ async def test_a_flag_has_to_be_seen(world):
     """Text that talks to the model is put before whoever approves, who says that they saw it."""
     await world.upload("flagged", FLAGGED)
     assert (await world.reaches("flagged", "review")).draft_flags == 1
-    review = await world.api.review_knowledge(TENANT, "flagged", {})
+    review = await world.review("flagged", {})
 
     assert [flag.kind for flag in review.flags] == ["instruction"]
     assert (await world.approve("flagged")).code == "flags_not_seen"
