@@ -57,16 +57,28 @@ class LiveTopics(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     topics: list[Topic]
 
 
-class BundleContent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class LiveSource(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A source, and the hash of the content of it that a person has approved, and when."""
+
+    source: str
+    title: str
+    content_hash: str
+    approved_at_us: int
+
+
+class BundleContent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """
     What an agent goes by. Without a *prompt* none was activated yet: the twin may not speak.
 
-    Without *dna* nobody has signed off an identity, nor set a purpose.
+    Without *dna* nobody has signed off an identity, nor set a purpose. *knowledge* is what it may
+    look up, by the ids of the sources; nothing that is not in it may be used. It is left out while
+    there is none.
     """
 
     prompt: LivePrompt | None
     dna: LiveDna | None
     topics: LiveTopics
+    knowledge: list[LiveSource] = []
 
 
 class BundleView(Reply, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from contracts import (
     access,
     account,
     budget,
+    citation,
     data_key,
     deployment,
     knowledge,
@@ -264,6 +265,7 @@ _ALL: Final[tuple[AnyCommand, ...]] = (
         chunks=128,
         summary="Las 17 reglas,\nuna por una.",
     ),
+    knowledge.ReportProgress(command_id="k-9", source="rules", ingestion=42, step="reading"),
     knowledge.ReportFailed(command_id="k-5", source="rules", ingestion=42, reason="404"),
     knowledge.ApproveSource(
         command_id="k-6", source="rules", content_hash=CONTENT, note="read it all"
@@ -290,6 +292,16 @@ _ALL: Final[tuple[AnyCommand, ...]] = (
         modality="text",
         why="quota_exhausted",
         notice="spoken",
+    ),
+    session.CiteAnswer(
+        command_id="v-8",
+        session_id=VISITOR,
+        turn="t-1",
+        citations=[
+            citation.Citation(
+                source="rules", content_hash=CONTENT, chunk=3, score_permille=812, page=2
+            )
+        ],
     ),
     session.EndSession(command_id="v-5", session_id=VISITOR, reason="user_exit", note="¡adiós!"),
     session.KillSession(command_id="v-6", session_id=VISITOR, note="abusive"),

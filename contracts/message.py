@@ -248,3 +248,9 @@ class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
 
 class Reply(msgspec.Struct, frozen=True, gc=False):
     """An answer. A client must ignore fields that it does not know."""
+
+
+class Question(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
+    """What is asked. JSON (or MessagePack) object; an unknown field is refused."""

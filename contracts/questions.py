@@ -10,7 +10,17 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
 
-from contracts.message import Reply, ReservationId, Version, check_prose
+from contracts.lookup import (
+    KnowledgeFound,
+    KnowledgeReviewed,
+    LookupAnswer,
+    LookupQuestion,
+    PieceTaken,
+    ReviewKnowledge,
+    SearchKnowledge,
+    UploadPiece,
+)
+from contracts.message import Question, Reply, ReservationId, Version, check_prose
 from contracts.prompt import (
     VARIABLES_MAX,
     PromptText,
@@ -26,12 +36,6 @@ from contracts.usage import Usage
 CHECKED_CHARS_MAX: Final = 4_000
 FINDINGS_MAX: Final = 100
 HoldState: TypeAlias = Literal["open", "expired", "closed", "unknown"]
-
-
-class Question(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
-):
-    """What is asked. JSON (or MessagePack) object; an unknown field is refused."""
 
 
 Values: TypeAlias = Annotated[
@@ -111,7 +115,8 @@ class FindHold(Question, frozen=True, kw_only=True):
     usage: Usage = Usage()
 
 
-AnyQuestion: TypeAlias = PreviewPrompt | CheckTopics | CompareSecret | FindSessions | FindHold
+GateQuestion: TypeAlias = PreviewPrompt | CheckTopics | CompareSecret | FindSessions | FindHold
+AnyQuestion: TypeAlias = GateQuestion | LookupQuestion
 
 # -- Answers -----------------------------------------------------------------
 
@@ -178,19 +183,33 @@ class HoldFound(Reply, frozen=True, kw_only=True):
     is_backed: bool = False
 
 
-AnyAnswer: TypeAlias = PromptPreview | TopicsCheck | SecretComparison | SessionsFound | HoldFound
+AnyAnswer: TypeAlias = (
+    PromptPreview | TopicsCheck | SecretComparison | SessionsFound | HoldFound | LookupAnswer
+)
 
-QUESTIONS: dict[type[AnyQuestion], tuple[str, str]] = {
+GATE_QUESTIONS: Final[dict[type[GateQuestion], tuple[str, str]]] = {
     PreviewPrompt: ("prompt", "preview"),
     CheckTopics: ("topics", "check"),
     CompareSecret: ("secret", "compare"),
     FindSessions: ("session", "find"),
     FindHold: ("budget", "find"),
 }
+# Answered by who keeps the knowledge, and not by the gate: see `contracts.lookup`.
+LOOKUPS: Final[dict[type[LookupQuestion], tuple[str, str]]] = {
+    SearchKnowledge: ("knowledge", "search"),
+    ReviewKnowledge: ("knowledge", "review"),
+    UploadPiece: ("knowledge", "upload"),
+}
+QUESTIONS: Final[dict[type[AnyQuestion], tuple[str, str]]] = dict(
+    (*GATE_QUESTIONS.items(), *LOOKUPS.items())
+)
 ANSWERS: dict[type[AnyQuestion], type[AnyAnswer]] = {
     PreviewPrompt: PromptPreview,
     CheckTopics: TopicsCheck,
     CompareSecret: SecretComparison,
     FindSessions: SessionsFound,
     FindHold: HoldFound,
+    SearchKnowledge: KnowledgeFound,
+    ReviewKnowledge: KnowledgeReviewed,
+    UploadPiece: PieceTaken,
 }

@@ -209,7 +209,11 @@ def _query_channels() -> dict[str, Any]:
         channels |= _query_channel(viewed, "show", empty, shown)
     for question, (noun, verb) in questions.QUESTIONS.items():
         asked = _refs(question.__name__)
-        channels |= _query_channel(noun, verb, asked, questions.ANSWERS[question])
+        channel = _query_channel(noun, verb, asked, questions.ANSWERS[question])
+        if question in questions.LOOKUPS:
+            served = {"service": "vito-ingest", "queue": "one for all that keep knowledge"}
+            channel[f"qry.{noun}.{verb}"]["x-nats"] |= served
+        channels |= channel
     return channels
 
 

@@ -18,6 +18,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
 
+from contracts.citation import Citation, Citations
 from contracts.deployment import DeploymentId
 from contracts.message import (
     ID_PATTERN,
@@ -27,6 +28,8 @@ from contracts.message import (
     Reply,
     UnixUs,
     Version,
+    check_lines,
+    line,
     whole,
 )
 
@@ -141,6 +144,18 @@ class StepSession(Command, frozen=True, kw_only=True):
     notice: Notice
 
 
+class CiteAnswer(Command, frozen=True, kw_only=True):
+    """Say which approved knowledge was put before the model for the answer of turn *turn*."""
+
+    session_id: SessionId
+    turn: Annotated[str, line(64)]
+    citations: Citations
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_lines(turn=self.turn)
+
+
 class EndSession(NotedCommand, frozen=True, kw_only=True):
     """End a session, by whoever runs it."""
 
@@ -167,6 +182,7 @@ SessionCommand: TypeAlias = (
     | ShowDisclosure
     | BeatSession
     | StepSession
+    | CiteAnswer
     | EndSession
     | KillSession
     | KillAllSessions
@@ -262,6 +278,25 @@ class SessionStepped(Event, frozen=True):
     actor: str
 
 
+class AnswerCited(Event, frozen=True):
+    """
+    What the answer of *turn* was given to go by.
+
+    *unapproved* of the citations were not what was approved when this was written: retired, or
+    approved anew, between looking up and writing down. It is 0 but for that moment.
+    """
+
+    decision: int
+    command_id: str
+    fingerprint: bytes
+    at_us: UnixUs
+    session_id: str
+    turn: str
+    citations: list[Citation]
+    unapproved: int
+    actor: str
+
+
 class SessionEnded(Event, frozen=True):
     """The session was ended by whoever ran it."""
 
@@ -318,6 +353,7 @@ SessionDecision: TypeAlias = (
     | DisclosureShown
     | SessionRenewed
     | SessionStepped
+    | AnswerCited
     | SessionEnded
     | SessionKilled
     | SessionsKilled

@@ -339,6 +339,29 @@ class Closing(GatewayMessage, frozen=True, tag="closing"):
     problem: ProblemBody
 
 
+class CitedSource(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """
+    Where something that the answer goes by stands, and how well it matched: 1,000 is the best.
+
+    *page* counts from 1, *second* from the beginning of a recording; null without such places.
+    """
+
+    source: str
+    title: str
+    content_hash: str
+    chunk: int
+    score_permille: int
+    page: int | None = None
+    second: int | None = None
+
+
+class Cited(GatewayMessage, frozen=True, tag="cited"):
+    """The approved knowledge that the answer of *turn* goes by, best first."""
+
+    turn: str
+    sources: list[CitedSource]
+
+
 class AudioPiece(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The next piece of the twin's voice, in the turn that runs: PCM mono, 16 bits, a frame."""
 
@@ -360,6 +383,7 @@ FromGateway: TypeAlias = (
     | TurnEnded
     | Pong
     | Closing
+    | Cited
 )
 
 # What a conversation consists of: these have positions of their own.
@@ -374,6 +398,7 @@ ConversationEvent: TypeAlias = (
     | Throttled
     | Refused
     | TurnEnded
+    | Cited
 )
 
 # -- audio frames ------------------------------------------------------------------

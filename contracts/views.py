@@ -14,7 +14,7 @@ import msgspec
 from contracts.access import Role, Scope
 from contracts.bundle import BundleView
 from contracts.deployment import DeploymentTerms
-from contracts.knowledge import SourceKind, Stage
+from contracts.knowledge import IngestionStep, SourceKind, Stage
 from contracts.message import Modality, Reply
 from contracts.policy import Policy
 from contracts.price_book import PriceBook
@@ -332,6 +332,7 @@ class SourceShown(msgspec.Struct, frozen=True, kw_only=True):
     One source. Of it the content *approved_hash* may be used, and nothing when that is null.
 
     *draft_hash* waits for a review when *stage* says so; it is null when there is no draft.
+    *step* is how far an ingestion is, *upload* the SHA-256 of the file that was brought last.
     """
 
     source: str
@@ -345,6 +346,9 @@ class SourceShown(msgspec.Struct, frozen=True, kw_only=True):
     approved_chunks: int
     approved_by: str
     approved_at_us: int | None
+    upload: str | None = None
+    step: IngestionStep | None = None
+    draft_flags: int = 0
 
 
 class KnowledgeView(Reply, frozen=True, kw_only=True):

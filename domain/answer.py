@@ -30,6 +30,7 @@ from contracts.deployment import (
     VisitorAdmitted,
 )
 from contracts.knowledge import (
+    IngestionAdvanced,
     IngestionBegun,
     IngestionFailed,
     SourceAdded,
@@ -45,6 +46,7 @@ from contracts.prompt import PromptActivated, PromptRolledBack, PromptSaved
 from contracts.replies import Decision, OpenedSecret, Receipt, Verdict
 from contracts.secret import SecretOpened, SecretPut, SecretRevoked, SecretRotated
 from contracts.session import (
+    AnswerCited,
     DisclosureShown,
     SessionBegun,
     SessionEnded,
@@ -306,6 +308,7 @@ _TOLD: dict[type[Decided], tuple[str, ...]] = {
         "expires_at_us",
         "disclosure_version",
     ),
+    IngestionAdvanced: ("source", "step"),
     SourceIngested: ("source", "content_hash"),
     SourceApproved: ("source", "content_hash"),
     SourceRejected: ("source", "content_hash"),
@@ -331,6 +334,7 @@ _TOLD: dict[type[Decided], tuple[str, ...]] = {
     DisclosureShown: ("session_id",),
     SessionRenewed: ("session_id", "modality", "expires_at_us"),
     SessionStepped: ("session_id", "previous", "modality"),
+    AnswerCited: ("session_id", "turn", "unapproved"),
     SessionEnded: ("session_id", "reason"),
     SessionKilled: ("session_id",),
     SessionsKilled: ("sessions",),
@@ -386,6 +390,7 @@ _DONE: dict[type[Decided], str] = {
     SourceAdded: "source_added",
     SourceSubmitted: "source_submitted",
     IngestionBegun: "ingestion_begun",
+    IngestionAdvanced: "ingestion_advanced",
     SourceIngested: "source_ingested",
     IngestionFailed: "ingestion_failed",
     SourceApproved: "source_approved",
@@ -401,6 +406,7 @@ _DONE: dict[type[Decided], str] = {
     DisclosureShown: "disclosure_shown",
     SessionRenewed: conversation.BEATEN,
     SessionStepped: "session_stepped",
+    AnswerCited: "answer_cited",
     SessionEnded: "session_ended",
     SessionKilled: "session_killed",
     SessionsKilled: "sessions_killed",

@@ -19,9 +19,11 @@ from contracts.bundle import (
     LiveIdentity,
     LivePrompt,
     LivePurpose,
+    LiveSource,
     LiveTopics,
 )
 from contracts.commit import AnyEvent
+from contracts.knowledge import SourceApproved, SourceRetired
 from contracts.prompt import PromptActivated, PromptRolledBack
 from contracts.topics import TopicsRolledBack, TopicsSet
 from contracts.twin import PurposeSet, TwinSignedOff
@@ -29,10 +31,19 @@ from domain import topics
 from domain.state import State
 
 CHANGES: Final[frozenset[type[AnyEvent]]] = frozenset(
-    (PromptActivated, PromptRolledBack, TopicsSet, TopicsRolledBack, TwinSignedOff, PurposeSet)
+    (
+        PromptActivated,
+        PromptRolledBack,
+        TopicsSet,
+        TopicsRolledBack,
+        TwinSignedOff,
+        PurposeSet,
+        SourceApproved,
+        SourceRetired,
+    )
 )
 # The nouns whose commits may have such events; others need not be looked through.
-NOUNS: Final = frozenset(("prompt", "topics", "twin"))
+NOUNS: Final = frozenset(("prompt", "topics", "twin", "knowledge"))
 
 
 def is_changed_by(events: list[AnyEvent]) -> bool:
@@ -46,6 +57,16 @@ def content(state: State) -> BundleContent:
         prompt=_live_prompt(state),
         dna=_live_dna(state),
         topics=LiveTopics(version=state.topics.active, topics=topics.in_force(state)),
+        knowledge=[
+            LiveSource(
+                source=name,
+                title=one.title,
+                content_hash=one.approved_hash,
+                approved_at_us=one.approved_at_us,
+            )
+            for name, one in sorted(state.knowledge.sources.items())
+            if one.approved_hash
+        ],
     )
 
 

@@ -16,6 +16,7 @@ from contracts.session import (
     PINNED_SOURCES_MAX,
     BeatSession,
     BeginSession,
+    CiteAnswer,
     DisclosureShown,
     EndSession,
     KillAllSessions,
@@ -62,7 +63,13 @@ BEATEN: Final = "session_renewed"
 # What whom a session is held for must be allowed to do.
 _A_CALL: Final = ("budget", "authorize")
 _OfOne: TypeAlias = (
-    BeginSession | ShowDisclosure | BeatSession | StepSession | EndSession | KillSession
+    BeginSession
+    | ShowDisclosure
+    | BeatSession
+    | StepSession
+    | CiteAnswer
+    | EndSession
+    | KillSession
 )
 
 
@@ -164,18 +171,18 @@ def open_session(state: State, command: BeginSession, envelope: Envelope) -> lis
     terms = state.policy.terms
     refusal = tenant.why_not_active(state.tenant)
     if refusal is not None or terms is None:
-        return [_refused(state, command, envelope, Stopped(refusal or TWIN_UNKNOWN, {}))]
+        return [refused(state, command, envelope, Stopped(refusal or TWIN_UNKNOWN, {}))]
     stopped = _why_no_such(state, command, envelope)
     if stopped is not None:
-        return [_refused(state, command, envelope, stopped)]
+        return [refused(state, command, envelope, stopped)]
     place = _place(state, command, envelope)
     if isinstance(place, Stopped):
-        return [_refused(state, command, envelope, place)]
+        return [refused(state, command, envelope, place)]
     stopped = _why_not_on(terms, place.ceiling, command.modality)
     if stopped is None and len(state.sessions.leases) >= session.OPEN_SESSIONS_MAX:
         stopped = Stopped(TOO_MANY_SESSIONS, {"open_sessions_max": session.OPEN_SESSIONS_MAX})
     if stopped is not None:
-        return [_refused(state, command, envelope, stopped)]
+        return [refused(state, command, envelope, stopped)]
     return [_begun(state, terms, command, envelope, place)]
 
 
@@ -245,7 +252,7 @@ def _begun(
     ends_at_us = place.ends_at_us
     if terms.session_us:
         ends_at_us = min(ends_at_us or now_us + terms.session_us, now_us + terms.session_us)
-    sources = _approved(state)
+    sources = approved(state)
     lines = "".join(f"{pinned.source} {pinned.content_hash}\n" for pinned in sources)
     return SessionBegun(
         *head(state, command, envelope),
@@ -271,7 +278,7 @@ def _begun(
     )
 
 
-def _approved(state: State) -> list[PinnedSource]:
+def approved(state: State) -> list[PinnedSource]:
     known = state.knowledge.sources
     return [
         PinnedSource(name, one.approved_hash)
@@ -284,13 +291,13 @@ def _approved(state: State) -> list[PinnedSource]:
 
 
 def show_disclosure(state: State, command: ShowDisclosure, envelope: Envelope) -> list[AnyEvent]:
-    lease = _open(state, command.session_id, envelope)
+    lease = open_lease(state, command.session_id, envelope)
     if isinstance(lease, Stopped):
-        return [_refused(state, command, envelope, lease)]
+        return [refused(state, command, envelope, lease)]
     if not session.is_disclosure_due(lease):
-        return [_refused(state, command, envelope, Stopped(DISCLOSURE_NOT_DUE, {}))]
+        return [refused(state, command, envelope, Stopped(DISCLOSURE_NOT_DUE, {}))]
     if command.version != lease.began.disclosure_version:
-        return [_refused(state, command, envelope, Stopped(DISCLOSURE_DIFFERS, _due(lease)))]
+        return [refused(state, command, envelope, Stopped(DISCLOSURE_DIFFERS, _due(lease)))]
     return [
         DisclosureShown(
             *head(state, command, envelope), command.session_id, command.version, envelope.actor
@@ -299,14 +306,14 @@ def show_disclosure(state: State, command: ShowDisclosure, envelope: Envelope) -
 
 
 def beat(state: State, command: BeatSession, envelope: Envelope) -> list[AnyEvent]:
-    lease = _open(state, command.session_id, envelope)
+    lease = open_lease(state, command.session_id, envelope)
     if isinstance(lease, Stopped):
-        return [_refused(state, command, envelope, lease)]
+        return [refused(state, command, envelope, lease)]
     revision = _new_bundle(lease, command)
     if revision > state.bundle_revision:
         rule = f"that of a bundle there was: at most {state.bundle_revision}"
         why = Stopped(SESSION_INVALID, {"field": "bundle_revision", "rule": rule})
-        return [_refused(state, command, envelope, why)]
+        return [refused(state, command, envelope, why)]
     expires_at_us = session.renewal(lease, envelope.now_us)
     assert expires_at_us is not None or revision, "what moves nothing is answered by `unmoved`"
     return [
@@ -332,7 +339,7 @@ def unmoved(state: State, command: AnyCommand, envelope: Envelope) -> Receipt | 
     """Return the answer to a beat that need not be written down; None: it has to be decided."""
     if type(command) is not BeatSession:
         return None
-    lease = _open(state, command.session_id, envelope)
+    lease = open_lease(state, command.session_id, envelope)
     if isinstance(lease, Stopped) or _new_bundle(lease, command):
         return None
     if session.renewal(lease, envelope.now_us) is not None:
@@ -346,15 +353,15 @@ def unmoved(state: State, command: AnyCommand, envelope: Envelope) -> Receipt | 
 
 
 def step(state: State, command: StepSession, envelope: Envelope) -> list[AnyEvent]:
-    lease, terms = _open(state, command.session_id, envelope), state.policy.terms
+    lease, terms = open_lease(state, command.session_id, envelope), state.policy.terms
     if isinstance(lease, Stopped):
-        return [_refused(state, command, envelope, lease)]
+        return [refused(state, command, envelope, lease)]
     assert terms is not None, "a session was opened under a policy"
     if command.modality == lease.modality:
-        return [_refused(state, command, envelope, Stopped(RUNG_IS_SO, {}))]
+        return [refused(state, command, envelope, Stopped(RUNG_IS_SO, {}))]
     stopped = _why_not_on(terms, _ceiling_now(state, lease), command.modality)
     if stopped is not None:
-        return [_refused(state, command, envelope, stopped)]
+        return [refused(state, command, envelope, stopped)]
     return [
         SessionStepped(
             *head(state, command, envelope),
@@ -368,7 +375,7 @@ def step(state: State, command: StepSession, envelope: Envelope) -> list[AnyEven
     ]
 
 
-def _open(state: State, session_id: str, envelope: Envelope) -> Lease | Stopped:
+def open_lease(state: State, session_id: str, envelope: Envelope) -> Lease | Stopped:
     """Return the open session that a command is about, or why the caller cannot have it."""
     if not deployment.is_session_of(envelope.actor, session_id):
         return Stopped(NOT_THE_VISITORS, {})
@@ -380,7 +387,7 @@ def _open(state: State, session_id: str, envelope: Envelope) -> Lease | Stopped:
     return found if isinstance(found, Lease) else Stopped(SESSION_CLOSED, _how(found))
 
 
-def _refused(state: State, command: _OfOne, envelope: Envelope, why: Stopped) -> CommandRefused:
+def refused(state: State, command: _OfOne, envelope: Envelope, why: Stopped) -> CommandRefused:
     """Refuse a command about a session, and say which: the refusal belongs to its story."""
     facts = {**why.facts, "session_id": command.session_id}
     return refuse(state, command, envelope, why.refusal, facts)
@@ -390,9 +397,9 @@ def _refused(state: State, command: _OfOne, envelope: Envelope, why: Stopped) ->
 
 
 def close(state: State, command: EndSession, envelope: Envelope) -> list[AnyEvent]:
-    lease = _open(state, command.session_id, envelope)
+    lease = open_lease(state, command.session_id, envelope)
     if isinstance(lease, Stopped):
-        return [_refused(state, command, envelope, lease)]
+        return [refused(state, command, envelope, lease)]
     return [
         SessionEnded(
             *head(state, command, envelope),
@@ -405,9 +412,9 @@ def close(state: State, command: EndSession, envelope: Envelope) -> list[AnyEven
 
 
 def kill(state: State, command: KillSession, envelope: Envelope) -> list[AnyEvent]:
-    lease = _open(state, command.session_id, envelope)
+    lease = open_lease(state, command.session_id, envelope)
     if isinstance(lease, Stopped):
-        return [_refused(state, command, envelope, lease)]
+        return [refused(state, command, envelope, lease)]
     return [
         SessionKilled(
             *head(state, command, envelope), command.session_id, command.note, envelope.actor

@@ -13,15 +13,19 @@ from typing import Final, NamedTuple
 from contracts.access import ROLES, id_of, kind_of
 from contracts.commit import AnyEvent
 from contracts.knowledge import (
+    STEPS,
+    UPLOADS,
     AddSource,
     ApproveSource,
     BeginIngestion,
+    IngestionAdvanced,
     IngestionBegun,
     IngestionFailed,
     KnowledgeCommand,
     RejectSource,
     ReportFailed,
     ReportIngested,
+    ReportProgress,
     RetireSource,
     SourceAdded,
     SourceApproved,
@@ -38,8 +42,10 @@ from domain.knowledge import Source
 from domain.refusals import (
     APPROVER_NEEDED,
     CONTENT_NOT_REVIEWED,
+    FLAGS_NOT_SEEN,
     INGESTION_STALE,
     PERSON_NEEDED,
+    PROGRESS_NOT_FORWARD,
     SOURCE_EXISTS,
     SOURCE_INVALID,
     SOURCE_NOT_AT_STAGE,
@@ -59,6 +65,9 @@ _ALIVE: Final[tuple[Stage, ...]] = (
     "rejected",
     "failed",
 )
+# A vendor's live data: its name, and the fields of a question as in the query of a URL.
+_feed = re.compile(r"(?!https?:)[a-z][a-z0-9-]{1,31}:[^\r\n]{0,1900}").fullmatch
+RESERVED: Final = ("search",)
 _YOUTUBE: Final = ("www.youtube.com", "youtube.com", "m.youtube.com", "youtu.be")
 _url = re.compile(r"(https?)://([^\s/?#@:\\\[\]]{1,253})(:[0-9]{1,5})?([/?#]\S*)?").fullmatch
 
@@ -77,7 +86,12 @@ def add(state: State, command: AddSource, envelope: Envelope) -> list[AnyEvent]:
         return [refuse(state, command, envelope, SOURCE_EXISTS)]
     if not knowledge.has_room(state.knowledge):
         return [refuse(state, command, envelope, TOO_MANY_SOURCES)]
-    broken = _misplaced(command.kind, command.location) or _unreadable("title", command.title)
+    broken = (
+        _misnamed(command.source)
+        or _misplaced(command.kind, command.location)
+        or _misbrought(command.kind, command.upload)
+        or _unreadable("title", command.title)
+    )
     if broken is not None:
         return [_invalid(state, command, envelope, broken)]
     return [
@@ -89,20 +103,27 @@ def add(state: State, command: AddSource, envelope: Envelope) -> list[AnyEvent]:
             command.location,
             command.note,
             envelope.actor,
+            command.upload or "",
         )
     ]
 
 
 def submit(state: State, command: SubmitSource, envelope: Envelope) -> list[AnyEvent]:
-    found = _at_stage(state, command, envelope, _ALIVE[1:])
+    """A file may be brought before the last one was read: it takes that one's place."""
+    stages = _ALIVE if command.upload else _ALIVE[1:]
+    found = _at_stage(state, command, envelope, stages)
     if not isinstance(found, Source):
         return [found]
+    broken = _misbrought(found.kind, command.upload)
+    if broken is not None:
+        return [_invalid(state, command, envelope, broken)]
     return [
         SourceSubmitted(
             *head(state, command, envelope),
             command.source,
             command.note,
             envelope.actor,
+            command.upload or "",
         )
     ]
 
@@ -116,6 +137,25 @@ def begin_ingestion(state: State, command: BeginIngestion, envelope: Envelope) -
         IngestionBegun(
             *head(state, command, envelope),
             command.source,
+            envelope.actor,
+        )
+    ]
+
+
+def report_progress(state: State, command: ReportProgress, envelope: Envelope) -> list[AnyEvent]:
+    found = _ingesting(state, command, envelope)
+    if not isinstance(found, Source):
+        return [found]
+    if found.step and STEPS.index(command.step) <= STEPS.index(found.step):
+        facts: dict[str, int | str] = {"step": found.step}
+        return [refuse(state, command, envelope, PROGRESS_NOT_FORWARD, facts)]
+    return [
+        IngestionAdvanced(
+            *head(state, command, envelope),
+            command.source,
+            command.ingestion,
+            command.step,
+            command.kept or "",
             envelope.actor,
         )
     ]
@@ -138,6 +178,9 @@ def report_ingested(state: State, command: ReportIngested, envelope: Envelope) -
             command.summary,
             command.content_hash != found.approved_hash,
             envelope.actor,
+            command.language,
+            command.pages,
+            command.flags,
         )
     ]
 
@@ -156,6 +199,7 @@ def report_failed(state: State, command: ReportFailed, envelope: Envelope) -> li
             command.ingestion,
             command.reason,
             envelope.actor,
+            command.code or "",
         )
     ]
 
@@ -164,6 +208,9 @@ def approve(state: State, command: ApproveSource, envelope: Envelope) -> list[An
     found = _reviewed(state, command, envelope)
     if not isinstance(found, Source):
         return [found]
+    if command.flags_seen != found.draft_flags:
+        facts: dict[str, int | str] = {"flags": found.draft_flags}
+        return [refuse(state, command, envelope, FLAGS_NOT_SEEN, facts)]
     return [
         SourceApproved(
             *head(state, command, envelope),
@@ -173,6 +220,8 @@ def approve(state: State, command: ApproveSource, envelope: Envelope) -> list[An
             found.draft_chunks,
             command.note,
             envelope.actor,
+            found.draft_flags,
+            changes_bundle=True,
         )
     ]
 
@@ -206,6 +255,7 @@ def retire(state: State, command: RetireSource, envelope: Envelope) -> list[AnyE
             command.source,
             command.note,
             envelope.actor,
+            bool(found.approved_hash),
         )
     ]
 
@@ -228,7 +278,7 @@ def _at_stage(
 
 
 def _ingesting(
-    state: State, command: ReportIngested | ReportFailed, envelope: Envelope
+    state: State, command: ReportProgress | ReportIngested | ReportFailed, envelope: Envelope
 ) -> Source | AnyEvent:
     found = _at_stage(state, command, envelope, ("ingesting",))
     if isinstance(found, Source) and found.ingestion != command.ingestion:
@@ -257,12 +307,20 @@ def _may_approve(state: State, actor: str) -> bool:
     return role is not None and ROLES.index(role) >= ROLES.index("approver")
 
 
+def _misnamed(source: str) -> _Broken | None:
+    if source not in RESERVED:
+        return None
+    return _Broken("source", f"none of {', '.join(RESERVED)}: paths of the API are called so")
+
+
 def _misplaced(kind: SourceKind, location: str) -> _Broken | None:
     """Say which rule the location of a source breaks, if any."""
-    if kind in ("pdf", "text"):
+    if kind in UPLOADS:
         if "/" in location or "\\" in location or location in (".", ".."):
             return _Broken("location", "the name of a file, without folders")
         return _unreadable("location", location)
+    if kind == "api" and _feed(location) is not None:
+        return None
     found = _url(location)
     if found is None:
         rule = "an address that begins with https:// or http://, without user name and password"
@@ -270,6 +328,12 @@ def _misplaced(kind: SourceKind, location: str) -> _Broken | None:
     if kind == "youtube" and (found[1] != "https" or found[2].lower() not in _YOUTUBE):
         return _Broken("location", "an https address of youtube.com or youtu.be")
     return None
+
+
+def _misbrought(kind: SourceKind, upload: str | None) -> _Broken | None:
+    if upload is None or kind in UPLOADS:
+        return None
+    return _Broken("upload", "no file for a source that has an address")
 
 
 def _unreadable(field: str, text: str) -> _Broken | None:
@@ -289,6 +353,7 @@ COMMANDS: Final[Decisions] = {
     AddSource: (add, SourceAdded),
     SubmitSource: (submit, SourceSubmitted),
     BeginIngestion: (begin_ingestion, IngestionBegun),
+    ReportProgress: (report_progress, IngestionAdvanced),
     ReportIngested: (report_ingested, SourceIngested),
     ReportFailed: (report_failed, IngestionFailed),
     ApproveSource: (approve, SourceApproved),

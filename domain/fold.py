@@ -30,7 +30,7 @@ from contracts.budget import (
 from contracts.commit import AnyEvent
 from contracts.data_key import DataKeyRotated
 from contracts.deployment import DeploymentEvent
-from contracts.knowledge import KnowledgeEvent
+from contracts.knowledge import KnowledgeEvent, SourceApproved, SourceRetired
 from contracts.policy import PolicySet
 from contracts.price_book import PriceBookSet
 from contracts.prompt import (
@@ -40,6 +40,7 @@ from contracts.prompt import (
 )
 from contracts.secret import SecretOpened, SecretPut, SecretReopened, SecretRevoked, SecretRotated
 from contracts.session import (
+    AnswerCited,
     DisclosureShown,
     SessionBegun,
     SessionEnded,
@@ -299,6 +300,8 @@ def _distributed(state: State, event: DeploymentEvent) -> None:
 
 
 def _curated(state: State, event: KnowledgeEvent) -> None:
+    if isinstance(event, SourceApproved | SourceRetired) and event.changes_bundle:
+        state.bundle_revision = event.decision
     knowledge.evolve(state.knowledge, event)
     _decided(state, event)
 
@@ -327,6 +330,11 @@ def _session_renewed(state: State, event: SessionRenewed) -> None:
 def _session_stepped(state: State, event: SessionStepped) -> None:
     session.stepped(state.sessions, event)
     _decided(state, event)
+
+
+def _answer_cited(state: State, event: AnswerCited) -> None:
+    # It is for whoever asks later; the answer to a repetition does not need it.
+    _decided(state, msgspec.structs.replace(event, citations=[]))
 
 
 def _session_ended(state: State, event: SessionEnded | SessionKilled) -> None:
@@ -384,6 +392,7 @@ _EVOLVE: dict[type[AnyEvent], Callable[[State, Any], None]] = {
     SessionStepped: _session_stepped,
     SessionEnded: _session_ended,
     SessionKilled: _session_ended,
+    AnswerCited: _answer_cited,
     SessionsKilled: _decided,
     SessionsEnded: _sessions_ended,
     MeterLimitsSet: _changes_nothing,

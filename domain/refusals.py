@@ -386,6 +386,18 @@ CONTENT_NOT_REVIEWED: Final = Refusal(
     "The hash is not that of the draft under review: the content has changed.",
     "Review the draft whose hash is facts.draft_hash, and decide on that.",
 )
+PROGRESS_NOT_FORWARD: Final = Refusal(
+    "progress_not_forward",
+    409,
+    "The ingestion is at that step or a later one already.",
+    "Go on; it is at facts.step.",
+)
+FLAGS_NOT_SEEN: Final = Refusal(
+    "flags_not_seen",
+    409,
+    "The draft has flags, hidden text or instructions to the model, and not all have been seen.",
+    "Look at each of them in its review, then say so with flags_seen: facts.flags.",
+)
 PERSON_NEEDED: Final = Refusal(
     "person_needed",
     403,

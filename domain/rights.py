@@ -127,6 +127,7 @@ RIGHTS: Final[dict[tuple[str, str], Right]] = {
     ("knowledge", "add"): Right("editor"),
     ("knowledge", "submit"): Right("editor"),
     ("knowledge", "begin_ingestion"): Right(scopes=_INGESTS),
+    ("knowledge", "report_progress"): Right(scopes=_INGESTS),
     ("knowledge", "report_ingested"): Right(scopes=_INGESTS),
     ("knowledge", "report_failed"): Right(scopes=_INGESTS),
     ("knowledge", "approve"): Right("approver"),
@@ -135,6 +136,11 @@ RIGHTS: Final[dict[tuple[str, str], Right]] = {
     ("knowledge", "retire"): Right("editor"),
     # No admin: titles and summaries are what the twin knows.
     ("knowledge", "show"): Right("viewer", _SEES | _INGESTS),
+    # What it would say to anybody who asks it: approved, and never a draft.
+    ("knowledge", "search"): Right("viewer", _SEES, visitor=True),
+    # The whole text of a draft, like a prompt that is not live yet.
+    ("knowledge", "review"): Right("viewer", _READS),
+    ("knowledge", "upload"): Right("editor"),
     ("secret", "put"): Right("owner"),
     ("secret", "rotate"): Right("owner"),
     ("secret", "revoke"): Right("owner"),
@@ -148,6 +154,8 @@ RIGHTS: Final[dict[tuple[str, str], Right]] = {
     ("session", "show_disclosure"): Right(scopes=_CALLS, visitor=True),
     ("session", "beat"): Right(scopes=_CALLS, visitor=True),
     ("session", "step"): Right(scopes=_CALLS, visitor=True),
+    # Not of a visitor: what it was told is written down by whoever told it.
+    ("session", "cite"): Right(scopes=_CALLS),
     ("session", "close"): Right(scopes=_CALLS, visitor=True),
     # It stops what costs money or harms, and starts nothing; like disabling, also the platform's.
     ("session", "kill"): Right("approver", admin=True),

@@ -316,6 +316,9 @@ def knowledge_view(state: State, _now_us: int) -> KnowledgeView:
                 approved_chunks=one.approved_chunks,
                 approved_by=one.approved_by,
                 approved_at_us=one.approved_at_us or None,
+                upload=one.upload or None,
+                step=one.step or None,
+                draft_flags=one.draft_flags,
             )
             for name, one in state.knowledge.sources.items()
         ],

@@ -51,6 +51,7 @@ _OF_VISITOR: Final = (
     *("deployment", "visitor_id", "origin", "ceiling", "expires_at_us", "disclosure_version"),
 )
 _OF_REVIEW: Final = ("source", "content_hash", "note")
+_OF_APPROVAL: Final = (*_OF_REVIEW, "flags")
 _OF_SOURCE: Final = ("source", "note")
 
 DECIDED: Final[Mapping[type, Decided]] = {
@@ -158,13 +159,16 @@ DECIDED: Final[Mapping[type, Decided]] = {
     knowledge.IngestionBegun: Decided(
         "knowledge", "begin_ingestion", "ingestion_begun", ("source",)
     ),
+    knowledge.IngestionAdvanced: Decided(
+        "knowledge", "report_progress", "ingestion_advanced", ("source", "ingestion", "step")
+    ),
     knowledge.SourceIngested: Decided(
         "knowledge", "report_ingested", "source_ingested", ("source", "ingestion", "content_hash")
     ),
     knowledge.IngestionFailed: Decided(
-        "knowledge", "report_failed", "ingestion_failed", ("source", "ingestion", "reason")
+        "knowledge", "report_failed", "ingestion_failed", ("source", "ingestion", "code", "reason")
     ),
-    knowledge.SourceApproved: Decided("knowledge", "approve", "source_approved", _OF_REVIEW),
+    knowledge.SourceApproved: Decided("knowledge", "approve", "source_approved", _OF_APPROVAL),
     knowledge.SourceRejected: Decided("knowledge", "reject", "source_rejected", _OF_REVIEW),
     knowledge.SourceRetired: Decided("knowledge", "retire", "source_retired", _OF_SOURCE),
     session.SessionBegun: Decided(
@@ -188,6 +192,9 @@ DECIDED: Final[Mapping[type, Decided]] = {
     ),
     session.SessionStepped: Decided(
         "session", "step", "session_stepped", ("previous", "why", "notice")
+    ),
+    session.AnswerCited: Decided(
+        "session", "cite", "answer_cited", ("turn", "citations", "unapproved")
     ),
     session.SessionEnded: Decided("session", "close", "session_ended", ("reason", "note")),
     session.SessionKilled: Decided("session", "kill", "session_killed", ("note",)),

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from contracts.knowledge import (
+    IngestionAdvanced,
     IngestionBegun,
     IngestionFailed,
     KnowledgeEvent,
@@ -28,7 +29,7 @@ from projections.cells import NUMBER, TEXT, copied, copied_name, line_of, moment
 from projections.projection import Append, Change, Commit, Write
 
 NAME = "knowledge"
-DEFINITION = 1
+DEFINITION = 2
 CHANGED: tuple[str, ...] = ("twin_knowledge_sources", "twin_knowledge_reviews")
 
 TABLES = """
@@ -48,9 +49,15 @@ CREATE TABLE {schema}.twin_knowledge_sources (
     added_at   timestamptz NOT NULL,
     changed_by text        NOT NULL,
     changed_at timestamptz NOT NULL,
+    upload     text        NOT NULL,
+    step       text        NOT NULL,
+    kept       text        NOT NULL,
+    code       text        NOT NULL,
     position   bigint      NOT NULL,
     PRIMARY KEY (tenant, source)
 ) WITH (fillfactor = 50);
+CREATE INDEX ON {schema}.twin_knowledge_sources (changed_at)
+    WHERE stage IN ('pending', 'ingesting');
 CREATE TABLE {schema}.twin_knowledge_reviews (
     tenant       text        NOT NULL,
     source       text        NOT NULL,
@@ -58,6 +65,9 @@ CREATE TABLE {schema}.twin_knowledge_reviews (
     content_hash text        NOT NULL,
     chunks       integer     NOT NULL,
     summary      text        NOT NULL,
+    language     text        NOT NULL,
+    pages        integer     NOT NULL,
+    flags        integer     NOT NULL,
     ingested_by  text        NOT NULL,
     ingested_at  timestamptz NOT NULL,
     outcome      text CHECK (outcome IN ('approved', 'rejected')),
@@ -74,7 +84,10 @@ VIEWS = {
     "twin_knowledge_sources": """
 SELECT s.tenant, s.source, s.kind, s.title, s.location, s.stage, nullif(s.reason, '') AS reason,
     nullif(s.ingestion, 0) AS ingestion,
+    nullif(s.upload, '') AS upload, nullif(s.step, '') AS step, nullif(s.kept, '') AS kept,
+    nullif(s.code, '') AS code,
     d.content_hash AS draft_hash, d.chunks AS draft_chunks, d.summary AS draft_summary,
+    nullif(d.language, '') AS draft_language, d.pages AS draft_pages, d.flags AS draft_flags,
     a.content_hash AS approved_hash, a.chunks AS approved_chunks, a.summary AS approved_summary,
     a.decided_by AS approved_by, a.decided_at AS approved_at,
     s.added_by, s.added_at, s.changed_by, s.changed_at, s.position
@@ -85,7 +98,8 @@ LEFT JOIN {schema}.twin_knowledge_reviews a
     ON a.tenant = s.tenant AND a.source = s.source AND a.ingestion = s.approved
 """,
     "twin_knowledge_reviews": """
-SELECT tenant, source, ingestion, content_hash, chunks, summary, ingested_by, ingested_at, outcome,
+SELECT tenant, source, ingestion, content_hash, chunks, summary,
+    language, pages, flags, ingested_by, ingested_at, outcome,
     note, decided_by, decided_at, decision, tenant || '.' || decision AS decision_id, position
 FROM {schema}.twin_knowledge_reviews
 """,
@@ -96,7 +110,8 @@ MERGE INTO {schema}.twin_knowledge_sources s
 USING json_to_recordset(%s::json) AS c(
     tenant text, source text, kind text, title text, location text, stage text, reason text,
     ingestion bigint, draft bigint, approved bigint, added_by text, added_at timestamptz,
-    changed_by text, changed_at timestamptz, position bigint)
+    changed_by text, changed_at timestamptz, upload text, step text, kept text, code text,
+    position bigint)
 ON s.tenant = c.tenant AND s.source = c.source
 WHEN MATCHED THEN UPDATE SET
     kind = coalesce(c.kind, s.kind),
@@ -111,12 +126,17 @@ WHEN MATCHED THEN UPDATE SET
     added_at = coalesce(c.added_at, s.added_at),
     changed_by = c.changed_by,
     changed_at = c.changed_at,
+    upload = coalesce(c.upload, s.upload),
+    step = coalesce(c.step, s.step),
+    kept = coalesce(c.kept, s.kept),
+    code = c.code,
     position = c.position
 WHEN NOT MATCHED THEN INSERT
     (tenant, source, kind, title, location, stage, reason, ingestion, draft, approved, added_by,
-     added_at, changed_by, changed_at, position)
+     added_at, changed_by, changed_at, upload, step, kept, code, position)
 VALUES (c.tenant, c.source, c.kind, c.title, c.location, c.stage, c.reason, c.ingestion, c.draft,
-    c.approved, c.added_by, c.added_at, c.changed_by, c.changed_at, c.position)
+    c.approved, c.added_by, c.added_at, c.changed_by, c.changed_at, c.upload, c.step, c.kept,
+    c.code, c.position)
 """
 
 _DECIDE = """
@@ -140,6 +160,9 @@ _REVIEW = {
     "content_hash": TEXT,
     "chunks": NUMBER,
     "summary": TEXT,
+    "language": TEXT,
+    "pages": NUMBER,
+    "flags": NUMBER,
     "ingested_by": TEXT,
     "ingested_at": TEXT,
     "position": NUMBER,
@@ -151,7 +174,8 @@ class _Source(msgspec.Struct, gc=False):
     """
     What a batch changes of a source; null leaves it as it is.
 
-    *ingestion*, *draft* and *approved* are the numbers of ingestions, 0 for none.
+    *ingestion*, *draft* and *approved* are the numbers of ingestions, 0 for none. *step* and *kept*
+    say how far one is, for who takes it up after a crash.
     """
 
     tenant: str
@@ -168,6 +192,10 @@ class _Source(msgspec.Struct, gc=False):
     added_at: str | None = None
     changed_by: str = ""
     changed_at: str = ""
+    upload: str | None = None
+    step: str | None = None
+    kept: str | None = None
+    code: str = ""
     position: int = 0
 
 
@@ -215,16 +243,24 @@ class Fold:
         row.location = text(event.location)
         row.added_by, row.added_at = row.changed_by, row.changed_at
         row.ingestion = row.draft = row.approved = 0
+        row.upload, row.step, row.kept = event.upload, "", ""
 
     def submitted(self, commit: Commit, event: SourceSubmitted) -> None:
         row = self._at(commit, event, "pending")
         row.ingestion = row.draft = 0
+        row.step = row.kept = ""
+        row.upload = event.upload or row.upload
 
     def begun(self, commit: Commit, event: IngestionBegun) -> None:
         self._at(commit, event, "ingesting").ingestion = event.decision
 
+    def advanced(self, commit: Commit, event: IngestionAdvanced) -> None:
+        row = self._at(commit, event, "ingesting")
+        row.step, row.kept = event.step, event.kept or row.kept
+
     def ingested(self, commit: Commit, event: SourceIngested) -> None:
         row = self._at(commit, event, "review" if event.is_new else "approved")
+        row.step = row.kept = ""
         if not event.is_new:
             return
         row.draft = event.ingestion
@@ -237,6 +273,9 @@ class Fold:
                 copied(event.content_hash),
                 event.chunks,
                 copied(event.summary),
+                copied(event.language),
+                event.pages,
+                event.flags,
                 copied(event.actor),
                 moment(event.at_us),
                 commit.position,
@@ -244,7 +283,9 @@ class Fold:
         )
 
     def failed(self, commit: Commit, event: IngestionFailed) -> None:
-        self._at(commit, event, "failed").reason = text(event.reason)
+        row = self._at(commit, event, "failed")
+        row.reason, row.code = text(event.reason), event.code
+        row.step = row.kept = ""
 
     def approved(self, commit: Commit, event: SourceApproved) -> None:
         row = self._at(commit, event, "approved")
@@ -259,6 +300,7 @@ class Fold:
     def retired(self, commit: Commit, event: SourceRetired) -> None:
         row = self._at(commit, event, "retired")
         row.ingestion = row.draft = row.approved = 0
+        row.step = row.kept = ""
         row.reason = text(event.note)
 
     def _at(self, commit: Commit, event: KnowledgeEvent, stage: str) -> _Source:
@@ -267,7 +309,7 @@ class Fold:
         row = self._sources.get(key)
         if row is None:
             row = self._sources[key] = _Source(*key)
-        row.stage, row.reason, row.position = stage, "", commit.position
+        row.stage, row.reason, row.code, row.position = stage, "", "", commit.position
         row.changed_by, row.changed_at = text(event.actor), moment(event.at_us)
         return row
 
@@ -293,6 +335,7 @@ _APPLY: Mapping[type, Callable[[Fold, Commit, Any], None]] = {
     SourceAdded: Fold.added,
     SourceSubmitted: Fold.submitted,
     IngestionBegun: Fold.begun,
+    IngestionAdvanced: Fold.advanced,
     SourceIngested: Fold.ingested,
     IngestionFailed: Fold.failed,
     SourceApproved: Fold.approved,

@@ -88,6 +88,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     default_persona: str = ""
     hold_s: int = 120
     embedding_model: str = "offline"
+    demo_knowledge: bool = True
     livekit_key: str | None = None
     livekit_secret: Secret | None = None
     agent_key: Secret | None = None

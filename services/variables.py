@@ -326,6 +326,13 @@ VARIABLES: tuple[Variable, ...] = (
         embedding_model,
     ),
     Variable(
+        "VITO_DEMO_KNOWLEDGE",
+        "demo_knowledge",
+        "Whether `vito up` brings the demo twins' documents, in the background",
+        "`true` or `false`",
+        flag,
+    ),
+    Variable(
         "VITO_GATEWAY_ALLOW_REMOTE",
         "gateway_allow_remote",
         "Whether the gateway may listen where other machines can reach it",

@@ -11,6 +11,7 @@ import asyncio
 import functools
 import gc
 import logging
+import os
 import secrets
 import shutil
 import tempfile
@@ -50,6 +51,9 @@ def _without_collecting(parse: Callable[..., ast.AST]) -> Callable[..., ast.AST]
 
 
 ast.parse = _without_collecting(ast.parse)
+
+# No stack of a test reads forty documents beside what is tested, unless it asks for it.
+os.environ["VITO_DEMO_KNOWLEDGE"] = "false"
 
 # May do everything in the account; no deployment has it.
 TEST_USER = "unrestricted"

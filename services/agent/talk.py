@@ -7,6 +7,7 @@ from typing import Protocol
 
 import msgspec
 
+from contracts.bundle import LiveSource
 from contracts.replies import Decision, Receipt
 from contracts.topics import Topic
 from services.client import GateClient
@@ -36,7 +37,8 @@ class Watcher(Protocol):
 
 class Talk(msgspec.Struct, kw_only=True):
     """
-    One conversation. *topics* are those of the newest bundle; the rest stays as it is.
+    One conversation. *topics* and *knowledge* are those of the newest bundle; the rest stays as it
+    is.
 
     *is_silent*: nothing is spoken, whatever is written.
     """
@@ -51,3 +53,4 @@ class Talk(msgspec.Struct, kw_only=True):
     voice: str = ""
     spoken_language: str = "en"
     is_silent: bool = False
+    knowledge: Sequence[LiveSource] = ()

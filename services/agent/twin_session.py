@@ -142,6 +142,7 @@ class TwinSession:
             spoken_language=spoken,
             watcher=_Nobody(),
             topics=bundle.topics.topics,
+            knowledge=bundle.knowledge,
             voice=(identity.voice if identity else "") or self._job.voice or defaults.voice,
         )
 
@@ -242,6 +243,7 @@ class TwinSession:
                 self.over("error")
                 return
             self._talk.topics = content.topics.topics
+            self._talk.knowledge = content.knowledge
             if self.agent is not None:
                 await self.agent.update_instructions(instructions)
 

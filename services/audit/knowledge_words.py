@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from contracts.commit import AnyEvent
 from contracts.knowledge import (
+    IngestionAdvanced,
     IngestionBegun,
     IngestionFailed,
     SourceAdded,
@@ -34,11 +35,15 @@ def _begun(event: IngestionBegun, _tell: Teller) -> str:
     return f"began ingestion {event.decision} of source {event.source}"
 
 
+def _advanced(event: IngestionAdvanced, _tell: Teller) -> str:
+    return f"ingestion {event.ingestion} of source {event.source} is {event.step}"
+
+
 def _ingested(event: SourceIngested, _tell: Teller) -> str:
     what = "waits for review" if event.is_new else "is what is approved already"
     return (
-        f"ingested source {event.source}: {event.chunks:,} chunks, content {event.content_hash},"
-        f" {what}"
+        f"ingested source {event.source}: {event.chunks:,} chunks"
+        f"{f', {event.flags} flags' if event.flags else ''}, content {event.content_hash}, {what}"
     )
 
 
@@ -49,6 +54,7 @@ def _failed(event: IngestionFailed, _tell: Teller) -> str:
 def _approved(event: SourceApproved, _tell: Teller) -> str:
     return (
         f"{event.actor} approved source {event.source}, content {event.content_hash}"
+        f"{f', having seen its {event.flags} flags' if event.flags else ''}"
         f"{because(event.note)}"
     )
 
@@ -68,6 +74,7 @@ WORDS: Final[dict[type[AnyEvent], Callable[[Any, Teller], str]]] = {
     SourceAdded: _added,
     SourceSubmitted: _submitted,
     IngestionBegun: _begun,
+    IngestionAdvanced: _advanced,
     SourceIngested: _ingested,
     IngestionFailed: _failed,
     SourceApproved: _approved,

@@ -112,7 +112,9 @@ def _source(row: Row, shelves: Mapping[str, Shelf]) -> Row:
     told = ("content_hash", "hash"), ("chunks", "chunks"), ("summary", "summary")
     return row | {
         "reason": row["reason"] or None,
-        "ingestion": row["ingestion"] or None,
+        **{name: row[name] or None for name in ("ingestion", "upload", "step", "kept", "code")},
+        "draft_language": draft.get("language") or None,
+        **{f"draft_{name}": draft.get(name) for name in ("pages", "flags")},
         **{f"draft_{name}": draft.get(column) for column, name in told},
         **{f"approved_{name}": approved.get(column) for column, name in told},
         "approved_by": approved.get("decided_by"),

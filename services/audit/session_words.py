@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from contracts.commit import AnyEvent
 from contracts.session import (
+    AnswerCited,
     DisclosureShown,
     EndReason,
     SessionBegun,
@@ -64,6 +65,15 @@ def _stepped(event: SessionStepped, _tell: Teller) -> str:
     )
 
 
+def _cited(event: AnswerCited, _tell: Teller) -> str:
+    sources = ", ".join(sorted({one.source for one in event.citations}))
+    late = f", {event.unapproved} of them not approved any more" if event.unapproved else ""
+    return (
+        f"turn {event.turn} of session {event.session_id} went by {len(event.citations)} pieces of"
+        f" {sources}{late}"
+    )
+
+
 def _ended(event: SessionEnded, _tell: Teller) -> str:
     return f"session {event.session_id} ended: {_WHY[event.reason]}{because(event.note)}"
 
@@ -87,6 +97,7 @@ WORDS: Final[dict[type[AnyEvent], Callable[[Any, Teller], str]]] = {
     DisclosureShown: _disclosed,
     SessionRenewed: _renewed,
     SessionStepped: _stepped,
+    AnswerCited: _cited,
     SessionEnded: _ended,
     SessionKilled: _killed,
     SessionsKilled: _all_killed,

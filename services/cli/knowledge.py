@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
+import unicodedata
 from datetime import UTC
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Final
 
 import msgspec
 import typer
@@ -19,6 +22,8 @@ from contracts.knowledge import (
     Stage,
     SubmitSource,
 )
+from contracts.lookup import UPLOAD_BYTES_MAX, KnowledgeFound, KnowledgeReviewed
+from contracts.replies import Receipt
 from contracts.views import KnowledgeView, SourceShown
 from services.audit.showing import screen
 from services.cli.asking import (
@@ -27,6 +32,7 @@ from services.cli.asking import (
     Note,
     Refused,
     Tenant,
+    accepted,
     ask,
     do,
     in_json,
@@ -34,9 +40,13 @@ from services.cli.asking import (
     shown,
 )
 from services.cli.knowledge_index import prove, reindex
+from services.cli.knowledge_review import show_found, show_review
 from services.client import GateClient
 from services.client.read_side import KnowledgeSource
+from services.client.sender import new_id
 from services.settings import Settings
+
+MIB: Final = 1 << 20
 
 app = typer.Typer(
     add_completion=False,
@@ -113,11 +123,100 @@ def show(tenant: Tenant, source: Name, data_dir: DataDir = None) -> None:
 
 
 @app.command()
+def upload(
+    tenant: Tenant,
+    file: Annotated[Path, typer.Argument(help="PDF, DOCX, HTML, Markdown or text; 20 MiB.")],
+    source: Annotated[
+        str | None, typer.Option(help="The id of the source.", show_default="the file's name")
+    ] = None,
+    title: Annotated[
+        str | None, typer.Option(help="What people call it.", show_default="the file's name")
+    ] = None,
+    kind: Annotated[
+        SourceKind | None, typer.Option(help="What it is.", show_default="by its name")
+    ] = None,
+    again: Annotated[bool, typer.Option(help="A new edition of a source that there is.")] = False,
+    note: Note = "",
+    data_dir: DataDir = None,
+) -> None:
+    """Bring a file, and ask for its ingestion."""
+    data, name = _file(file), source or _id_of(file)
+    query = {"name": file.name, "note": note, "kind": kind or ""}
+    query["title"] = "" if again else title or file.stem
+    query = {key: value for key, value in query.items() if value}
+
+    async def work(_gate: GateClient, settings: Settings) -> Receipt:
+        async with reading(settings) as api:
+            return await api.upload_knowledge(tenant, name, query, data, command_id=new_id())
+
+    receipt = accepted(ask(tenant, data_dir, work))
+    typer.echo(
+        f"{tenant}: {name} uploaded, {len(data):,} bytes; it waits to be ingested"
+        f" (position {receipt.position})."
+    )
+
+
+@app.command()
+def review(
+    tenant: Tenant,
+    source: Name,
+    approved: Annotated[bool, typer.Option(help="What is used now, not the draft.")] = False,
+    question: Annotated[str | None, typer.Option(help="Try this question on it.")] = None,
+    first: Annotated[int, typer.Option(help="Chunks from this number on.")] = 1,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Read a draft exactly as the twin would use it: its flags, its text, what would be found."""
+    query = {"version": "approved" if approved else "draft", "first": str(first)}
+    query |= {"question": question} if question else {}
+
+    async def work(gate: GateClient, settings: Settings) -> KnowledgeReviewed:
+        position = (await gate.show(KnowledgeView)).position
+        async with reading(settings) as api:
+            return await api.review_knowledge(tenant, source, query, position=position)
+
+    found = ask(tenant, data_dir, work)
+    if as_json:
+        typer.echo(in_json(found))
+    else:
+        show_review(found)
+
+
+@app.command("ask")
+def ask_question(
+    tenant: Tenant,
+    question: Annotated[str, typer.Argument(help="What somebody might ask the twin.")],
+    limit: Annotated[int, typer.Option(help="At most so many passages.")] = 3,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Look a question up in what was approved, as every conversation does."""
+
+    async def work(_gate: GateClient, settings: Settings) -> KnowledgeFound:
+        async with reading(settings) as api:
+            return await api.search_knowledge(tenant, question, limit)
+
+    found = ask(tenant, data_dir, work)
+    if as_json:
+        typer.echo(in_json(found))
+    else:
+        show_found(found.passages)
+
+
+@app.command()
 def approve(
-    tenant: Tenant, source: Name, content_hash: Hash, note: Note = "", data_dir: DataDir = None
+    tenant: Tenant,
+    source: Name,
+    content_hash: Hash,
+    flags_seen: Annotated[
+        int, typer.Option(help="How many flags of it you have seen; see `review`.")
+    ] = 0,
+    note: Note = "",
+    data_dir: DataDir = None,
 ) -> None:
     """Let the twin use exactly the content that you have read."""
-    named = {"source": source, "content_hash": content_hash, "note": note}
+    named: dict[str, object] = {"source": source, "content_hash": content_hash, "note": note}
+    named["flags_seen"] = flags_seen
     do(data_dir, tenant, f"{source} approved", ApproveSource, **named)
 
 
@@ -138,6 +237,22 @@ def retire(tenant: Tenant, source: Name, note: Note = "", data_dir: DataDir = No
 
 app.command()(prove)
 app.command()(reindex)
+
+
+def _file(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > UPLOAD_BYTES_MAX:
+            raise Refused(
+                f"{path} is larger than {UPLOAD_BYTES_MAX // MIB} MiB.", "split the document."
+            )
+        return path.read_bytes()
+    except OSError as problem:
+        raise Refused(f"{path} cannot be read: {problem.strerror}.", "name another.") from problem
+
+
+def _id_of(path: Path) -> str:
+    plain = unicodedata.normalize("NFKD", path.stem).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9_-]+", "-", plain).strip("-")[:64] or "source"
 
 
 def _one(view: KnowledgeView, name: str) -> SourceShown:

@@ -38,6 +38,7 @@ from services.client.caller import Token, credential
 from services.client.connection import CONNECT_S, open_connection
 from services.client.governance import Governance
 from services.client.grant import Grant, GrantDesk, limits_of
+from services.client.knowledge import Knowledge
 from services.client.patience import Patience
 from services.client.prompts import Prompts
 from services.client.sender import must_ask_again, new_id
@@ -49,7 +50,7 @@ from services.client.wire import Encoding
 TTL_MS = 120_000
 
 
-class GateClient(Governance, Prompts, Sessions, Shaping, Vault):
+class GateClient(Governance, Knowledge, Prompts, Sessions, Shaping, Vault):
     """Asks the gate for one tenant over a connection that may be shared. See `Sender`."""
 
     @cached_property

@@ -13,7 +13,9 @@ from typing import Self, TypeVar
 import aiohttp
 import msgspec
 
+from contracts.lookup import KnowledgeFound, KnowledgeReviewed
 from contracts.prompt import Variable
+from contracts.replies import Receipt
 from services.failure import Failure
 
 ANSWER_S = 5.0
@@ -137,6 +139,11 @@ class KnowledgeSource(msgspec.Struct, frozen=True):
     approved_hash: str | None
     approved_by: str | None
     approved_at: str | None
+    code: str | None = None
+    step: str | None = None
+    draft_language: str | None = None
+    draft_pages: int | None = None
+    draft_flags: int | None = None
 
 
 class ReadSide:
@@ -227,6 +234,42 @@ class ReadSide:
         path = f"/v1/tenants/{tenant}/knowledge/{source}"
         return await self._get(path, position, KnowledgeSource)
 
+    async def search_knowledge(self, tenant: str, question: str, limit: int) -> KnowledgeFound:
+        """Look a question up in what people have approved for the twin."""
+        path, query = f"/v1/tenants/{tenant}/knowledge/search", {"q": question, "limit": str(limit)}
+        return await self._get(path, None, KnowledgeFound, query)
+
+    async def review_knowledge(
+        self, tenant: str, source: str, query: Mapping[str, str], *, position: int
+    ) -> KnowledgeReviewed:
+        """Return a content of a source as the twin would use it, as of *position* or later."""
+        path = f"/v1/tenants/{tenant}/knowledge/{source}/review"
+        return await self._get(path, position, KnowledgeReviewed, query)
+
+    async def upload_knowledge(
+        self, tenant: str, source: str, query: Mapping[str, str], data: bytes, *, command_id: str
+    ) -> Receipt:
+        """
+        Bring a file; raises ReadSideProblem with what the API says. The same *command_id* with the
+        same file takes effect once.
+        """
+        assert self._session is not None, "use `async with`"
+        url = f"{self.url}/v1/tenants/{tenant}/knowledge/{source}/upload"
+        headers = {"Idempotency-Key": command_id, "Content-Type": "application/octet-stream"}
+        try:
+            async with self._session.post(
+                url, params=query, data=data, headers=headers
+            ) as response:
+                status, body = response.status, await response.read()
+        except (aiohttp.ClientError, TimeoutError) as problem:
+            raise ReadSideProblem(
+                f"The API did not answer: {problem}.", "ask again with the same key."
+            ) from problem
+        if status == HTTP_OK:
+            return msgspec.json.decode(body, type=Receipt)
+        refused = msgspec.json.decode(body, type=_Problem)
+        raise ReadSideProblem(refused.detail, refused.remedy)
+
     async def _get(
         self,
         path: str,
@@ -244,6 +287,9 @@ class ReadSide:
                     if status == HTTP_OK:
                         return msgspec.json.decode(body, type=kind)
                     why = f"status {status}: {body[:300].decode(errors='replace')}"
+                    if b'"source_unknown"' in body or b'"source_not_at_stage"' in body:
+                        problem = msgspec.json.decode(body, type=_Problem)
+                        raise ReadSideProblem(problem.detail, problem.remedy)
                     # A twin that was provisioned just now is not known yet.
                     if status not in (HTTP_UNAVAILABLE, HTTP_NOT_FOUND, 0):
                         break

@@ -78,14 +78,20 @@ class Sender:
         subject = subjects.query(self.tenant, _NOUN_OF[view], self.principal)
         return await self._asked(subject, b"", view)
 
-    async def _ask(self, question: AnyQuestion, kind: type[Shown]) -> Shown:
+    async def _ask(
+        self, question: AnyQuestion, kind: type[Shown], patience: Patience | None = None
+    ) -> Shown:
         """Ask a question with parameters. Raises what `show` raises, and MalformedCommand."""
         noun, verb = QUESTIONS[type(question)]
         subject = subjects.query(self.tenant, noun, self.principal, verb=verb)
-        return await self._asked(subject, self._wire.encode(question), kind)
+        return await self._asked(subject, self._wire.encode(question), kind, patience)
 
-    async def _asked(self, subject: str, payload: bytes, kind: type[Shown]) -> Shown:
-        attempts = Attempts(self._bus, self._wire, self.timing, self.patience, subject=subject)
+    async def _asked(
+        self, subject: str, payload: bytes, kind: type[Shown], patience: Patience | None = None
+    ) -> Shown:
+        attempts = Attempts(
+            self._bus, self._wire, self.timing, patience or self.patience, subject=subject
+        )
         while True:
             reason, again_ms = "", None
             try:

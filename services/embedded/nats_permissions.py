@@ -34,6 +34,7 @@ Role: TypeAlias = Literal[
     "doorkeeper",
     "projector",
     "knowledge",
+    "desk",
     "api",
     "http",
     "gateway",
@@ -52,6 +53,7 @@ ROLES: tuple[Role, ...] = (
     "doorkeeper",
     "projector",
     "knowledge",
+    "desk",
     "api",
     "http",
     "gateway",
@@ -86,6 +88,8 @@ _OF_THE_GATEWAY = (
     ("price_book", "show"),
     ("budget", "show"),
     ("access", "report_denial"),
+    ("session", "cite"),
+    ("knowledge", "search"),
 )
 # In its own name: it looks which twins have a vendor, has the vendor list its sessions, and books.
 _OF_THE_RECONCILER = (
@@ -94,10 +98,16 @@ _OF_THE_RECONCILER = (
     ("secret", "show"),
     ("price_book", "show"),
 )
-# In the twin's name who knows something: a vendor's embeddings are calls like any other.
+_LOOKUPS = ("search", "review", "upload")
+# In its own name: what it brings of sources, and the calls of vendors that this takes.
 _OF_KNOWLEDGE = (
-    *(("budget", verb) for verb in ("authorize", "settle", "release")),
+    *(
+        ("knowledge", verb)
+        for verb in ("begin_ingestion", "report_progress", "report_ingested", "report_failed")
+    ),
+    *(("budget", verb) for verb in ("authorize", "extend", "settle", "release")),
     ("secret", "open"),
+    ("price_book", "show"),
 )
 # For trusted roles only: it tells how many workers there are and what they serve.
 _DISCOVERY = ("$SRV.>",)
@@ -154,6 +164,11 @@ def permissions(  # noqa: C901, PLR0912 - one case for each role
             return Permissions((*_JETSTREAM, *reads), (inbox,))
         case "knowledge":
             return _knowledge(inbox, shards)
+        case "desk":
+            # As the door: who asks names where the answer goes, so it may say nothing else.
+            replies = ("_INBOX.>", *(f"{inbox_prefix(user)}.>" for user in users))
+            hears = tuple(f"shard.*.qry.*.knowledge.{verb}.*" for verb in _LOOKUPS)
+            return Permissions(replies, (*hears, inbox))
         case "api":
             return Permissions((*_DISCOVERY, *_stream_info(shards)), (inbox,))
         case "http":
@@ -206,7 +221,7 @@ def _knowledge(inbox: str, shards: int) -> Permissions:
     writes = ("blob.>", "part.>", f"$JS.API.STREAM.PURGE.{KNOWLEDGE}")
     reads = _read(*event_streams(shards), KEYS, KNOWLEDGE)
     asks = tuple(name for about in _OF_KNOWLEDGE for name in _asks(*about))
-    return Permissions((*writes, *_JETSTREAM, *reads, *asks), (inbox,))
+    return Permissions((*writes, *asks, *_JETSTREAM, *reads), (inbox,))
 
 
 def _system(role: Role, inbox: str) -> Permissions:

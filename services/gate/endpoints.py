@@ -25,7 +25,8 @@ from contracts import questions, subjects
 from contracts.budget import AUTHORIZATIONS_PER_MESSAGE_MAX, AuthorizeCall
 from contracts.bundle import PUSH_BYTES_MAX, BundleView
 from contracts.commands import NOUN_AND_VERB, AnyCommand
-from contracts.questions import AnyQuestion
+from contracts.message import Question
+from contracts.questions import GateQuestion
 from contracts.replies import Problem
 from contracts.session import NOTICE_BYTES_MAX
 from contracts.spelling import in_words
@@ -131,7 +132,7 @@ def pushed(outbox: Outbox) -> Callable[[Pushed], None]:
 class Decoders:
     """How the bytes of one command or question are read, in both encodings."""
 
-    def __init__(self, command: type[AnyCommand | AnyQuestion]) -> None:
+    def __init__(self, command: type[AnyCommand | GateQuestion]) -> None:
         self._one_json = msgspec.json.Decoder(command).decode
         self._one_msgpack = msgspec.msgpack.Decoder(command).decode
         self._many_json: Callable[[bytes], list[Any]] | None = None
@@ -201,7 +202,7 @@ class ShardEndpoints:
             await self._listen("cmd", noun, verb, self._commands(command), command.__name__)
         for noun in QUESTIONS:
             await self._listen("qry", noun, "show", self._questions(noun), f"{noun} view")
-        for question, (noun, verb) in questions.QUESTIONS.items():
+        for question, (noun, verb) in questions.GATE_QUESTIONS.items():
             await self._listen("qry", noun, verb, self._asked(question), question.__name__)
 
     async def stop(self) -> None:
@@ -274,7 +275,7 @@ class ShardEndpoints:
 
         return take
 
-    def _asked(self, question: type[AnyQuestion]) -> Take:
+    def _asked(self, question: type[GateQuestion]) -> Take:
         decoders = Decoders(question)
 
         def take(tenant: str, principal: str, reply: bytes, data: bytes, *, packed: bool) -> None:
@@ -323,9 +324,9 @@ class ShardEndpoints:
         return respond
 
     def _refuse(
-        self, reply: bytes, problem: Exception, command: type[AnyCommand | AnyQuestion]
+        self, reply: bytes, problem: Exception, command: type[AnyCommand | GateQuestion]
     ) -> None:
-        kind = "question" if issubclass(command, questions.Question) else "command"
+        kind = "question" if issubclass(command, Question) else "command"
         body = Problem(
             type="about:blank",
             title=f"The message is not a valid {kind}",

@@ -23,7 +23,7 @@ import structlog
 
 from contracts.commands import NOUN_AND_VERB
 from contracts.data_key import RewrapDataKey, RotateDataKey
-from contracts.questions import QUESTIONS, AnyQuestion
+from contracts.questions import GATE_QUESTIONS, GateQuestion
 from contracts.replies import Receipt
 from domain import gate, governance, rights
 from domain.refusals import CANNOT_VERIFY, OVERLOADED, TWIN_UNKNOWN, Refusal
@@ -232,8 +232,10 @@ def of_state(writer: TenantWriter) -> Erased:
     return Erased(state.clock_us, state.position, state.tenant.erased_by)
 
 
-def _noun_and_verb(question: str | AnyQuestion) -> tuple[str, str]:
-    return (question, rights.QUESTION) if isinstance(question, str) else QUESTIONS[type(question)]
+def _noun_and_verb(question: str | GateQuestion) -> tuple[str, str]:
+    return (
+        (question, rights.QUESTION) if isinstance(question, str) else GATE_QUESTIONS[type(question)]
+    )
 
 
 def _said(problem: BaseException) -> str:

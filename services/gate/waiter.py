@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from contracts.commands import AnyCommand
-from contracts.questions import AnyAnswer, AnyQuestion
+from contracts.questions import AnyAnswer, GateQuestion
 from contracts.replies import Decision, OpenedSecret, Receipt
 from contracts.views import View
 from domain import secret
@@ -34,7 +34,7 @@ class Waiter(msgspec.Struct):
     actor: str
     respond: Callable[[list[Answer]], None]
     answers: list[Answer] = []
-    question: str | AnyQuestion = ""
+    question: str | GateQuestion = ""
     losses: int = 0
     openings: dict[int, secret.Held] = {}
 

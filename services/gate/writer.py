@@ -29,7 +29,7 @@ from contracts.bundle import BundleView
 from contracts.commands import NOUN_AND_VERB, AnyCommand
 from contracts.commit import COMMIT_BYTES_MAX, EVENTS_PER_COMMIT_MAX, TOPIC, AnyEvent, CommitLine
 from contracts.data_key import RotateDataKey
-from contracts.questions import QUESTIONS, AnyQuestion, CompareSecret
+from contracts.questions import GATE_QUESTIONS, CompareSecret, GateQuestion
 from contracts.replies import Receipt
 from contracts.secret import OpenSecret, PutSecret, RotateSecret, SecretOpened
 from contracts.session import SessionsEnded
@@ -145,7 +145,7 @@ class TenantWriter:
             needed = max(needed, position)
         self._answer_when_durable(waiter, needed)
 
-    def _told(self, question: str | AnyQuestion, actor: str) -> Answer:
+    def _told(self, question: str | GateQuestion, actor: str) -> Answer:
         if isinstance(question, str):
             return views.view(question, self.state, self.now_us)
         if isinstance(question, CompareSecret):
@@ -225,10 +225,10 @@ class TenantWriter:
         barred = gate.barred(self.state, command, Envelope(b"", self.now_us, actor))
         return None if barred is None else self._deny(*barred)
 
-    def _why_not_asked(self, asked: str | AnyQuestion, actor: str) -> tuple[Answer, int] | None:
+    def _why_not_asked(self, asked: str | GateQuestion, actor: str) -> tuple[Answer, int] | None:
         """Refuse a caller that may not ask this."""
         state, now_us = self.state, self.now_us
-        noun, verb = (asked, "show") if isinstance(asked, str) else QUESTIONS[type(asked)]
+        noun, verb = (asked, "show") if isinstance(asked, str) else GATE_QUESTIONS[type(asked)]
         refusal = rights.why_not_shown(state, actor, noun, verb, now_us)
         if refusal is None and state.tenant.status == "erased":
             return not_decided("", TWIN_ERASED, retry_after_ms=None), 0

@@ -119,12 +119,13 @@ class Api:
         )
         for probe, handler in probes.items():
             app.router.add_get(probe.path, handler if probe.open else _for_operators(handler))
-        for route in routes:
-            app.router.add_get(route.path, self._handler(route))
+        # The first that fits answers: `knowledge/search` is no source of that name.
         for endpoint, handler in (endpoints or {}).items():
             app.router.add_route(endpoint.method, endpoint.path, handler)
         for (method, path), handler in (pages or {}).items():
             app.router.add_route(method, path, handler)
+        for route in routes:
+            app.router.add_get(route.path, self._handler(route))
         self._asked = _asked(routes, probes, endpoints or {})
         self._probe_paths = frozenset(probe.path for probe in probes if probe.open)
         open_paths = {one.path for one in endpoints or {} if one.open}

@@ -184,7 +184,16 @@ def _endpoint(endpoint: Endpoint) -> Json:
         if endpoint.example is not None:
             content["example"] = endpoint.example
         operation["requestBody"] = {"required": True, "content": {_JSON: content}}
+    if endpoint.takes_files:
+        operation["requestBody"] = {"required": True, "content": _FILES}
     return operation
+
+
+_FILE: Final[Json] = {"type": "string", "contentMediaType": "application/octet-stream"}
+_FILES: Final[Json] = {
+    "application/octet-stream": {"schema": _FILE},
+    "multipart/form-data": {"schema": {"type": "object", "properties": {"file": _FILE}}},
+}
 
 
 def _security(endpoint: Endpoint) -> list[Json]:

@@ -174,27 +174,30 @@ class CommandDoor:
         noun, verb = NOUN_AND_VERB[kind]
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            tenant = request.match_info["tenant"]
-            caller = request[CALLER]
-            if (noun, verb) in OPERATORS_ONLY and caller.kind != "operator":
+            if (noun, verb) in OPERATORS_ONLY and request[CALLER].kind != "operator":
                 raise HttpProblem(CALLER_NOT_ALLOWED, _OPERATORS_WORD)
-            command = await read_command(request, kind)
-            principal = caller.principal(tenant, noun, verb)
-            # Who may not ask is refused by the gate, which writes that down; and learns nothing of
-            # what was decided before.
-            may = caller.may(tenant, noun, verb)
-            async with self._idempotency.running(tenant, command):
-                reply = await self._idempotency.earlier(tenant, command) if may else None
-                if reply is None:
-                    reply = await self._decided(tenant, command, principal)
-                    reply = await self._idempotency.corrected(tenant, command, reply)
-            is_stranger = not caller.reaches(tenant) and reply["code"] not in OF_THE_INVITED
-            if reply["status"] != _GRANTED and is_stranger:
-                # The gate has recorded it if there is such a twin; the door does in any case.
-                raise HttpProblem(CALLER_UNKNOWN, CALLER_UNKNOWN.title)
-            return respond(for_ears_of(caller, tenant, reply))
+            return await self.decide(request, await read_command(request, kind))
 
         return handle
+
+    async def decide(self, request: web.Request, command: AnyCommand) -> web.StreamResponse:
+        """Have a command decided, once; raises HttpProblem."""
+        tenant, caller = request.match_info["tenant"], request[CALLER]
+        noun, verb = NOUN_AND_VERB[type(command)]
+        principal = caller.principal(tenant, noun, verb)
+        # Who may not ask is refused by the gate, which writes that down; and learns nothing of
+        # what was decided before.
+        may = caller.may(tenant, noun, verb)
+        async with self._idempotency.running(tenant, command):
+            reply = await self._idempotency.earlier(tenant, command) if may else None
+            if reply is None:
+                reply = await self._decided(tenant, command, principal)
+                reply = await self._idempotency.corrected(tenant, command, reply)
+        is_stranger = not caller.reaches(tenant) and reply["code"] not in OF_THE_INVITED
+        if reply["status"] != _GRANTED and is_stranger:
+            # The gate has recorded it if there is such a twin; the door does in any case.
+            raise HttpProblem(CALLER_UNKNOWN, CALLER_UNKNOWN.title)
+        return respond(for_ears_of(caller, tenant, reply))
 
     async def _decided(self, tenant: str, command: AnyCommand, principal: str) -> Reply:
         try:
@@ -208,15 +211,21 @@ class CommandDoor:
 
 async def read_command(request: web.Request, kind: type[AnyCommand]) -> AnyCommand:
     """Read header and body as a command; raises HttpProblem (400, 413, 415)."""
-    keys = request.headers.getall(KEY_HEADER, [])
-    if len(keys) != 1 or not _IS_KEY.fullmatch(keys[0]):
-        what = "has no" if not keys else "must have exactly one" if len(keys) > 1 else "cannot use"
-        raise HttpProblem(IDEMPOTENCY_KEY_MISSING, f"The request {what} {KEY_HEADER}.")
+    key = key_of(request)
     fields = await body.read(request)
     if "command_id" in fields:
         remedy = f"Remove it: the header {KEY_HEADER} says it."
         raise body.malformed("command_id", "is not a field of the body", remedy)
-    return body.checked({**fields, "command_id": keys[0]}, kind)
+    return body.checked({**fields, "command_id": key}, kind)
+
+
+def key_of(request: web.Request) -> str:
+    """Read the header that names the command; raises HttpProblem (400)."""
+    keys = request.headers.getall(KEY_HEADER, [])
+    if len(keys) != 1 or not _IS_KEY.fullmatch(keys[0]):
+        what = "has no" if not keys else "must have exactly one" if len(keys) > 1 else "cannot use"
+        raise HttpProblem(IDEMPOTENCY_KEY_MISSING, f"The request {what} {KEY_HEADER}.")
+    return keys[0]
 
 
 def for_ears_of(caller: Caller, tenant: str, reply: Reply) -> Reply:

@@ -28,7 +28,8 @@ class Endpoint:
     what the gate may say instead. *open*: whoever asks need not say who they are;
     *for_strangers*: a person who has nothing to do with the twin yet may ask. *redirects*: it
     sends a browser elsewhere; *streams*: the answer goes on until it is closed. *query*: what each
-    parameter means. *about* is the noun and the verb of what it does to a twin.
+    parameter means. *about* is the noun and the verb of what it does to a twin. *takes_files*:
+    the body is a file, or a form with one.
     """
 
     method: Literal["GET", "POST"]
@@ -49,6 +50,7 @@ class Endpoint:
     query: Mapping[str, str] = field(default_factory=dict)
     content_type: str = "application/json"
     about: tuple[str, str] = ("", "")
+    takes_files: bool = False
 
     @property
     def tenant_scoped(self) -> bool:

@@ -2,30 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
-ProblemCode: TypeAlias = Literal[
-    # of the address, and of what answers there
-    "address_refused",
-    "not_found",
-    "unreachable",
-    "blocked",
-    "too_slow",
-    "transcripts_disabled",
-    "video_unavailable",
-    # of what came
-    "too_large",
-    "wrong_type",
-    "encrypted",
-    "damaged",
-    "no_text",
-    "too_many_pages",
-    "too_deep",
-    "too_much_memory",
-    # of money and of us
-    "not_authorised",
-    "stopped",
-]
+from contracts.knowledge import FailureCode
+
+ProblemCode: TypeAlias = FailureCode
 
 
 class IngestionProblem(Exception):

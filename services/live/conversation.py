@@ -27,6 +27,7 @@ from services.live.briefing import NotBriefed, system_message
 from services.live.endings import ASLEEP, OVER, SPENT
 from services.live.face import Face, Looks
 from services.live.hearing import Ear, Listening
+from services.live.knowing import Citing
 from services.live.ladder import Ladder
 from services.live.lease import Lease, LeaseRefused
 from services.live.memory import Memory
@@ -61,6 +62,7 @@ class LiveConversation:
         self._language = language_of(opening.language or twin.language)
         self._sound = sound
         self._memory = Memory()
+        self._citing = Citing(twin.gate, opening.session_id)
         self._outbox = Outbox()
         self._listening = Listening(
             twin.gate,
@@ -176,6 +178,8 @@ class LiveConversation:
         self._is_closed = True
         await self._outbox.end(None, at_once=True)
         await self._stop_media("COST_LIMIT" if self._over is not None else "USER_EXIT")
+        # Before its session ends: afterwards nothing of it can be written down.
+        await self._citing.close()
         try:
             await self.lease.close(
                 _CLOSED_FOR.get(reason, "user_exit"), is_over=self._over is not None
@@ -222,6 +226,8 @@ class LiveConversation:
                     raise
             finally:
                 self._memory.keep(text, answering.text)
+                if answering.passages and answering.text:
+                    self._citing.note(turn, answering.passages)
         silenced = answering.silenced
         is_new = answering.decision is not None and await self._repriced(answering.decision)
         if is_new and silenced is not None and silenced.code == NOT_PRICED.code:
@@ -272,6 +278,7 @@ class LiveConversation:
             language=self._language,
             sound=self._ladder.sound(),
             face=self._ladder.face if self._ladder.rung == "video" else None,
+            knowledge=twin.bundle.knowledge,
         )
 
     async def _record_bundle(self) -> None:

@@ -16,6 +16,8 @@ from typing import Final
 
 import msgspec
 
+from contracts.bundle import LiveSource
+from contracts.lookup import FoundPassage
 from contracts.replies import Decision
 from contracts.stream import TextPiece, TurnStarted
 from contracts.topics import Topic
@@ -23,6 +25,7 @@ from domain import topics
 from services import logs
 from services.client import GateClient
 from services.client.errors import CannotVerify
+from services.live import knowing
 from services.live.face import Face
 from services.live.failures import CALL_FAILED
 from services.live.products import Products
@@ -60,6 +63,7 @@ class Talk(msgspec.Struct, frozen=True, kw_only=True):
     With what a turn is held: the gate, the vendors, and what is pinned for it.
 
     *sound* speaks what is shown, *face* says it in the video; with neither it is only written.
+    *knowledge* is what was approved and may be looked up.
     """
 
     gate: GateClient
@@ -72,13 +76,14 @@ class Talk(msgspec.Struct, frozen=True, kw_only=True):
     sound: Sound | None = None
     face: Face | None = None
     max_delay_ms: int | None = None
+    knowledge: Sequence[LiveSource] = ()
 
 
 class Turn:
     """
-    One turn. After `answer`: *text* is what was shown, *silenced* why the voice went away,
-    *has_spoken* whether it was heard, *failed* whether a vendor did not finish, *decision* what the
-    gate has said last of the model's calls.
+    One turn. After `answer`: *text* is what was shown, *passages* what it was given to go by,
+    *silenced* why the voice went away, *has_spoken* whether it was heard, *failed* whether a vendor
+    did not finish, *decision* what the gate has said last of the model's calls.
     """
 
     def __init__(self, turn: str, talk: Talk, emit: Emit) -> None:
@@ -88,6 +93,7 @@ class Turn:
         self._sentences = Sentences()
         self._voice: Voice | None = None
         self._started = False
+        self.passages: list[FoundPassage] = []
         self.text = ""
         self.decision: Decision | None = None
         self.silenced: Decision | None = None
@@ -102,6 +108,8 @@ class Turn:
         when it cannot be asked.
         """
         is_prohibited = bool(topics.check(self._talk.topics, question))
+        if not is_prohibited:
+            messages = await self._informed(question, messages)
         async with AsyncExitStack() as stack:
             if self._talk.sound is not None:
                 self._voice = await stack.enter_async_context(self._speaking(self._talk.sound))
@@ -111,6 +119,14 @@ class Turn:
                 await self._model(list(messages))
         if self._voice is not None:
             self.silenced, self.has_spoken = self._voice.silenced, self._voice.has_spoken
+
+    async def _informed(
+        self, question: str, messages: Sequence[ChatMessage]
+    ) -> Sequence[ChatMessage]:
+        """Look up what was approved, and put it before the question."""
+        talk = self._talk
+        self.passages = await knowing.looked_up(talk.gate, talk.knowledge, question)
+        return knowing.put_before(messages, self.passages, talk.knowledge)
 
     def _speaking(self, sound: Sound) -> Voice:
         talk = self._talk
@@ -200,6 +216,8 @@ class Turn:
         if not self._started:
             self._started = True
             await self._emit(TurnStarted(turn=self._turn))
+            if self.passages:
+                await self._emit(knowing.shown(self._turn, self.passages))
         self.text += sentence
         await self._emit(TextPiece(turn=self._turn, text=sentence))
         if self._voice is not None:

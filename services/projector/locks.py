@@ -22,6 +22,8 @@ class Lock(IntEnum):
     # Shared by every batch that is applied, exclusive for the moment in which versions switch.
     SWITCH = 2
     REBUILD = 3
+    # Who takes uploads: their pieces belong together.
+    UPLOADS = 4
     SHARD = 1_000
     # What follows a shard for the knowledge index.
     INDEX = 2_000

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, Field
 
+from contracts.knowledge import FailureCode, IngestionStep, SourceKind
 from services.query_api.call import Call
 from services.query_api.pages import TenantPage, read_page
 from services.query_api.parameters import IS_ID, PageQuery, PositionQuery
@@ -29,15 +30,21 @@ class KnowledgeSource(BaseModel):
     """One source. Only the content *approved_hash* may be used, and nothing when it is null."""
 
     source: str
-    kind: Literal["pdf", "youtube", "web", "api", "text"]
+    kind: SourceKind
     title: str
     location: str = Field(description="its address, or the name of the file")
     stage: Stage
     reason: str | None = Field(description="why it failed, was rejected or retired")
+    code: FailureCode | None = Field(description="of a failure, for programs")
     ingestion: int | None = Field(description="the number of its current ingestion")
+    step: IngestionStep | None = Field(description="how far it is; null when none is under way")
+    upload: str | None = Field(description="SHA-256 of the file that was brought last")
     draft_hash: str | None = Field(description="SHA-256 of what waits for a review")
     draft_chunks: int | None
     draft_summary: str | None
+    draft_language: str | None = Field(description="BCP 47")
+    draft_pages: int | None
+    draft_flags: int | None = Field(description="what whoever approves must have seen")
     approved_hash: str | None = Field(description="SHA-256 of what the twin may use")
     approved_chunks: int | None
     approved_summary: str | None
@@ -70,6 +77,9 @@ class KnowledgeReview(BaseModel):
     content_hash: str
     chunks: int
     summary: str
+    language: str = Field(description="BCP 47; empty or `und` where it is not known")
+    pages: int = Field(description="0 where there are none")
+    flags: int = Field(description="what whoever approves must have seen")
     ingested_by: str
     ingested_at: datetime
     outcome: Literal["approved", "rejected"] | None = Field(

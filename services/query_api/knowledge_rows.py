@@ -8,12 +8,13 @@ from services.query_api.statements import Keys, Page, Row, Snapshot
 
 _SOURCE: Final = (
     "source, kind, title, location, stage, reason, ingestion, draft_hash, draft_chunks,"
-    " draft_summary, approved_hash, approved_chunks, approved_summary, approved_by, approved_at,"
+    " draft_summary, draft_language, draft_pages, draft_flags, upload, step, code, approved_hash,"
+    " approved_chunks, approved_summary, approved_by, approved_at,"
     " added_by, added_at, changed_by, changed_at, position AS changed_position"
 )
 _REVIEW: Final = (
-    "ingestion, content_hash, chunks, summary, ingested_by, ingested_at, outcome, note,"
-    " decided_by, decided_at, decision_id, position AS changed_position"
+    "ingestion, content_hash, chunks, summary, language, pages, flags, ingested_by, ingested_at,"
+    " outcome, note, decided_by, decided_at, decision_id, position AS changed_position"
 )
 
 

@@ -33,7 +33,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST = datetime(2255, 1, 1, tzinfo=UTC)
 
 
-def _number(value: object) -> object:
+def number(value: object) -> object:
+    """Read a whole number; for a BeforeValidator."""
     if isinstance(value, str):
         if not _DIGITS.fullmatch(value):
             raise ValueError("must be a whole number of at most 16 digits")
@@ -83,7 +84,7 @@ class Query(BaseModel):
 class ListQuery(Query):
     """What may be said to every route that answers in pages."""
 
-    limit: Annotated[int, Field(ge=1, le=LIMIT_MAX), BeforeValidator(_number)] = Field(
+    limit: Annotated[int, Field(ge=1, le=LIMIT_MAX), BeforeValidator(number)] = Field(
         default=LIMIT_DEFAULT, description="Rows in a page.", examples=[100]
     )
     cursor: (
@@ -101,7 +102,7 @@ class ListQuery(Query):
 class PositionQuery(Query):
     """What may be said to every route of a twin."""
 
-    min_position: Annotated[int, Field(ge=0, le=POSITION_MAX), BeforeValidator(_number)] | None = (
+    min_position: Annotated[int, Field(ge=0, le=POSITION_MAX), BeforeValidator(number)] | None = (
         Field(
             default=None,
             description="Answer only from this position of the twin's log on, wait a little for it"

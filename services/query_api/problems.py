@@ -218,6 +218,13 @@ SOURCE_UNKNOWN: Final = Kind(
     "There is no such source.",
     "List the twin's knowledge. If it was added just now, ask with min_position.",
 )
+LOOKUP_UNAVAILABLE: Final = Kind(
+    "lookup_unavailable",
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "What the twin knows cannot be looked up right now.",
+    "Ask again after Retry-After. Nothing else of the twin depends on it.",
+    retry_after_s=1,
+)
 METHOD_NOT_ALLOWED: Final = Kind(
     "method_not_allowed",
     HTTPStatus.METHOD_NOT_ALLOWED,

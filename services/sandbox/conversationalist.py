@@ -7,6 +7,7 @@ phrase of the persona that it finds there. In this order:
     the last message is a tool's result      it tells what the result says
     live data is asked for, a tool fits      it asks for that tool
     a greeting                               it greets back
+    excerpts stand before the message        it tells the one that fits best, by its number
     anything else                            it takes the message up, and quotes it
 
 The same messages always get the same answer.
@@ -27,6 +28,7 @@ QUOTE_MAX = 120
 TOLD_MAX = 3
 RESULT_MAX = 400
 FLAT_MAX = 12
+_STEM = 4
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -88,7 +90,36 @@ def respond(lines: list[Line], offers: Iterable[Offer] = ()) -> str | Wish:
         return wish
     if words & _GREETINGS and len(words) <= 6:  # noqa: PLR2004 - longer ones say more than hello
         return _greeted(language, persona)
+    if excerpts := _excerpts(lines[:-1]):
+        return _known(excerpts, words, language)
     return _taken_up(last.content, language, persona)
+
+
+def _excerpts(lines: list[Line]) -> list[tuple[str, str]]:
+    """Sentences of numbered excerpts, as they are put before a question: `| ` begins each."""
+    if not lines or lines[-1].role != "user":
+        return []
+    found, number = [], ""
+    for line in lines[-1].content.splitlines():
+        if head := re.match(r"\[(\d+)\] ", line):
+            number = head[1]
+        elif number and line.startswith("| "):
+            sentences = re.split(r"(?<=[.!?]) +", line[2:])
+            found += [(number, one) for one in sentences if len(one) > FLAT_MAX]
+    return found
+
+
+def _known(excerpts: list[tuple[str, str]], asked: set[str], language: Language) -> str:
+    """Tell the sentence that has most of the question's longer words, early ones before late."""
+    stems = {word[:_STEM] for word in asked if len(word) >= _STEM}
+
+    def fits(at: int) -> tuple[int, int]:
+        words = {word[:_STEM] for word in _words(excerpts[at][1])}
+        return len(words & stems), -at
+
+    number, told = excerpts[max(range(len(excerpts)), key=fits)]
+    begin = "Según lo que sé" if language == "es" else "From what I know"
+    return f"{begin} [{number}]: {told[:RESULT_MAX]}"
 
 
 def language_of(text: str) -> Language:

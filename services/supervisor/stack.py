@@ -41,6 +41,7 @@ SETUP_STEPS: tuple[tuple[str, str], ...] = (("streams", "services.setup:streams"
 READY_STEPS: tuple[tuple[str, str], ...] = (
     ("twins", "services.twins.provisioning:step"),
     ("platform", "services.identity.founding:step"),
+    ("knowledge", "services.twins.seeding:step"),
 )
 
 SANDBOX = "sandbox"
@@ -96,6 +97,13 @@ SERVICES: tuple[Access, ...] = (
     ),
     # The vendors, for a machine without accounts: before who calls them.
     Access(ServiceSpec(SANDBOX, _vito("sandbox")), (), ("VITO_SANDBOX_PORT",)),
+    # What twins know; after the sandbox, which stands for the web.
+    Access(
+        ServiceSpec("ingest", _vito("ingest")),
+        ("knowledge", "desk"),
+        ("VITO_POSTGRES_READER_DSN", "VITO_POSTGRES_KNOWLEDGE_DSN", "VITO_SANDBOX_URL"),
+        ("VITO_EMBEDDING_MODEL",),
+    ),
     Access(
         ServiceSpec("gateway", _vito("gateway")),
         ("gateway",),
@@ -244,6 +252,7 @@ class Stack:
             "VITO_LEASE_TTL_MS": str(settings.lease_ttl_ms),
             "VITO_STREAM_MAX_GB": str(settings.stream_max_gb),
             "VITO_LOG_LEVEL": settings.log_level,
+            "VITO_DEMO_KNOWLEDGE": "true" if settings.demo_knowledge else "false",
         }
         files = {
             "VITO_KEK_FILE": settings.kek_file,

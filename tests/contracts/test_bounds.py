@@ -165,7 +165,7 @@ BROKEN = [
     (MintVisitor, {"origin": A_KILOBYTE}, "$.origin"),
     (MintVisitor, {"ttl_s": 59}, "$.ttl_s"),
     (MintVisitor, {"ttl_s": 901}, "$.ttl_s"),
-    (AddSource, {"kind": "docx"}, "$.kind"),
+    (AddSource, {"kind": "xlsx"}, "$.kind"),
     (AddSource, {"title": ""}, "$.title"),
     (AddSource, {"location": ""}, "$.location"),
     (ReportIngested, {"ingestion": 0}, "$.ingestion"),

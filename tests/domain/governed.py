@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contracts.citation import Citation
 from contracts.commit import AnyEvent
 from contracts.deployment import (
     ChangeDeployment,
@@ -20,12 +21,14 @@ from contracts.knowledge import (
     RejectSource,
     ReportFailed,
     ReportIngested,
+    ReportProgress,
     RetireSource,
     SubmitSource,
 )
 from contracts.session import (
     BeatSession,
     BeginSession,
+    CiteAnswer,
     EndSession,
     KillAllSessions,
     KillSession,
@@ -126,6 +129,16 @@ class Governed(Twin):
             StepSession(command_id=self.new_id(), session_id=session_id, modality=modality, **told)
         )
 
+    def cite(self, session_id: str, *citations: Citation, turn: str = "t-1") -> AnyEvent:
+        return self.decide(
+            CiteAnswer(
+                command_id=self.new_id(),
+                session_id=session_id,
+                turn=turn,
+                citations=list(citations),
+            )
+        )
+
     def close(self, session_id: str, reason: str = "user_exit", **fields) -> AnyEvent:
         return self.decide(
             EndSession(command_id=self.new_id(), session_id=session_id, reason=reason, **fields)
@@ -155,8 +168,23 @@ class Governed(Twin):
     def begin(self, name: str = "rules") -> AnyEvent:
         return self.decide(BeginIngestion(command_id=self.new_id(), source=name))
 
+    def advanced(self, step: str, name: str = "rules", **fields) -> AnyEvent:
+        return self.decide(
+            ReportProgress(
+                command_id=self.new_id(),
+                source=name,
+                ingestion=self._ingestion(name),
+                step=step,
+                **fields,
+            )
+        )
+
     def ingested(
-        self, content_hash: str = HASHES[0], name: str = "rules", ingestion: int | None = None
+        self,
+        content_hash: str = HASHES[0],
+        name: str = "rules",
+        ingestion: int | None = None,
+        **fields,
     ) -> AnyEvent:
         return self.decide(
             ReportIngested(
@@ -166,6 +194,7 @@ class Governed(Twin):
                 content_hash=content_hash,
                 chunks=12,
                 summary="Cómo se juega.",
+                **fields,
             )
         )
 
@@ -179,9 +208,11 @@ class Governed(Twin):
             )
         )
 
-    def approve(self, content_hash: str = HASHES[0], name: str = "rules") -> AnyEvent:
+    def approve(self, content_hash: str = HASHES[0], name: str = "rules", **fields) -> AnyEvent:
         return self.decide(
-            ApproveSource(command_id=self.new_id(), source=name, content_hash=content_hash)
+            ApproveSource(
+                command_id=self.new_id(), source=name, content_hash=content_hash, **fields
+            )
         )
 
     def reject(self, content_hash: str = HASHES[0], name: str = "rules") -> AnyEvent:
@@ -192,14 +223,14 @@ class Governed(Twin):
     def retire(self, name: str = "rules") -> AnyEvent:
         return self.decide(RetireSource(command_id=self.new_id(), source=name))
 
-    def reviewable(self, content_hash: str = HASHES[0], name: str = "rules") -> AnyEvent:
+    def reviewable(self, content_hash: str = HASHES[0], name: str = "rules", **fields) -> AnyEvent:
         """A source whose content waits for a review."""
         if name in self.state.knowledge.sources:
             self.submit(name)
         else:
             self.add(name)
         self.begin(name)
-        return self.ingested(content_hash, name)
+        return self.ingested(content_hash, name, **fields)
 
     def source(self, name: str = "rules"):
         return self.state.knowledge.sources[name]

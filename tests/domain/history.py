@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 
+from contracts.citation import Citation
 from contracts.data_key import RotateDataKey
+from contracts.knowledge import STEPS
 from contracts.policy import BudgetPolicy, Quotas, RatePolicy, SessionLimits
 from contracts.prompt import Variable
 from contracts.secret import OpenSecret, SecretOpened, SecretReopened
@@ -40,6 +42,7 @@ PRICES = (
     ),
 )
 
+CITED = Citation(source="rules", content_hash=HASHES[0], chunk=3, score_permille=812, page=2)
 SAVED = {"variables": [Variable(name="user_name", default="amigo")], "note": "más calma"}
 
 
@@ -211,12 +214,14 @@ class History:
                 lambda: twin.ingested(content, name),
                 lambda: twin.ingested(content, name),
                 lambda: twin.failed(name),
+                lambda: twin.advanced(self.random.choice(STEPS), name),
                 lambda: twin.approve(content, name),
                 lambda: twin.reject(content, name),
                 lambda: twin.reviewable(content, name),
                 lambda: (twin.reviewable(content, name), twin.approve(content, name)),
                 lambda: (twin.reviewable(content, name), twin.reject(content, name)),
                 lambda: (twin.submit(name), twin.begin(name), twin.failed(name)),
+                lambda: (twin.submit(name), twin.begin(name), twin.advanced("fetching", name)),
                 lambda: twin.retire(self.random.choice((name, "stars"))),
             )
         )()
@@ -261,6 +266,7 @@ class History:
             (
                 lambda: twin.show(name, due),
                 lambda: twin.beat(name),
+                lambda: twin.cite(name, CITED),
                 lambda: (twin.pass_time(2 * SECOND), twin.beat(name)),
                 lambda: (twin.pass_time(2 * SECOND), twin.beat(name)),
                 lambda: twin.step(name, rung),

@@ -13,6 +13,7 @@ from contracts.twin import Refinement
 from domain import bundle
 from domain.views import view
 from tests.domain import dna
+from tests.domain.governed import HASHES, Governed
 from tests.domain.world import NOON, Twin, policy
 
 BETS = Topic(name="apuestas", phrases=["casa de apuestas"])
@@ -158,7 +159,7 @@ def test_the_largest_bundle_is_larger_than_a_push():
 
 def test_every_event_that_changes_it_is_known_to_change_it():
     """One that is forgotten in CHANGES would never be pushed."""
-    twin = Twin(policy(100_000))
+    twin = Governed(policy(100_000))
     twin.save("one")
     twin.save("two")
     changing = set()
@@ -179,6 +180,9 @@ def test_every_event_that_changes_it_is_known_to_change_it():
         lambda: dna.sample(twin),
         lambda: dna.sample(twin),
         lambda: dna.sign(twin),
+        twin.reviewable,
+        twin.approve,
+        twin.retire,
     ):
         before = shown(twin).hash
         event = act()
@@ -186,4 +190,24 @@ def test_every_event_that_changes_it_is_known_to_change_it():
             changing.add(type(event))
 
     assert changing == bundle.CHANGES
-    assert {"prompt", "topics", "twin"} == bundle.NOUNS
+    assert {"prompt", "topics", "twin", "knowledge"} == bundle.NOUNS
+
+
+def test_has_the_knowledge_that_a_person_approved_and_no_draft():
+    """What an agent may look up is pinned by the hash that was reviewed."""
+    twin = Governed()
+    before = shown(twin)
+    assert before.content.knowledge == []
+    twin.reviewable(HASHES[0])
+    assert shown(twin).hash == before.hash
+    approved = twin.approve(HASHES[0])
+    twin.reviewable(HASHES[1])
+
+    found = shown(twin)
+
+    assert [(one.source, one.content_hash) for one in found.content.knowledge] == [
+        ("rules", HASHES[0])
+    ]
+    assert found.revision == approved.decision
+    retired = twin.retire()
+    assert (shown(twin).revision, shown(twin).content.knowledge) == (retired.decision, [])

@@ -19,7 +19,7 @@ from tests.domain.people_history import PlatformPeople, TwinPeople
 from tests.domain.world import snapshot
 
 ROOT = Path(__file__).parents[2]
-SEEDS = (1, 2, 3)
+SEEDS = (1, 2, 9)
 KINDS = (History, TwinPeople, PlatformPeople)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contracts import bundle, questions, replies, secret, session, twin, views
+from contracts import bundle, lookup, questions, replies, secret, session, twin, views
 from contracts.examples import (
     AT_US,
     CONTENT,
@@ -335,7 +335,20 @@ VIEWS += [
     ),
 ]
 
+_PASSAGE = lookup.FoundPassage(
+    source="rules",
+    title="Reglas",
+    text="Es fuera de juego…",
+    where=lookup.Where(page=2, headings=["Regla 11"]),
+    content_hash=CONTENT,
+    chunk=3,
+    score_permille=812,
+    language="es",
+)
 QUESTIONS = [
+    lookup.SearchKnowledge(question="¿Qué es fuera de juego?", pinned=[CONTENT]),
+    lookup.ReviewKnowledge(source="rules", questions=["¿Qué es?"]),
+    lookup.UploadPiece(upload="u-1", number=0, data=b"%PDF", last=True),
     questions.PreviewPrompt(
         text=PROMPT_TEXT,
         variables=VARIABLES,
@@ -350,6 +363,40 @@ QUESTIONS = [
     ),
 ]
 ANSWERS = [
+    lookup.KnowledgeFound(tenant="cantor", passages=[_PASSAGE]),
+    lookup.KnowledgeReviewed(
+        tenant="cantor",
+        source="rules",
+        kind="pdf",
+        title="Reglas",
+        location="reglas.pdf",
+        stage="review",
+        content_hash=CONTENT,
+        approved_hash=None,
+        summary="Cómo se juega.",
+        language="es",
+        pages=12,
+        flags=[
+            lookup.ReviewFlag(
+                kind="zero_width", excerpt="fue<U+200B>ra", where=lookup.Where(page=2)
+            )
+        ],
+        chunks_total=1,
+        chunks=[
+            lookup.ReviewChunk(
+                number=3,
+                text="Es fuera de juego…",
+                where=lookup.Where(page=2, headings=["Regla 11"]),
+                until=lookup.Where(page=3),
+                is_new=True,
+                also_in=["faq"],
+            )
+        ],
+        gone=["La regla vieja."],
+        gone_total=1,
+        samples=[lookup.Sample(question="¿Qué es?", here=[_PASSAGE], today=[])],
+    ),
+    lookup.PieceTaken(tenant="cantor", upload="u-1", received=3, content_hash=CONTENT),
     questions.HoldFound(
         tenant="cantor",
         position=17,

@@ -6,6 +6,7 @@ from contracts import (
     access,
     account,
     budget,
+    citation,
     data_key,
     deployment,
     knowledge,
@@ -216,6 +217,7 @@ EVENTS = [
     ),
     knowledge.SourceSubmitted(*HEAD, "rules", "new edition", "person_ana"),
     knowledge.IngestionBegun(*HEAD, "rules", "key_ingest"),
+    knowledge.IngestionAdvanced(*HEAD, "rules", 41, "reading", CONTENT, "key_ingest"),
     knowledge.SourceIngested(
         *HEAD, "rules", 41, CONTENT, 128, "Las 17 reglas.", True, "key_ingest"
     ),
@@ -255,6 +257,18 @@ EVENTS = [
     session.SessionRenewed(*HEAD, VISITOR, AT_US + 90_000_000, "voice", f"visitor_{VISITOR}"),
     session.SessionStepped(
         *HEAD, VISITOR, "voice", "text", "quota_exhausted", "spoken", f"visitor_{VISITOR}"
+    ),
+    session.AnswerCited(
+        *HEAD,
+        VISITOR,
+        "t-1",
+        [
+            citation.Citation(
+                source="rules", content_hash=CONTENT, chunk=3, score_permille=812, page=2
+            )
+        ],
+        0,
+        "operator",
     ),
     session.SessionEnded(*HEAD, VISITOR, "user_exit", "¡adiós!", f"visitor_{VISITOR}"),
     session.SessionKilled(*HEAD, VISITOR, "abusive", "person_ana"),

@@ -50,7 +50,7 @@ async def test_services_are_found_with_everything_a_caller_needs(served):
             *(f"qry.{{tenant}}.{noun}.show.{{principal}}" for noun in QUESTIONS),
             *(
                 f"qry.{{tenant}}.{noun}.{verb}.{{principal}}"
-                for noun, verb in questions.QUESTIONS.values()
+                for noun, verb in questions.GATE_QUESTIONS.values()
             ),
         }
         for endpoint in info["endpoints"]:

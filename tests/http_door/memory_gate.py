@@ -7,6 +7,7 @@ import msgspec
 
 from contracts.access import OPERATOR, ReportDenial
 from contracts.data_key import RewrapDataKey, RotateDataKey
+from contracts.questions import ANSWERS, LOOKUPS
 from contracts.replies import Receipt
 from domain import access, rights
 from domain.state import Envelope, State
@@ -16,6 +17,7 @@ from services.client.errors import CannotVerify
 from services.gate.waiter import Waiter
 from services.gate.writer import TenantWriter
 from services.tenant_log.codec import GENESIS
+from tests import examples
 from tests.simulation.twins import provision
 
 PRICE_NANOS = 1_000
@@ -101,6 +103,10 @@ class MemoryGate:
         self.heard.append((tenant, question, principal))
         if self.fault is not None:
             raise self.fault
+        if type(question) in LOOKUPS:
+            # Who keeps the knowledge answers these; what, is that one's tests' business.
+            answer = next(one for one in examples.ANSWERS if type(one) is ANSWERS[type(question)])
+            return as_sent(answer)
         answers = []
         self.writer(tenant).offer(Waiter([], principal, answers.extend, question=question))
         self.commit(tenant)

@@ -8,6 +8,7 @@ from contracts.commands import NOUN_AND_VERB
 from contracts.examples import EXAMPLES
 from services.http_api import openapi
 from services.http_api.changes import CHANGES
+from services.http_door import knowledge
 from services.http_door.visitors import MINT
 from services.query_api.routes import ROUTES
 
@@ -25,6 +26,7 @@ _ABOUT = {
     CHANGES.path: CHANGES.about,
     **{route.path: (route.about, route.verb) for route in ROUTES},
 }
+LOOKUPS = {one.path: one for one in (knowledge.SEARCH, knowledge.REVIEW, knowledge.UPLOAD)}
 _PATH = {
     "decision_id": "{tenant}.2",
     "version": "1",
@@ -46,6 +48,8 @@ def right_of(method, path):
     rest = path.removeprefix(TENANT).lstrip("/")
     if path == MINT.path:
         return "deployment", "mint"
+    if path in LOOKUPS:
+        return LOOKUPS[path].about
     if method == "POST":
         return _COMMAND_OF[rest][1]
     if rest.startswith("live/"):
@@ -56,13 +60,16 @@ def right_of(method, path):
 def target(path, tenant):
     """The path of a request."""
     names = {name: value.format(tenant=tenant) for name, value in _PATH.items()}
-    return path.format(tenant=tenant, **names)
+    asked = {knowledge.SEARCH.path: "?q=gol", knowledge.UPLOAD.path: "?name=a.txt&title=A"}
+    return path.format(tenant=tenant, **names) + asked.get(path, "")
 
 
 def body_of(path):
     """The body of a command, from the examples of the contracts."""
     if path == MINT.path:
         return dict(MINT.example)
+    if path in LOOKUPS:
+        return {"a": "file"}
     command = EXAMPLES[_COMMAND_OF[path.removeprefix(TENANT).lstrip("/")][0]]
     fields = msgspec.json.decode(msgspec.json.encode(command))
     del fields["command_id"]

@@ -40,7 +40,7 @@ CALM = ("too_many_holds", "monthly_hard_limit_reached")
 SCHEMA_OF = {
     name: operation["requestBody"]["content"]["application/json"]["schema"]
     for name, (method, path, operation) in OPERATIONS.items()
-    if method == "POST" and path.startswith(TENANT)
+    if method == "POST" and path.startswith(TENANT) and "multipart/form-data" not in str(operation)
 }
 
 

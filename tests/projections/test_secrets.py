@@ -215,7 +215,7 @@ class TestErasure:
         """Whatever is added to `projections.ALL`: the tables are found, not listed."""
         projector, owner = read_side
         # All but its own erasure, which is its last event.
-        await project(projector, [in_commits(History(54, steps=400).twin.log[:-1])])
+        await project(projector, [in_commits(History(9, steps=400).twin.log[:-1])])
         people = in_commits(TwinPeople(1, steps=250).twin.log, "fernandez")
         await project(projector, [shifted(people)])
         await owner.execute("INSERT INTO key_last_used VALUES ('fernandez', 'key', now())")

@@ -77,6 +77,7 @@ def test_every_variable_is_read():
         "VITO_GATEWAY_CONNECTIONS_MAX": "5000",
         "VITO_GATEWAY_TENANT_CONNECTIONS_MAX": "1000",
         "VITO_EMBEDDING_MODEL": "openai:text-embedding-3-small:1536",
+        "VITO_DEMO_KNOWLEDGE": "false",
         "VITO_HOLD_S": "60",
         "VITO_LOG_LEVEL": "debug",
         **SECRETS,

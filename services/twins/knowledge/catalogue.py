@@ -18,6 +18,13 @@ MEDIA_TYPES: Final = {
     ".pdf": "application/pdf",
     ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
 }
+KINDS: Final[dict[str, SourceKind]] = {
+    ".md": "markdown",
+    ".html": "html",
+    ".txt": "text",
+    ".pdf": "pdf",
+    ".docx": "docx",
+}
 
 
 class Seed(msgspec.Struct, frozen=True):
@@ -47,7 +54,7 @@ class Seed(msgspec.Struct, frozen=True):
     @property
     def kind(self) -> SourceKind:
         """What it is added as."""
-        return "pdf" if self.path.suffix == ".pdf" else "text"
+        return KINDS[self.path.suffix]
 
     def read(self) -> bytes:
         """Its bytes."""
