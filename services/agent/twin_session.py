@@ -17,21 +17,17 @@ from contextlib import suppress
 from typing import Any, Final
 
 from livekit import rtc
-from livekit.agents import NOT_GIVEN, AgentSession, CloseEvent
-from livekit.agents.voice import room_io
-from livekit.agents.voice.agent_session import SessionConnectOptions
+from livekit.agents import AgentSession, CloseEvent
 
 from contracts.agent_job import AgentJob, Disclosure, RoomState
 from contracts.bundle import BundleContent, BundleView
 from contracts.price_book import PriceBook
 from contracts.session import CloseReason, Rung
-from contracts.stream import TEXT_CHARS_MAX
 from contracts.views import PriceBookView
 from services import logs
 from services.agent.face import Face, FaceProduct, MediaKey, face_product
 from services.agent.ladder import Ladder
-from services.agent.metered_llm import ONE_ATTEMPT, MeteredLLM
-from services.agent.metered_tts import MeteredTTS
+from services.agent.library import library_session, room_options
 from services.agent.stage import Stage
 from services.agent.talk import Talk
 from services.agent.twin_agent import TwinAgent
@@ -46,7 +42,6 @@ from services.vendors.data.live_context import LiveContext
 from services.vendors.data.tools import LiveTools
 from services.vendors.face.avatar import AvatarConfig
 
-TOOL_STEPS_MAX: Final = 3
 # How long each thing that has to be closed is waited for.
 CLOSING_S: Final = 5.0
 
@@ -173,7 +168,9 @@ class TwinSession:
     ) -> None:
         ladder = self.ladder
         assert ladder is not None, "made before it is used"
-        session = self.session = _library_session(talk, speaks=wanted != "text")
+        speaks = wanted != "text"
+        hears = speaks and self._room is not None and talk.products.ear is not None
+        session = self.session = library_session(talk, speaks=speaks, hears=hears)
         session.on("close", self._closed)
         self._face = self._face_of(product, session) if wanted == "video" else None
         contexts = [LiveContext(self._gate, one) for one in self._live]
@@ -184,11 +181,13 @@ class TwinSession:
         if self._room is None:
             await session.start(self.agent, record=False, session_host=False)
         else:
-            options = _room_options(self._job.visitor, speaks=wanted != "text")
+            options = room_options(self._job.visitor, speaks=speaks, hears=hears)
             await session.start(
                 self.agent, room=self._room, room_options=options, record=False, session_host=False
             )
         self._stage.watch(self.over)
+        if hears:
+            self._stage.listen()
         await self._stage.show(RoomState(modality=ladder.rung, code="begun"))
         await ladder.begin()
 
@@ -317,48 +316,3 @@ class _Nobody:
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         raise AssertionError(f"{name}: the conversation has not begun")
-
-
-def _library_session(talk: Talk, *, speaks: bool) -> AgentSession[None]:
-    """Make the library's session with nothing in it that calls anybody but our components."""
-    return AgentSession(
-        llm=MeteredLLM(talk),
-        tts=MeteredTTS(talk) if speaks else NOT_GIVEN,
-        # What would be loaded, or asked in the cloud, by default.
-        vad=None,
-        turn_handling={
-            "turn_detection": "manual",
-            "interruption": {"mode": "vad"},
-            "preemptive_generation": {"enabled": False},
-        },
-        stt_context_options={"keyterm_detection": {"enabled": False}},
-        max_tool_steps=TOOL_STEPS_MAX,
-        user_away_timeout=None,
-        conn_options=SessionConnectOptions(
-            stt_conn_options=ONE_ATTEMPT, llm_conn_options=ONE_ATTEMPT, tts_conn_options=ONE_ATTEMPT
-        ),
-    )
-
-
-def _room_options(visitor: str, *, speaks: bool) -> room_io.RoomOptions:
-    return room_io.RoomOptions(
-        text_input=room_io.TextInputOptions(text_input_cb=_asked),
-        audio_input=False,
-        video_input=False,
-        audio_output=speaks,
-        text_output=True,
-        participant_identity=visitor or NOT_GIVEN,
-    )
-
-
-async def _asked(session: AgentSession[None], event: room_io.TextInputEvent) -> None:
-    """Answer what somebody wrote; what was being said is broken off."""
-    text = event.text.strip()[:TEXT_CHARS_MAX]
-    if not text:
-        return
-    try:
-        await session.interrupt()
-        session.generate_reply(user_input=text)
-    except RuntimeError as problem:
-        # The library says so of a session that is closing.
-        logs.get().info("asked_too_late", reason=str(problem)[:200])

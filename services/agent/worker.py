@@ -176,7 +176,7 @@ async def _held(
     service = await stack.enter_async_context(
         api.LiveKitAPI(re.sub("^ws", "http", media.url), media.key, media.secret.reveal())
     )
-    # The visitor writes: nothing of what they send is listened to.
+    # Nothing of what is published is brought here but what the conversation asks for.
     await context.connect(auto_subscribe=AutoSubscribe.SUBSCRIBE_NONE)
 
     async def delete_room() -> None:

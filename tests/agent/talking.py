@@ -22,11 +22,13 @@ PROMPT = "Sos Andrés Cantor, relator de fútbol. Hablás español rioplatense. 
 BOOK = PriceBook(
     [prices.TAVUS_VIDEO, prices.CARTESIA_VOICE, prices.GPT_4O_MINI, prices.SPORTRADAR_SOCCER]
 )
+HEARING_BOOK = PriceBook([*BOOK.entries, prices.DEEPGRAM_HEARING])
 PRICED = {
     "tavus": prices.TAVUS_VIDEO,
     "openai": prices.GPT_4O_MINI,
     "cartesia": prices.CARTESIA_VOICE,
     "sportradar": prices.SPORTRADAR_SOCCER,
+    "deepgram": prices.DEEPGRAM_HEARING,
 }
 WITHIN_S = 20.0
 # The twin has a short answer of its own to this: what is heard takes as long as it lasts.
@@ -44,13 +46,13 @@ def rules(*, limit_nanos=1_000 * CENT, **fields):
     return Policy(**(wanted | fields))
 
 
-async def provision(gate, **fields):
+async def provision(gate, book=BOOK, **fields):
     """A live twin that is told what to say, with the sandbox's keys in its vault."""
     receipt = await gate.provision(
         display_name="A twin that talks",
         organisation="Tests",
         policy=rules(**fields),
-        price_book=BOOK,
+        price_book=book,
         activation="immediate",
     )
     assert receipt.status == 200, receipt
@@ -80,6 +82,9 @@ class PaperStage:
 
     def watch(self, over):
         self.leave = over
+
+    def listen(self):
+        raise AssertionError("nobody can be heard here")
 
     async def hang_up(self):
         self.hung_up += 1
@@ -131,13 +136,13 @@ class Talking:
 
 
 @asynccontextmanager
-async def talking(deployment, tenant, *, clock=None, **policy):
+async def talking(deployment, tenant, *, clock=None, book=BOOK, **policy):
     """A twin of its own on *deployment*, with a sandbox of its own."""
     async with AsyncExitStack() as stack:
         sandbox = await stack.enter_async_context(Sandbox(clock=clock or HandClock()))
         parts = await open_parts(Settings.from_env({"VITO_SANDBOX_URL": sandbox.url}), stack)
         gate = await stack.enter_async_context(deployment.client(tenant))
-        await provision(gate, **policy)
+        await provision(gate, book, **policy)
         async with AsyncExitStack() as sessions:
             yield Talking(gate, sandbox, parts, sessions)
 

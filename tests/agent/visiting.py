@@ -11,11 +11,15 @@ from contracts.agent_job import DISCLOSE, SHOWN, STATE_TOPIC
 from services.agent.face import MediaKey
 from services.agent.stage import RoomStage
 from services.agent.twin_session import TwinSession
+from services.sandbox.voice import say
 from services.secret import Secret
 from tests.rig.media_server import MediaServer
 
 ROOM = "room-1"
 LOUD = 500
+SPOKEN_HZ = 48_000
+# Nobody speaks in the moment in which they switch their microphone on.
+QUIET_MS = 300
 JOINS_WITHIN_S = 20.0
 
 
@@ -48,6 +52,23 @@ class Visitor:
 
     async def write(self, text):
         await self.room.local_participant.send_text(text, topic="lk.chat")
+
+    async def publish(self, source=rtc.TrackSource.SOURCE_MICROPHONE):
+        """Switch a microphone on; what goes into it is heard as fast as it is spoken."""
+        microphone = rtc.AudioSource(SPOKEN_HZ, 1)
+        track = rtc.LocalAudioTrack.create_audio_track("sound", microphone)
+        options = rtc.TrackPublishOptions(source=source)
+        await self.room.local_participant.publish_track(track, options)
+        return microphone
+
+    async def speak(self, microphone, text, *, then_ms=800):
+        """Say *text* in the sandbox's voice, and be silent for *then_ms*."""
+        before, after = (bytes(SPOKEN_HZ * 2 * ms // 1_000) for ms in (QUIET_MS, then_ms))
+        pcm = before + say(text, "v-9", SPOKEN_HZ) + after
+        step = SPOKEN_HZ // 100 * 2
+        for at in range(0, len(pcm) - step + 1, step):
+            frame = rtc.AudioFrame(pcm[at : at + step], SPOKEN_HZ, 1, step // 2)
+            await microphone.capture_frame(frame)
 
     async def leave(self):
         for task in tuple(self._tasks):
@@ -116,7 +137,9 @@ async def visit(twin, **fields):
                 await service.room.delete_room(api.DeleteRoomRequest(room=ROOM))
 
             await visitor.join(server)
-            await room.connect(server.url, server.token("twin", ROOM, kind="agent"))
+            # As the worker does: what is brought to the twin is what it asks for.
+            token = server.token("twin", ROOM, kind="agent")
+            await room.connect(server.url, token, rtc.RoomOptions(auto_subscribe=False))
             stage = RoomStage(room, delete_room)
             await stage.visitor()
             media = MediaKey(server.url, server.key, Secret(server.secret))
