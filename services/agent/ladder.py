@@ -236,7 +236,9 @@ class Ladder:
         session = self._of_session()
         try:
             async with asyncio.timeout(FINISHING_S):
-                while (speech := session.current_speech) is not None:
+                # One that is done may still be the current one, and is not waited for: that
+                # would not let anybody else make it another.
+                while (speech := session.current_speech) is not None and not speech.done():
                     await speech.wait_for_playout()
         except TimeoutError:
             if speech is not None:

@@ -72,10 +72,10 @@ class MeteredSTT(stt.STT[Any]):
 
     async def _recognize_impl(
         self,
-        buffer: utils.AudioBuffer,
+        buffer: utils.AudioBuffer,  # noqa: ARG002
         *,
-        language: NotGivenOr[str] = NOT_GIVEN,
-        conn_options: APIConnectOptions,
+        language: NotGivenOr[str] = NOT_GIVEN,  # noqa: ARG002
+        conn_options: APIConnectOptions,  # noqa: ARG002
     ) -> stt.SpeechEvent:
         # Nobody of the library asks it: the capabilities say so.
         raise TypeError("a twin listens to a stream")

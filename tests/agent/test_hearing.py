@@ -1,6 +1,6 @@
 """A twin that hears: a visitor's microphone in a real room, understood call by call."""
 
-import asyncio
+import contextlib
 
 from livekit import rtc
 
@@ -9,6 +9,7 @@ from services.sandbox.faults import Fault
 from tests.agent.talking import HEARING_BOOK, rules, talking, until
 from tests.agent.visiting import ROOM, SPOKEN_HZ, visit
 
+SAID_MOST, AGAIN_S = 4, 6.0
 NOBODY = rtc.TrackSource.SOURCE_SCREENSHARE_AUDIO
 
 
@@ -17,6 +18,26 @@ async def microphone_of(visit_):
     microphone = await visit_.visitor.publish()
     await until(lambda: brought(visit_))
     return microphone
+
+
+async def spoken_until(visit_, microphone, text, is_so):
+    """
+    Say *text* as often as people do: on a machine that is late, sound has holes.
+
+    Returns how many calls of the model there had been before the last time.
+    """
+    for _ in range(SAID_MOST):
+        asked = visit_.twin.calls()
+        await visit_.visitor.speak(microphone, text)
+        with contextlib.suppress(TimeoutError):
+            await until(is_so, within_s=AGAIN_S)
+            return asked
+    raise AssertionError(f"{text!r} was said {SAID_MOST} times: {visit_.visitor.read}")
+
+
+def beginning(phrase):
+    """The first words of a phrase: what is written keeps pace with what is spoken."""
+    return " ".join(say(phrase, "es").split()[:3])
 
 
 def brought(visit_):
@@ -42,22 +63,25 @@ async def test_a_visitor_is_heard_answered_and_interrupts(served):
         await mallory.local_participant.publish_track(other, options)
         await visitor.publish(NOBODY)
         microphone = await microphone_of(visit_)
-        await visitor.speak(microphone, "hola")
-        async with asyncio.timeout(20):
-            await visitor.heard.wait()
+        await spoken_until(visit_, microphone, "hola", visitor.heard.is_set)
         speech = visit_.held.session.current_speech
         assert brought(visit_) == [("ana", rtc.TrackSource.SOURCE_MICROPHONE)]
-        assert (twin.calls("deepgram"), twin.calls()) == (1, 1)
         assert speech is not None, "it is still speaking"
-        await visitor.speak(microphone, "pero dime el precio")
-        await until(lambda: visitor.has_read(say("prohibited", "es")))
+
+        def refused():
+            return visitor.has_read(beginning("prohibited"))
+
+        asked = await spoken_until(visit_, microphone, "pero dime el precio", refused)
         assert speech.interrupted
-        assert (twin.calls("deepgram"), twin.calls()) == (2, 1)
+        assert twin.calls() == asked, "no model is asked about what it may not talk of"
+        assert twin.calls("deepgram") >= 2
         await mallory.disconnect()
         await visit_.held.aclose("user_exit")
         assert await twin.settled() >= twin.billed_nanos() > 0
-        heard = twin.sandbox.ledger.bill("deepgram").stream_ms
-        assert 0 < heard < 5_000, "what was spoken, and not the silence around it"
+        heard_ms = twin.sandbox.ledger.bill("deepgram").stream_ms
+        assert 0 < heard_ms < 3_500 * twin.calls("deepgram"), (
+            "what was spoken, and not the silence around it"
+        )
 
 
 async def test_what_is_not_understood_is_said_and_one_that_may_not_listen_reads(served):
@@ -66,19 +90,26 @@ async def test_what_is_not_understood_is_said_and_one_that_may_not_listen_reads(
         visitor = visit_.visitor
         microphone = await microphone_of(visit_)
         twin.sandbox.faults.add(Fault(vendor="deepgram", kind="status", status=503, times=1))
-        await visitor.speak(microphone, "hola")
-        await until(lambda: visitor.has_read(say("unheard", "es")))
-        assert twin.calls("deepgram") == 1
+
+        def unheard():
+            return visitor.has_read(beginning("unheard"))
+
+        await spoken_until(visit_, microphone, "hola", unheard)
+        heard = twin.calls("deepgram")
+        assert heard == 1
 
         await twin.gate.set_policy(rules(modalities=["text", "data"], ladder=["text"]))
-        await visitor.speak(microphone, "hola")
-        await until(lambda: visitor.has_read(say("by_text", "es")))
+
+        def by_text():
+            return visitor.has_read(say("by_text", "es"))
+
+        await spoken_until(visit_, microphone, "hola", by_text)
         assert not visit_.held.session.input.audio_enabled
-        await visitor.speak(microphone, "hola")
+        await visitor.speak(microphone, "hola", then_ms=100)
         await visitor.write("hola")
         await until(lambda: visitor.has_read("Andrés Cantor"))
         assert (await twin.session()).modality == "text"
-        assert twin.calls("deepgram") == 1
+        assert twin.calls("deepgram") == heard
         assert await twin.settled() >= twin.billed_nanos()
 
 
