@@ -13,6 +13,7 @@ A twin in a LiveKit room: the LiveKit agents library does the orchestration, the
     talk          what all of them go by
     ladder        video, voice, text, asleep: steps, with one notice each
     face          the avatar's conversation at its vendor, in the room
+    room_bill     the room itself, paid for by the minute while it lasts
     stage         what the visitor is shown, and how they are shown out
     spoken        what was said so far, as a model is told it again
 

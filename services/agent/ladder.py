@@ -150,6 +150,21 @@ class Ladder:
             words = say("unheard", self._of_talk().language)
             self._of_session().say(words, add_to_chat_ctx=False)
 
+    def room_refused(self, code: str) -> None:
+        """The room is not paid for any longer: nothing can go on anywhere."""
+        if self._is_ending:
+            return
+        if code in OVER:
+            self._over(None)
+        elif code in ASLEEP or code in SPENT:
+            is_asleep = code in ASLEEP
+            self._of_talk().is_silent = True
+            words = say("asleep" if is_asleep else "spent", self._of_talk().language)
+            self._of_session().say(words, add_to_chat_ctx=False)
+            self._finish("twin_asleep" if is_asleep else "cost_limit")
+        else:
+            self._over("error")
+
     def face_lost(self, why: str) -> None:
         """Go on by voice: the avatar's next slice was refused, or its vendor has ended it."""
         if self.rung == "video" and not self._is_ending:

@@ -28,7 +28,8 @@ from services import logs
 from services.agent.face import Face, FaceProduct, MediaKey, face_product
 from services.agent.ladder import Ladder
 from services.agent.library import library_session, room_options
-from services.agent.stage import Stage
+from services.agent.room_bill import RoomBill, room_sku
+from services.agent.stage import HANG_UP_S, Stage
 from services.agent.talk import Talk
 from services.agent.twin_agent import TwinAgent
 from services.client import GateClient
@@ -41,7 +42,10 @@ from services.vendors.data.live_adapters import Adapters, offered
 from services.vendors.data.live_context import LiveContext
 from services.vendors.data.tools import LiveTools
 from services.vendors.face.avatar import AvatarConfig
+from services.vendors.face.livekit import LiveKitAdapter
 
+# Who sells rooms, as price books call it.
+ROOMS: Final = "livekit"
 # How long each thing that has to be closed is waited for.
 CLOSING_S: Final = 5.0
 
@@ -66,6 +70,7 @@ class TwinSession:
         *,
         room: rtc.Room | None = None,
         media: MediaKey | None = None,
+        rooms: LiveKitAdapter | None = None,
     ) -> None:
         self._gate = gate
         self._parts = parts
@@ -73,6 +78,8 @@ class TwinSession:
         self._stage = stage
         self._room = room
         self._media = media
+        self._rooms = rooms
+        self._bill: RoomBill | None = None
         self._lease = Lease(gate, job.session_id, ended=lambda _code: self.over(None))
         self._bundles: AsyncGenerator[BundleView, None] | None = None
         self._followers: list[asyncio.Task[None]] = []
@@ -102,6 +109,7 @@ class TwinSession:
             product = face_product(book, self._parts.vendors)
             wanted = self._wanted(talk, has_face=product is not None)
             await self._begin_lease(wanted)
+            await self._pay_for_room(room_sku(book, ROOMS))
             talk.watcher = self.ladder = Ladder(
                 self._stage, self._lease, wanted=wanted, over=self.over
             )
@@ -162,6 +170,21 @@ class TwinSession:
                 await self._lease.disclosed(version)
         except LeaseRefused as refused:
             raise NotHeld(refused.receipt.code, refused.receipt.remedy or "") from None
+
+    async def _pay_for_room(self, sku: str | None) -> None:
+        """Hold for the room if the twin pays for rooms. Raises NotHeld."""
+        if sku is None or self._rooms is None or self._room is None:
+            return
+
+        def refused(code: str) -> None:
+            if self.ladder is not None:
+                self.ladder.room_refused(code)
+
+        self._bill = RoomBill(
+            self._gate, self._rooms, sku, session_id=self._job.session_id, refused=refused
+        )
+        if why := await self._bill.begin(self._room.name):
+            raise NotHeld(why, "the room cannot be paid for")
 
     async def _start(
         self, talk: Talk, instructions: str, wanted: Rung, product: FaceProduct | None
@@ -277,7 +300,7 @@ class TwinSession:
             self._talk.is_silent = True
         if self.session is not None:
             self.session.output.set_audio_enabled(False)
-        closing = [self._stage.hang_up()]
+        closing = [self._stage.hang_up() if self._bill is None else self._hang_up(self._bill)]
         if self._face is not None:
             closing.append(self._face.hide("COST_LIMIT" if reason is None else "USER_EXIT"))
         await _all(*closing)
@@ -291,6 +314,16 @@ class TwinSession:
             with suppress(RuntimeError):
                 await self._bundles.aclose()
         self._ended.set()
+
+    async def _hang_up(self, bill: RoomBill) -> None:
+        """End the room where it is billed, which sees who is still there; then whatever is left."""
+        try:
+            async with asyncio.timeout(HANG_UP_S):
+                await bill.end()
+        except TimeoutError:
+            # Its books are closed by the client's errands.
+            logs.get().warning("room_not_ended")
+        await self._stage.hang_up()
 
     async def _close_library(self) -> None:
         if self.ladder is not None:

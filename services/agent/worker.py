@@ -34,13 +34,15 @@ from contracts.agent_job import AgentJob, agent_name, job_of
 from services import logs, run_file
 from services.agent.face import MediaKey
 from services.agent.stage import RoomStage
-from services.agent.twin_session import NotHeld, TwinSession
+from services.agent.twin_session import ROOMS, NotHeld, TwinSession
 from services.client import GateClient
 from services.client.connection import of_login
 from services.client.errors import CannotVerify, NotAllowed, Refused
 from services.live.parts import open_parts
 from services.settings import Settings
 from services.variables import SettingsError
+from services.vendors.face.livekit import LiveKitAdapter
+from services.vendors.outbound import Outbound
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -176,6 +178,8 @@ async def _held(
     service = await stack.enter_async_context(
         api.LiveKitAPI(re.sub("^ws", "http", media.url), media.key, media.secret.reveal())
     )
+    http = await stack.enter_async_context(Outbound(re.sub("^ws", "http", media.url)))
+    rooms = LiveKitAdapter(ROOMS, http, deployment=settings.deployment)
     # Nothing of what is published is brought here but what the conversation asks for.
     await context.connect(auto_subscribe=AutoSubscribe.SUBSCRIBE_NONE)
 
@@ -184,7 +188,7 @@ async def _held(
 
     stage = RoomStage(context.room, delete_room, visitor=job.visitor)
     job = msgspec.structs.replace(job, visitor=await stage.visitor())
-    return TwinSession(gate, parts, job, stage, room=context.room, media=media)
+    return TwinSession(gate, parts, job, stage, room=context.room, media=media, rooms=rooms)
 
 
 @asynccontextmanager

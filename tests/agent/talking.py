@@ -23,6 +23,7 @@ BOOK = PriceBook(
     [prices.TAVUS_VIDEO, prices.CARTESIA_VOICE, prices.GPT_4O_MINI, prices.SPORTRADAR_SOCCER]
 )
 HEARING_BOOK = PriceBook([*BOOK.entries, prices.DEEPGRAM_HEARING])
+PAID_ROOM_BOOK = PriceBook([*BOOK.entries, prices.LIVEKIT_ROOM])
 PRICED = {
     "tavus": prices.TAVUS_VIDEO,
     "openai": prices.GPT_4O_MINI,

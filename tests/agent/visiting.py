@@ -13,6 +13,8 @@ from services.agent.stage import RoomStage
 from services.agent.twin_session import TwinSession
 from services.sandbox.voice import say
 from services.secret import Secret
+from services.vendors.face.livekit import LiveKitAdapter
+from services.vendors.outbound import Outbound
 from tests.rig.media_server import MediaServer
 
 ROOM = "room-1"
@@ -131,7 +133,11 @@ async def visit(twin, **fields):
     visitor, room = Visitor(), rtc.Room()
     async with MediaServer() as server:
         http = server.url.replace("ws", "http")
-        async with api.LiveKitAPI(http, server.key, server.secret) as service:
+        async with (
+            api.LiveKitAPI(http, server.key, server.secret) as service,
+            Outbound(http) as outbound,
+        ):
+            rooms = LiveKitAdapter("livekit", outbound)
 
             async def delete_room():
                 await service.room.delete_room(api.DeleteRoomRequest(room=ROOM))
@@ -143,9 +149,17 @@ async def visit(twin, **fields):
             stage = RoomStage(room, delete_room)
             await stage.visitor()
             media = MediaKey(server.url, server.key, Secret(server.secret))
+            pair = Secret(f"{server.key}:{server.secret}")
+            assert (await twin.gate.put_secret("livekit", pair)).status == 200
             wanted = {"modality": "voice", "voice": "v-1"} | fields
             held = TwinSession(
-                twin.gate, twin.parts, twin.job(**wanted), stage, room=room, media=media
+                twin.gate,
+                twin.parts,
+                twin.job(**wanted),
+                stage,
+                room=room,
+                media=media,
+                rooms=rooms,
             )
             try:
                 await held.open()
