@@ -83,6 +83,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     default_face: str = ""
     default_persona: str = ""
     hold_s: int = 120
+    lease_s: int = 30
     livekit_key: str | None = None
     livekit_secret: Secret | None = None
     agent_key: Secret | None = None

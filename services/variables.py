@@ -387,10 +387,17 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "VITO_HOLD_S",
         "hold_s",
-        "The longest that the gateway has money held for one call: its time limit, and how long the"
-        " money is away when the process dies",
+        "The longest that gateway and agent have money held for one call: its time limit, and how"
+        " long the money is away when the process dies",
         "a whole number from 5 to 600",
         _between(5, 600),
+    ),
+    Variable(
+        "VITO_LEASE_S",
+        "lease_s",
+        "How long a session lasts when nothing is heard of the process that holds it",
+        "a whole number from 5 to 300",
+        _between(5, 300),
     ),
     Variable(
         "VITO_GATEWAY_ALLOW_REMOTE",

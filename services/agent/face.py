@@ -123,7 +123,11 @@ class Face:
 
         It is waited for, because an avatar that nobody sees is paid for as well.
         """
-        estimate = Usage(stream_ms=SLICE_MS)
+        slice_ms = SLICE_MS
+        if self._gate.hold_ms_max is not None:
+            # A slice has to be over before its hold is.
+            slice_ms = min(slice_ms, self._gate.hold_ms_max // 2)
+        estimate = Usage(stream_ms=slice_ms)
         option = CallOption("video", self._product.adapter.provider_id, self._product.sku, estimate)
         avatar = MeteredAvatar(
             self._gate,

@@ -5,9 +5,10 @@ What the room itself costs: LiveKit bills everybody who is connected, by the beg
     code = await bill.begin(room)      held for, and the room marked with who pays for it
     await bill.end()                   the room is deleted, and settled for what it has cost
 
-Each minute is held for before it begins, for as many as can be in the room. When the next one is
-refused *refused* is told, and the conversation has to end. If this process dies the hold runs out,
-and reconciliation finds the room by its mark, ends it and books it.
+Each slice is held for before it begins, for as many as can be in the room, a begun minute more
+than has passed. When the next one is refused *refused* is told, and the conversation has to end.
+If this process dies the hold runs out, and reconciliation finds the room by its mark, ends it and
+books it.
 """
 
 from __future__ import annotations
@@ -109,20 +110,26 @@ class RoomBill:
         await self._stream.__aexit__(None, None, None)
 
     async def _renew(self, stream: MeteredStream) -> None:
-        minutes = 1
+        slice_ms, paid_ms = self._slice_ms(), 0
+        ahead_ms = min(AHEAD_MS, slice_ms // 2)
         while True:
-            await self._sleep_until(stream, minutes * MINUTE_MS - AHEAD_MS)
-            code = await self._more(stream)
+            paid_ms += slice_ms
+            await self._sleep_until(stream, paid_ms - ahead_ms)
+            code = await self._more(stream, slice_ms)
             if code:
                 # What is held may still be used, and not a moment more.
-                await self._sleep_until(stream, minutes * MINUTE_MS)
+                await self._sleep_until(stream, paid_ms)
                 self._refused(code)
                 return
-            minutes += 1
 
-    async def _more(self, stream: MeteredStream) -> str:
+    def _slice_ms(self) -> int:
+        """A slice has to be over before its hold is."""
+        longest_ms = self._gate.hold_ms_max
+        return MINUTE_MS if longest_ms is None else min(MINUTE_MS, longest_ms // 2)
+
+    async def _more(self, stream: MeteredStream, slice_ms: int) -> str:
         try:
-            decision = await stream.more(Usage(stream_ms=PARTICIPANTS_MAX * MINUTE_MS))
+            decision = await stream.more(Usage(stream_ms=PARTICIPANTS_MAX * slice_ms))
         except _PROBLEMS as problem:
             logs.get().warning("room_failed", reason=f"{problem!r}"[:200])
             return FAILED

@@ -80,7 +80,9 @@ class TwinSession:
         self._media = media
         self._rooms = rooms
         self._bill: RoomBill | None = None
-        self._lease = Lease(gate, job.session_id, ended=lambda _code: self.over(None))
+        self._lease = Lease(
+            gate, job.session_id, lease_ms=parts.lease_ms, ended=lambda _code: self.over(None)
+        )
         self._bundles: AsyncGenerator[BundleView, None] | None = None
         self._followers: list[asyncio.Task[None]] = []
         self._ending: asyncio.Task[None] | None = None

@@ -194,11 +194,14 @@ async def _held(
 @asynccontextmanager
 async def _gate(settings: Settings, tenant: str) -> AsyncIterator[GateClient]:
     """Connect with the twin's own key when there is one, or as a service of the deployment."""
+    hold_ms_max = settings.hold_s * 1_000
     if settings.agent_key is not None:
         urls, key = list(settings.nats_urls), settings.agent_key.reveal()
-        async with GateClient.connect(urls, tenant=tenant, key=key) as gate:
+        async with GateClient.connect(
+            urls, tenant=tenant, key=key, hold_ms_max=hold_ms_max
+        ) as gate:
             yield gate
         return
     login = of_login(settings.nats("client"))
-    async with GateClient.connect(**login, tenant=tenant) as gate:
+    async with GateClient.connect(**login, tenant=tenant, hold_ms_max=hold_ms_max) as gate:
         yield gate

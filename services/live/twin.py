@@ -59,6 +59,7 @@ class LiveTwin:
     ) -> None:
         self.gate = gate
         self.vendors = parts.vendors
+        self.lease_ms = parts.lease_ms
         self.room = 0
         self._parts = parts
         self._left = left

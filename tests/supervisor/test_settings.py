@@ -71,6 +71,7 @@ def test_every_variable_is_read():
         "VITO_GATEWAY_CONNECTIONS_MAX": "5000",
         "VITO_GATEWAY_TENANT_CONNECTIONS_MAX": "1000",
         "VITO_HOLD_S": "60",
+        "VITO_LEASE_S": "20",
         "VITO_LOG_LEVEL": "debug",
         **SECRETS,
     }
