@@ -1,7 +1,6 @@
 """
 A twin in a LiveKit room: the LiveKit agents library does the orchestration, the gate says what may.
 
-    invitation    lets a visitor into a room, and calls the agent
     worker        waits for jobs at the configured LiveKit server, `vito agent`
     twin_session  one conversation: lease, disclosure, bundle, turns, end
     twin_agent    what the library is told of the twin: instructions and tools

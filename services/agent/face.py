@@ -28,6 +28,7 @@ from contracts.usage import Usage
 from services import logs
 from services.client import GateClient
 from services.client.errors import CannotVerify, NoGrant, SecretRefused
+from services.distribution.media_key import MediaKey
 from services.secret import Secret
 from services.vendors.adapter import (
     VendorCutOff,
@@ -57,14 +58,6 @@ TOKEN_TTL: Final = timedelta(minutes=2)
 ABSENT: Final = "avatar_absent"
 FAILED: Final = "avatar_failed"
 _BEHALF: Final = "lk.publish_on_behalf"
-
-
-class MediaKey(msgspec.Struct, frozen=True):
-    """Where the rooms are, and the key that signs for them."""
-
-    url: str
-    key: str
-    secret: Secret
 
 
 class FaceProduct(msgspec.Struct, frozen=True):

@@ -22,9 +22,9 @@ from contracts.price_book import PriceBook
 from contracts.replies import Receipt
 from contracts.usage import Usage
 from services import logs
-from services.agent.invitation import PARTICIPANTS_MAX
 from services.client import GateClient
 from services.client.errors import CannotVerify, NoGrant, SecretRefused
+from services.distribution.invitation import PARTICIPANTS_MAX
 from services.vendors.adapter import VendorCutOff, VendorFailed, VendorUnreachable, Way
 from services.vendors.face.avatar import RuntimeLimits
 from services.vendors.face.livekit import LiveKitAdapter

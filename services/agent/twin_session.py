@@ -25,7 +25,7 @@ from contracts.price_book import PriceBook
 from contracts.session import CloseReason, Rung
 from contracts.views import PriceBookView
 from services import logs
-from services.agent.face import Face, FaceProduct, MediaKey, face_product
+from services.agent.face import Face, FaceProduct, face_product
 from services.agent.ladder import Ladder
 from services.agent.library import library_session, room_options
 from services.agent.room_bill import RoomBill, room_sku
@@ -33,6 +33,7 @@ from services.agent.stage import HANG_UP_S, Stage
 from services.agent.talk import Talk
 from services.agent.twin_agent import TwinAgent
 from services.client import GateClient
+from services.distribution.media_key import MediaKey
 from services.live.briefing import NotBriefed, system_message
 from services.live.lease import Lease, LeaseRefused
 from services.live.parts import Parts
@@ -160,7 +161,9 @@ class TwinSession:
 
     async def _begin_lease(self, wanted: Rung) -> None:
         try:
-            begun = await self._lease.open(wanted, self._job.deployment or "")
+            begun = await self._lease.open(
+                wanted, self._job.deployment or "", on_behalf=self._job.on_behalf
+            )
             self._is_open = True
             version = int(begun.facts.get("disclosure_version", 0))
             if version:

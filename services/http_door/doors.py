@@ -14,6 +14,7 @@ from services.http_door import (
     me,
     oidc_sign_in,
     password,
+    rooms,
     sign_in,
     sign_in_page,
     token,
@@ -26,6 +27,7 @@ from services.http_door.idempotency import Idempotency
 from services.http_door.oidc_sign_in import OidcSignIn
 from services.http_door.opening import Accounts
 from services.http_door.password import Choosing
+from services.http_door.rooms import Rooms
 from services.http_door.sign_in import Passwords, SignIn, SignInParts
 from services.identity.oidc_code import CodeFlow
 from services.variables import Network
@@ -40,6 +42,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     password.CHOOSE,
     *commands.ENDPOINTS.values(),
     visitors.MINT,
+    rooms.ROOM,
     *live.ENDPOINTS.values(),
     me.JWKS,
     sign_in_page.PAGE,
@@ -52,7 +55,7 @@ class Doors(msgspec.Struct, frozen=True):
     """
     What the doors of one server are made of. *clock_s*: monotonic seconds.
 
-    *codes*: None where no browser signs in at an issuer.
+    *codes*: None where no browser signs in at an issuer; *rooms*: None where no agent waits.
     """
 
     identity: Identity
@@ -65,6 +68,7 @@ class Doors(msgspec.Struct, frozen=True):
     clock_s: Callable[[], float]
     proxies: Sequence[Network] = ()
     codes: CodeFlow | None = None
+    rooms: Rooms | None = None
 
     def sign_in(self) -> SignIn:
         """Make what signs people in."""
@@ -80,6 +84,7 @@ class Doors(msgspec.Struct, frozen=True):
             **Choosing(self._sign_in_parts(), signing_in).handlers(),
             **commands.handlers(self.gate, idempotency),
             **visitors.handlers(self.gate, self.visits),
+            **rooms.handlers(self.rooms, self.identity.clock),
             **live.handlers(self.gate),
             **sign_in_page.handlers(offers_oidc=self.codes is not None),
         }

@@ -6,8 +6,8 @@ import psutil
 import pytest
 
 from contracts.agent_job import AgentJob
-from services.agent.face import MediaKey
-from services.agent.invitation import invitation
+from services.distribution.invitation import invitation
+from services.distribution.media_key import MediaKey
 from services.sandbox.clock import MachineClock
 from services.sandbox.faults import Fault
 from services.secret import Secret

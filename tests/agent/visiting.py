@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 from livekit import api, rtc
 
 from contracts.agent_job import DISCLOSE, SHOWN, STATE_TOPIC
-from services.agent.face import MediaKey
 from services.agent.stage import RoomStage
 from services.agent.twin_session import TwinSession
+from services.distribution.media_key import MediaKey
 from services.sandbox.voice import say
 from services.secret import Secret
 from services.vendors.face.livekit import LiveKitAdapter

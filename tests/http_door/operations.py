@@ -7,6 +7,7 @@ import msgspec
 from contracts.commands import NOUN_AND_VERB
 from contracts.examples import EXAMPLES
 from services.http_api import openapi
+from services.http_door.rooms import ROOM
 from services.http_door.visitors import MINT
 from services.query_api.routes import ROUTES
 
@@ -39,8 +40,9 @@ def is_open(operation):
 def right_of(method, path):
     """The noun and verb that an operation of a twin asks for."""
     rest = path.removeprefix(TENANT).lstrip("/")
-    if path == MINT.path:
-        return "deployment", "mint"
+    for one in (MINT, ROOM):
+        if path == one.path:
+            return one.about
     if method == "POST":
         return _COMMAND_OF[rest][1]
     if rest.startswith("live/"):
@@ -56,8 +58,9 @@ def target(path, tenant):
 
 def body_of(path):
     """The body of a command, from the examples of the contracts."""
-    if path == MINT.path:
-        return dict(MINT.example)
+    for one in (MINT, ROOM):
+        if path == one.path:
+            return dict(one.example)
     command = EXAMPLES[_COMMAND_OF[path.removeprefix(TENANT).lstrip("/")][0]]
     fields = msgspec.json.decode(msgspec.json.encode(command))
     del fields["command_id"]
