@@ -31,6 +31,7 @@ class AgentJob(msgspec.Struct, frozen=True, kw_only=True):
     One conversation to be held. *session_id* is new; of a visitor it is the visitor's own.
 
     *visitor* is the identity in the room of who is talked with; empty: the first who comes.
+    *on_behalf* is who asked for it, as the gate knows them; it holds the session to their rights.
     *voice* and *face* are the vendors' names for those of a twin whose identity names none.
     """
 
@@ -46,6 +47,7 @@ class AgentJob(msgspec.Struct, frozen=True, kw_only=True):
     values: Annotated[
         dict[VariableName, VariableValue], msgspec.Meta(max_length=VARIABLES_MAX)
     ] = {}
+    on_behalf: Annotated[str, msgspec.Meta(max_length=128)] = ""
 
 
 class Disclosure(msgspec.Struct, frozen=True, kw_only=True):

@@ -89,6 +89,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     hold_s: int = 120
     embedding_model: str = "offline"
     demo_knowledge: bool = True
+    lease_s: int = 30
     livekit_key: str | None = None
     livekit_secret: Secret | None = None
     agent_key: Secret | None = None

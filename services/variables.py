@@ -313,8 +313,8 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "VITO_HOLD_S",
         "hold_s",
-        "The longest that the gateway has money held for one call: its time limit, and how long the"
-        " money is away when the process dies",
+        "The longest that gateway and agent have money held for one call: its time limit, and how"
+        " long the money is away when the process dies",
         "a whole number from 5 to 600",
         between(5, 600),
     ),
@@ -331,6 +331,13 @@ VARIABLES: tuple[Variable, ...] = (
         "Whether `vito up` brings the demo twins' documents, in the background",
         "`true` or `false`",
         flag,
+    ),
+    Variable(
+        "VITO_LEASE_S",
+        "lease_s",
+        "How long a session lasts when nothing is heard of the process that holds it",
+        "a whole number from 5 to 300",
+        between(5, 300),
     ),
     Variable(
         "VITO_GATEWAY_ALLOW_REMOTE",

@@ -28,6 +28,7 @@ from contracts.usage import Usage
 from services import logs
 from services.client import GateClient
 from services.client.errors import CannotVerify, NoGrant, SecretRefused
+from services.distribution.media_key import MediaKey
 from services.secret import Secret
 from services.vendors.adapter import (
     VendorCutOff,
@@ -57,14 +58,6 @@ TOKEN_TTL: Final = timedelta(minutes=2)
 ABSENT: Final = "avatar_absent"
 FAILED: Final = "avatar_failed"
 _BEHALF: Final = "lk.publish_on_behalf"
-
-
-class MediaKey(msgspec.Struct, frozen=True):
-    """Where the rooms are, and the key that signs for them."""
-
-    url: str
-    key: str
-    secret: Secret
 
 
 class FaceProduct(msgspec.Struct, frozen=True):
@@ -123,7 +116,11 @@ class Face:
 
         It is waited for, because an avatar that nobody sees is paid for as well.
         """
-        estimate = Usage(stream_ms=SLICE_MS)
+        slice_ms = SLICE_MS
+        if self._gate.hold_ms_max is not None:
+            # A slice has to be over before its hold is.
+            slice_ms = min(slice_ms, self._gate.hold_ms_max // 2)
+        estimate = Usage(stream_ms=slice_ms)
         option = CallOption("video", self._product.adapter.provider_id, self._product.sku, estimate)
         avatar = MeteredAvatar(
             self._gate,

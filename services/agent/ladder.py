@@ -126,6 +126,45 @@ class Ladder:
             phrase: Phrase = "restored" if self._wanted == "voice" else "by_voice"
             self._start(self._step("voice", TOPPED_UP, phrase))
 
+    def ear_refused(self, decision: Decision) -> None:
+        """See Watcher. A twin that may not listen any more still reads."""
+        if self._is_ending:
+            return
+        if decision.code in OVER:
+            self._over(None)
+        elif decision.status in PASSING:
+            self.unheard()
+        elif self.rung != "text":
+            self._of_talk().is_silent = True
+            self._start(self._step("text", decision.code, "by_text"))
+
+    def visitor_insists(self) -> None:
+        """See Watcher. Nobody talks over a visitor."""
+        speech = self._of_session().current_speech
+        if speech is not None and not self._is_ending:
+            speech.interrupt()
+
+    def unheard(self) -> None:
+        """See Watcher."""
+        if not self._is_ending:
+            words = say("unheard", self._of_talk().language)
+            self._of_session().say(words, add_to_chat_ctx=False)
+
+    def room_refused(self, code: str) -> None:
+        """The room is not paid for any longer: nothing can go on anywhere."""
+        if self._is_ending:
+            return
+        if code in OVER:
+            self._over(None)
+        elif code in ASLEEP or code in SPENT:
+            is_asleep = code in ASLEEP
+            self._of_talk().is_silent = True
+            words = say("asleep" if is_asleep else "spent", self._of_talk().language)
+            self._of_session().say(words, add_to_chat_ctx=False)
+            self._finish("twin_asleep" if is_asleep else "cost_limit")
+        else:
+            self._over("error")
+
     def face_lost(self, why: str) -> None:
         """Go on by voice: the avatar's next slice was refused, or its vendor has ended it."""
         if self.rung == "video" and not self._is_ending:
@@ -149,9 +188,14 @@ class Ladder:
         async with self._stepping:
             await self.finished_speaking()
             session = self._of_session()
+            if rung == self.rung == "text":
+                # Its voice and its ear were refused in the same moment: one step, one notice.
+                return
             self.rung = rung
             if rung == "text":
                 session.output.set_audio_enabled(False)
+            if self._of_talk().products.ear is not None:
+                session.input.set_audio_enabled(rung != "text")
             notice: Notice = "written" if rung == "text" else "spoken"
             session.say(say(phrase, self._of_talk().language), add_to_chat_ctx=False)
             await self._lease.step(rung, why, notice)
@@ -207,7 +251,9 @@ class Ladder:
         session = self._of_session()
         try:
             async with asyncio.timeout(FINISHING_S):
-                while (speech := session.current_speech) is not None:
+                # One that is done may still be the current one, and is not waited for: that
+                # would not let anybody else make it another.
+                while (speech := session.current_speech) is not None and not speech.done():
                     await speech.wait_for_playout()
         except TimeoutError:
             if speech is not None:

@@ -33,6 +33,9 @@ class Stage(Protocol):
     def watch(self, over: Callable[[CloseReason], None]) -> None:
         """Call *over* when the visitor has left, or the twin was put out."""
 
+    def listen(self) -> None:
+        """Have what the visitor says brought here, and nothing else of anybody."""
+
     async def hang_up(self) -> None:
         """Stop all media at once. Any number of times."""
 
@@ -105,6 +108,22 @@ class RoomStage:
 
         self._room.on("participant_disconnected", on_left)
         self._room.on("disconnected", lambda _reason: over("error"))
+
+    def listen(self) -> None:
+        """See Stage. Of all that is published in the room: the visitor's own microphone."""
+        room = self._room
+
+        def on_published(
+            publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant
+        ) -> None:
+            is_spoken = publication.source == rtc.TrackSource.SOURCE_MICROPHONE
+            if participant.identity == self._visitor and is_spoken:
+                publication.set_subscribed(True)
+
+        room.on("track_published", on_published)
+        for participant in room.remote_participants.values():
+            for publication in participant.track_publications.values():
+                on_published(publication, participant)
 
     async def show(self, state: RoomState) -> None:
         """See Stage. A page that does not hear of it misses nothing that the twin says."""

@@ -31,6 +31,15 @@ class Watcher(Protocol):
     def voice_granted(self) -> None:
         """A sentence may be spoken."""
 
+    def ear_refused(self, decision: Decision) -> None:
+        """What the visitor said may not be understood."""
+
+    def visitor_insists(self) -> None:
+        """The visitor goes on speaking, whatever is being said."""
+
+    def unheard(self) -> None:
+        """Something that the visitor said was not understood, and might be said again."""
+
     def booked(self, receipt: Receipt | None) -> None:
         """A call is over; None: its booking is not confirmed yet."""
 

@@ -17,25 +17,23 @@ from contextlib import suppress
 from typing import Any, Final
 
 from livekit import rtc
-from livekit.agents import NOT_GIVEN, AgentSession, CloseEvent
-from livekit.agents.voice import room_io
-from livekit.agents.voice.agent_session import SessionConnectOptions
+from livekit.agents import AgentSession, CloseEvent
 
 from contracts.agent_job import AgentJob, Disclosure, RoomState
 from contracts.bundle import BundleContent, BundleView
 from contracts.price_book import PriceBook
 from contracts.session import CloseReason, Rung
-from contracts.stream import TEXT_CHARS_MAX
 from contracts.views import PriceBookView
 from services import logs
-from services.agent.face import Face, FaceProduct, MediaKey, face_product
+from services.agent.face import Face, FaceProduct, face_product
 from services.agent.ladder import Ladder
-from services.agent.metered_llm import ONE_ATTEMPT, MeteredLLM
-from services.agent.metered_tts import MeteredTTS
-from services.agent.stage import Stage
+from services.agent.library import library_session, room_options
+from services.agent.room_bill import RoomBill, room_sku
+from services.agent.stage import HANG_UP_S, Stage
 from services.agent.talk import Talk
 from services.agent.twin_agent import TwinAgent
 from services.client import GateClient
+from services.distribution.media_key import MediaKey
 from services.live.briefing import NotBriefed, system_message
 from services.live.lease import Lease, LeaseRefused
 from services.live.parts import Parts
@@ -45,8 +43,10 @@ from services.vendors.data.live_adapters import Adapters, offered
 from services.vendors.data.live_context import LiveContext
 from services.vendors.data.tools import LiveTools
 from services.vendors.face.avatar import AvatarConfig
+from services.vendors.face.livekit import LiveKitAdapter
 
-TOOL_STEPS_MAX: Final = 3
+# Who sells rooms, as price books call it.
+ROOMS: Final = "livekit"
 # How long each thing that has to be closed is waited for.
 CLOSING_S: Final = 5.0
 
@@ -71,6 +71,7 @@ class TwinSession:
         *,
         room: rtc.Room | None = None,
         media: MediaKey | None = None,
+        rooms: LiveKitAdapter | None = None,
     ) -> None:
         self._gate = gate
         self._parts = parts
@@ -78,7 +79,11 @@ class TwinSession:
         self._stage = stage
         self._room = room
         self._media = media
-        self._lease = Lease(gate, job.session_id, ended=lambda _code: self.over(None))
+        self._rooms = rooms
+        self._bill: RoomBill | None = None
+        self._lease = Lease(
+            gate, job.session_id, lease_ms=parts.lease_ms, ended=lambda _code: self.over(None)
+        )
         self._bundles: AsyncGenerator[BundleView, None] | None = None
         self._followers: list[asyncio.Task[None]] = []
         self._ending: asyncio.Task[None] | None = None
@@ -107,6 +112,7 @@ class TwinSession:
             product = face_product(book, self._parts.vendors)
             wanted = self._wanted(talk, has_face=product is not None)
             await self._begin_lease(wanted)
+            await self._pay_for_room(room_sku(book, ROOMS))
             talk.watcher = self.ladder = Ladder(
                 self._stage, self._lease, wanted=wanted, over=self.over
             )
@@ -156,7 +162,9 @@ class TwinSession:
 
     async def _begin_lease(self, wanted: Rung) -> None:
         try:
-            begun = await self._lease.open(wanted, self._job.deployment or "")
+            begun = await self._lease.open(
+                wanted, self._job.deployment or "", on_behalf=self._job.on_behalf
+            )
             self._is_open = True
             version = int(begun.facts.get("disclosure_version", 0))
             if version:
@@ -169,12 +177,29 @@ class TwinSession:
         except LeaseRefused as refused:
             raise NotHeld(refused.receipt.code, refused.receipt.remedy or "") from None
 
+    async def _pay_for_room(self, sku: str | None) -> None:
+        """Hold for the room if the twin pays for rooms. Raises NotHeld."""
+        if sku is None or self._rooms is None or self._room is None:
+            return
+
+        def refused(code: str) -> None:
+            if self.ladder is not None:
+                self.ladder.room_refused(code)
+
+        self._bill = RoomBill(
+            self._gate, self._rooms, sku, session_id=self._job.session_id, refused=refused
+        )
+        if why := await self._bill.begin(self._room.name):
+            raise NotHeld(why, "the room cannot be paid for")
+
     async def _start(
         self, talk: Talk, instructions: str, wanted: Rung, product: FaceProduct | None
     ) -> None:
         ladder = self.ladder
         assert ladder is not None, "made before it is used"
-        session = self.session = _library_session(talk, speaks=wanted != "text")
+        speaks = wanted != "text"
+        hears = speaks and self._room is not None and talk.products.ear is not None
+        session = self.session = library_session(talk, speaks=speaks, hears=hears)
         session.on("close", self._closed)
         self._face = self._face_of(product, session) if wanted == "video" else None
         contexts = [LiveContext(self._gate, one) for one in self._live]
@@ -185,11 +210,13 @@ class TwinSession:
         if self._room is None:
             await session.start(self.agent, record=False, session_host=False)
         else:
-            options = _room_options(self._job.visitor, speaks=wanted != "text")
+            options = room_options(self._job.visitor, speaks=speaks, hears=hears)
             await session.start(
                 self.agent, room=self._room, room_options=options, record=False, session_host=False
             )
         self._stage.watch(self.over)
+        if hears:
+            self._stage.listen()
         await self._stage.show(RoomState(modality=ladder.rung, code="begun"))
         await ladder.begin()
 
@@ -280,7 +307,7 @@ class TwinSession:
             self._talk.is_silent = True
         if self.session is not None:
             self.session.output.set_audio_enabled(False)
-        closing = [self._stage.hang_up()]
+        closing = [self._stage.hang_up() if self._bill is None else self._hang_up(self._bill)]
         if self._face is not None:
             closing.append(self._face.hide("COST_LIMIT" if reason is None else "USER_EXIT"))
         await _all(*closing)
@@ -294,6 +321,16 @@ class TwinSession:
             with suppress(RuntimeError):
                 await self._bundles.aclose()
         self._ended.set()
+
+    async def _hang_up(self, bill: RoomBill) -> None:
+        """End the room where it is billed, which sees who is still there; then whatever is left."""
+        try:
+            async with asyncio.timeout(HANG_UP_S):
+                await bill.end()
+        except TimeoutError:
+            # Its books are closed by the client's errands.
+            logs.get().warning("room_not_ended")
+        await self._stage.hang_up()
 
     async def _close_library(self) -> None:
         if self.ladder is not None:
@@ -319,48 +356,3 @@ class _Nobody:
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         raise AssertionError(f"{name}: the conversation has not begun")
-
-
-def _library_session(talk: Talk, *, speaks: bool) -> AgentSession[None]:
-    """Make the library's session with nothing in it that calls anybody but our components."""
-    return AgentSession(
-        llm=MeteredLLM(talk),
-        tts=MeteredTTS(talk) if speaks else NOT_GIVEN,
-        # What would be loaded, or asked in the cloud, by default.
-        vad=None,
-        turn_handling={
-            "turn_detection": "manual",
-            "interruption": {"mode": "vad"},
-            "preemptive_generation": {"enabled": False},
-        },
-        stt_context_options={"keyterm_detection": {"enabled": False}},
-        max_tool_steps=TOOL_STEPS_MAX,
-        user_away_timeout=None,
-        conn_options=SessionConnectOptions(
-            stt_conn_options=ONE_ATTEMPT, llm_conn_options=ONE_ATTEMPT, tts_conn_options=ONE_ATTEMPT
-        ),
-    )
-
-
-def _room_options(visitor: str, *, speaks: bool) -> room_io.RoomOptions:
-    return room_io.RoomOptions(
-        text_input=room_io.TextInputOptions(text_input_cb=_asked),
-        audio_input=False,
-        video_input=False,
-        audio_output=speaks,
-        text_output=True,
-        participant_identity=visitor or NOT_GIVEN,
-    )
-
-
-async def _asked(session: AgentSession[None], event: room_io.TextInputEvent) -> None:
-    """Answer what somebody wrote; what was being said is broken off."""
-    text = event.text.strip()[:TEXT_CHARS_MAX]
-    if not text:
-        return
-    try:
-        await session.interrupt()
-        session.generate_reply(user_input=text)
-    except RuntimeError as problem:
-        # The library says so of a session that is closing.
-        logs.get().info("asked_too_late", reason=str(problem)[:200])

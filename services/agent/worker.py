@@ -32,15 +32,16 @@ from livekit.agents import (
 
 from contracts.agent_job import AgentJob, agent_name, job_of
 from services import logs, run_file
-from services.agent.face import MediaKey
 from services.agent.stage import RoomStage
-from services.agent.twin_session import NotHeld, TwinSession
+from services.agent.twin_session import ROOMS, NotHeld, TwinSession
 from services.client import GateClient
 from services.client.connection import of_login
 from services.client.errors import CannotVerify, NotAllowed, Refused
+from services.distribution.media_key import media_of
 from services.live.parts import open_parts
 from services.settings import Settings
-from services.variables import SettingsError
+from services.vendors.face.livekit import LiveKitAdapter
+from services.vendors.outbound import Outbound
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -59,25 +60,6 @@ _NOT_OURS: Final = (
     "LIVEKIT_WORKER_TOKEN",
     "LIVEKIT_REMOTE_EOT_URL",
 )
-
-
-def media_of(settings: Settings) -> MediaKey:
-    """Where the rooms are; raises SettingsError that names what is missing."""
-    for name, value in (
-        ("VITO_LIVEKIT_URL", settings.livekit_url),
-        ("VITO_LIVEKIT_KEY", settings.livekit_key),
-        ("VITO_LIVEKIT_SECRET", settings.livekit_secret),
-    ):
-        if value is None:
-            raise SettingsError(
-                f"{name} is not set. An agent waits for conversations at a LiveKit server.",
-                "set VITO_LIVEKIT_URL, VITO_LIVEKIT_KEY and VITO_LIVEKIT_SECRET.",
-            )
-    assert settings.livekit_url is not None, "just looked at"
-    assert settings.livekit_key is not None, "just looked at"
-    assert settings.livekit_secret is not None, "just looked at"
-    url = re.sub("^http", "ws", settings.livekit_url)
-    return MediaKey(url, settings.livekit_key, settings.livekit_secret)
 
 
 def server_for(settings: Settings) -> AgentServer:
@@ -176,7 +158,9 @@ async def _held(
     service = await stack.enter_async_context(
         api.LiveKitAPI(re.sub("^ws", "http", media.url), media.key, media.secret.reveal())
     )
-    # The visitor writes: nothing of what they send is listened to.
+    http = await stack.enter_async_context(Outbound(re.sub("^ws", "http", media.url)))
+    rooms = LiveKitAdapter(ROOMS, http, deployment=settings.deployment)
+    # Nothing of what is published is brought here but what the conversation asks for.
     await context.connect(auto_subscribe=AutoSubscribe.SUBSCRIBE_NONE)
 
     async def delete_room() -> None:
@@ -184,17 +168,23 @@ async def _held(
 
     stage = RoomStage(context.room, delete_room, visitor=job.visitor)
     job = msgspec.structs.replace(job, visitor=await stage.visitor())
-    return TwinSession(gate, parts, job, stage, room=context.room, media=media)
+    if settings.agent_key is not None:
+        # A key asks in its own name; only the deployment itself may in another's.
+        job = msgspec.structs.replace(job, on_behalf="")
+    return TwinSession(gate, parts, job, stage, room=context.room, media=media, rooms=rooms)
 
 
 @asynccontextmanager
 async def _gate(settings: Settings, tenant: str) -> AsyncIterator[GateClient]:
     """Connect with the twin's own key when there is one, or as a service of the deployment."""
+    hold_ms_max = settings.hold_s * 1_000
     if settings.agent_key is not None:
         urls, key = list(settings.nats_urls), settings.agent_key.reveal()
-        async with GateClient.connect(urls, tenant=tenant, key=key) as gate:
+        async with GateClient.connect(
+            urls, tenant=tenant, key=key, hold_ms_max=hold_ms_max
+        ) as gate:
             yield gate
         return
     login = of_login(settings.nats("client"))
-    async with GateClient.connect(**login, tenant=tenant) as gate:
+    async with GateClient.connect(**login, tenant=tenant, hold_ms_max=hold_ms_max) as gate:
         yield gate

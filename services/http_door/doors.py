@@ -16,6 +16,7 @@ from services.http_door import (
     me,
     oidc_sign_in,
     password,
+    rooms,
     sign_in,
     sign_in_page,
     token,
@@ -29,6 +30,7 @@ from services.http_door.idempotency import Idempotency
 from services.http_door.oidc_sign_in import OidcSignIn
 from services.http_door.opening import Accounts
 from services.http_door.password import Choosing
+from services.http_door.rooms import Rooms
 from services.http_door.sign_in import Passwords, SignIn, SignInParts
 from services.http_door.webhooks import Webhooks
 from services.identity.oidc_code import CodeFlow
@@ -48,6 +50,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     knowledge.SEARCH,
     knowledge.REVIEW,
     knowledge.UPLOAD,
+    rooms.ROOM,
     *live.ENDPOINTS.values(),
     webhooks.TAVUS,
     webhooks.LIVEKIT,
@@ -62,7 +65,7 @@ class Doors(msgspec.Struct, frozen=True):
     """
     What the doors of one server are made of. *clock_s*: monotonic seconds.
 
-    *codes*: None where no browser signs in at an issuer.
+    *codes*: None where no browser signs in at an issuer; *rooms*: None where no agent waits.
     """
 
     identity: Identity
@@ -76,6 +79,7 @@ class Doors(msgspec.Struct, frozen=True):
     clock_s: Callable[[], float]
     proxies: Sequence[Network] = ()
     codes: CodeFlow | None = None
+    rooms: Rooms | None = None
 
     def sign_in(self) -> SignIn:
         """Make what signs people in."""
@@ -94,6 +98,7 @@ class Doors(msgspec.Struct, frozen=True):
             **commands.handlers(self.gate, idempotency),
             **knowledge.handlers(self.gate, commands.CommandDoor(self.gate, idempotency)),
             **visitors.handlers(self.gate, self.visits),
+            **rooms.handlers(self.rooms, self.identity.clock),
             **live.handlers(self.gate),
             **self.webhooks.handlers(),
             **sign_in_page.handlers(offers_oidc=self.codes is not None),

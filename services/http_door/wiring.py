@@ -13,6 +13,7 @@ from typing import Any, Final
 import aiohttp
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from services.distribution.media_key import media_of
 from services.distribution.visit_tokens import VisitTokens
 from services.failure import Failure
 from services.http_door import oidc_sign_in, webhooks
@@ -20,6 +21,7 @@ from services.http_door.accounts import GateAccounts
 from services.http_door.authentication import CannotTell, CredentialRefused, Identity
 from services.http_door.doors import Doors
 from services.http_door.gate_line import GateLine
+from services.http_door.rooms import Rooms
 from services.identity import jwks, signing_keys
 from services.identity.api_key import environment_of
 from services.identity.directory import Directory
@@ -57,7 +59,15 @@ async def open_doors(settings: Settings, stack: AsyncExitStack) -> Doors:
         clock_s=time.monotonic,
         proxies=settings.api_proxies,
         codes=None if oidc is None else oidc.codes,
+        rooms=_rooms(settings),
     )
+
+
+def _rooms(settings: Settings) -> Rooms | None:
+    """Where visitors are invited to; None for a deployment that has no agents."""
+    if settings.livekit_key is None and settings.livekit_secret is None:
+        return None
+    return Rooms(media_of(settings), settings.deployment)
 
 
 def open_identity(

@@ -56,7 +56,7 @@ class LiveConversation:
         sound: Sound | None,
         looks: Looks | None,
     ) -> None:
-        self.lease = Lease(twin.gate, opening.session_id, ended=self.ended)
+        self.lease = Lease(twin.gate, opening.session_id, lease_ms=twin.lease_ms, ended=self.ended)
         self._twin = twin
         self._opening = opening
         self._language = language_of(opening.language or twin.language)

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from contracts.session import LEASE_MS
 from services.settings import Settings
 from services.vendors.adapter import Vendors
 from services.vendors.addresses import base_url
@@ -28,11 +29,16 @@ class Defaults(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
-    """What all twins of a process share: how vendors are spoken to. It has no twin's state."""
+    """
+    What all twins of a process share: how vendors are spoken to. It has no twin's state.
+
+    *lease_ms* is how long a session lasts when nothing is heard of its process any more.
+    """
 
     vendors: Vendors
     live: Adapters = ()
     defaults: Defaults = Defaults()
+    lease_ms: int = LEASE_MS
 
 
 async def open_parts(settings: Settings, stack: AsyncExitStack) -> Parts:
@@ -51,7 +57,12 @@ async def open_parts(settings: Settings, stack: AsyncExitStack) -> Parts:
         face=settings.default_face,
         persona=settings.default_persona,
     )
-    return Parts(vendors=Vendors(*speaking, face), live=live, defaults=defaults)
+    return Parts(
+        vendors=Vendors(*speaking, face),
+        live=live,
+        defaults=defaults,
+        lease_ms=settings.lease_s * 1_000,
+    )
 
 
 def _callback(settings: Settings) -> Callback | None:

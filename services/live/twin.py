@@ -63,6 +63,7 @@ class LiveTwin:
     ) -> None:
         self.gate = gate
         self.vendors = parts.vendors
+        self.lease_ms = parts.lease_ms
         self.room = 0
         self.price_version = -1
         self._contexts: dict[str, LiveContext] = {}

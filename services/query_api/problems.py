@@ -206,6 +206,18 @@ DEPLOYMENT_UNKNOWN: Final = Kind(
     "There is no such deployment.",
     "List the twin's deployments. If it was created just now, ask with min_position.",
 )
+ROOMS_NOT_CONFIGURED: Final = Kind(
+    "rooms_not_configured",
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "This deployment has no LiveKit rooms.",
+    "Set VITO_LIVEKIT_URL, VITO_LIVEKIT_KEY and VITO_LIVEKIT_SECRET, and run `vito agent`.",
+)
+ORIGIN_NOT_ALLOWED: Final = Kind(
+    "origin_not_allowed",
+    HTTPStatus.FORBIDDEN,
+    "The request comes from another page than its token was made for.",
+    "Ask from the page that the visitor was let in on; a service sends no Origin.",
+)
 SESSION_UNKNOWN: Final = Kind(
     "session_unknown",
     HTTPStatus.NOT_FOUND,

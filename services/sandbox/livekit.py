@@ -52,6 +52,7 @@ _NEEDED: Final[dict[str, str]] = {
     "ListParticipants": "roomAdmin",
     "GetParticipant": "roomAdmin",
     "RemoveParticipant": "roomAdmin",
+    "UpdateRoomMetadata": "roomAdmin",
 }
 
 
@@ -76,6 +77,7 @@ class Room(msgspec.Struct):
     participants: dict[str, Participant] = {}
     empty_since_us: int = 0
     has_been_joined: bool = False
+    metadata: str = ""
 
     def ends_us(self) -> int | None:
         """When it ends if nobody comes; None while somebody is there."""
@@ -106,6 +108,7 @@ class LiveKit(SandboxVendor):
             "ListParticipants": self._list_participants,
             "GetParticipant": self._get_participant,
             "RemoveParticipant": self._remove_participant,
+            "UpdateRoomMetadata": self._update_metadata,
         }
         return [
             web.post(f"{SERVICE}{method}", self.counted(method, self._twirp(method, handler)))
@@ -251,6 +254,13 @@ class LiveKit(SandboxVendor):
             return self.error(404, "participant does not exist")
         return {}
 
+    def _update_metadata(self, _exchange: Exchange, body: dict[str, Any]) -> Any:
+        room = self.rooms.get(str(body.get("room")))
+        if room is None:
+            return self._no_room()
+        room.metadata = str(body.get("metadata", ""))
+        return _shown(room)
+
     def _no_room(self) -> web.Response:
         return self.error(404, "requested room does not exist")
 
@@ -301,6 +311,7 @@ def _shown(room: Room) -> dict[str, Any]:
     return {
         "sid": room.sid,
         "name": room.name,
+        "metadata": room.metadata,
         "empty_timeout": room.empty_timeout_s,
         "departure_timeout": room.departure_timeout_s,
         "max_participants": room.max_participants,

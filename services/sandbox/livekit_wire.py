@@ -24,6 +24,7 @@ _ANSWERS: Final[dict[str, tuple[str, str]]] = {
     "ListParticipants": (_ROOM, "ListParticipantsResponse"),
     "GetParticipant": (_MODELS, "ParticipantInfo"),
     "RemoveParticipant": (_ROOM, "RemoveParticipantResponse"),
+    "UpdateRoomMetadata": (_MODELS, "Room"),
 }
 _REQUESTS: Final[dict[str, str]] = {
     "GetParticipant": "RoomParticipantIdentity",

@@ -75,6 +75,20 @@ DEEPGRAM_HEARING = PriceEntry(
     ),
 )
 
+LIVEKIT_ROOM = PriceEntry(
+    "livekit",
+    "room",
+    # No rung of the ladder: a conversation in writing is in a room as well.
+    "data",
+    {"stream_ms": Price(500_000, 60_000)},
+    Provenance(
+        "docs.livekit.io/deploy/admin/billing for what is counted; the rate by third parties",
+        READ_ON,
+        "unverified: $0.0005 a connected participant and begun minute; our agents run on our own "
+        "machines, so the minutes of agents that LiveKit runs are not among it",
+    ),
+)
+
 SPORTRADAR_SOCCER = PriceEntry(
     "sportradar",
     "soccer-v4",

@@ -3,15 +3,30 @@
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from contracts.agent_job import AgentJob
+from contracts.price_book import PriceBook
 from contracts.topics import Topic
 from services.agent.twin_session import TwinSession
 from services.live.parts import open_parts
 from services.sandbox.clock import HandClock
 from services.sandbox.server import Sandbox
 from services.settings import Settings
-from tests.rig.talking_twin import BOOK, TalkingTwin, provision, rules, until
+from services.twins import prices
+from tests.rig.talking_twin import BOOK, HEARING_BOOK, TalkingTwin, provision, rules, until
 
-__all__ = ["BOOK", "SHORT", "PaperStage", "Talking", "rules", "said", "talking", "until"]
+__all__ = [
+    "BOOK",
+    "HEARING_BOOK",
+    "PAID_ROOM_BOOK",
+    "SHORT",
+    "PaperStage",
+    "Talking",
+    "rules",
+    "said",
+    "talking",
+    "until",
+]
+
+PAID_ROOM_BOOK = PriceBook([*BOOK.entries, prices.LIVEKIT_ROOM])
 
 # The twin has a short answer of its own to this: what is heard takes as long as it lasts.
 SHORT = "precio"
@@ -35,6 +50,9 @@ class PaperStage:
 
     def watch(self, over):
         self.leave = over
+
+    def listen(self):
+        raise AssertionError("nobody can be heard here")
 
     async def hang_up(self):
         self.hung_up += 1
@@ -65,14 +83,14 @@ class Talking(TalkingTwin):
 
 
 @asynccontextmanager
-async def talking(deployment, tenant, *, clock=None, **policy):
+async def talking(deployment, tenant, *, clock=None, book=BOOK, **policy):
     """A twin of its own on *deployment*, with a sandbox of its own."""
     async with AsyncExitStack() as stack:
         sandbox = await stack.enter_async_context(Sandbox(clock=clock or HandClock()))
         parts = await open_parts(Settings.from_env({"VITO_SANDBOX_URL": sandbox.url}), stack)
         gate = await stack.enter_async_context(deployment.client(tenant))
         short = Topic(name="Precios", phrases=[SHORT])
-        await provision(gate, short, **policy)
+        await provision(gate, short, book, **policy)
         async with AsyncExitStack() as sessions:
             yield Talking(gate, sandbox, parts, sessions)
 

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from contracts.agent_job import AgentJob, agent_name
-from services.agent.face import MediaKey
-from services.agent.invitation import invitation
 from services.cli import agent
+from services.distribution.invitation import invitation
+from services.distribution.media_key import MediaKey
 from services.secret import Secret
 from tests.agent.talking import SHORT, talking, until
 from tests.agent.visiting import ROOM, Visitor

@@ -8,14 +8,20 @@ from contextlib import asynccontextmanager
 from livekit import api, rtc
 
 from contracts.agent_job import DISCLOSE, SHOWN, STATE_TOPIC
-from services.agent.face import MediaKey
 from services.agent.stage import RoomStage
 from services.agent.twin_session import TwinSession
+from services.distribution.media_key import MediaKey
+from services.sandbox.voice import say
 from services.secret import Secret
+from services.vendors.face.livekit import LiveKitAdapter
+from services.vendors.outbound import Outbound
 from tests.rig.media_server import MediaServer
 
 ROOM = "room-1"
 LOUD = 500
+SPOKEN_HZ = 48_000
+# Nobody speaks in the moment in which they switch their microphone on.
+QUIET_MS = 300
 JOINS_WITHIN_S = 20.0
 
 
@@ -48,6 +54,23 @@ class Visitor:
 
     async def write(self, text):
         await self.room.local_participant.send_text(text, topic="lk.chat")
+
+    async def publish(self, source=rtc.TrackSource.SOURCE_MICROPHONE):
+        """Switch a microphone on; what goes into it is heard as fast as it is spoken."""
+        microphone = rtc.AudioSource(SPOKEN_HZ, 1)
+        track = rtc.LocalAudioTrack.create_audio_track("sound", microphone)
+        options = rtc.TrackPublishOptions(source=source)
+        await self.room.local_participant.publish_track(track, options)
+        return microphone
+
+    async def speak(self, microphone, text, *, then_ms=800):
+        """Say *text* in the sandbox's voice, and be silent for *then_ms*."""
+        before, after = (bytes(SPOKEN_HZ * 2 * ms // 1_000) for ms in (QUIET_MS, then_ms))
+        pcm = before + say(text, "v-9", SPOKEN_HZ) + after
+        step = SPOKEN_HZ // 100 * 2
+        for at in range(0, len(pcm) - step + 1, step):
+            frame = rtc.AudioFrame(pcm[at : at + step], SPOKEN_HZ, 1, step // 2)
+            await microphone.capture_frame(frame)
 
     async def leave(self):
         for task in tuple(self._tasks):
@@ -110,19 +133,33 @@ async def visit(twin, **fields):
     visitor, room = Visitor(), rtc.Room()
     async with MediaServer() as server:
         http = server.url.replace("ws", "http")
-        async with api.LiveKitAPI(http, server.key, server.secret) as service:
+        async with (
+            api.LiveKitAPI(http, server.key, server.secret) as service,
+            Outbound(http) as outbound,
+        ):
+            rooms = LiveKitAdapter("livekit", outbound)
 
             async def delete_room():
                 await service.room.delete_room(api.DeleteRoomRequest(room=ROOM))
 
             await visitor.join(server)
-            await room.connect(server.url, server.token("twin", ROOM, kind="agent"))
+            # As the worker does: what is brought to the twin is what it asks for.
+            token = server.token("twin", ROOM, kind="agent")
+            await room.connect(server.url, token, rtc.RoomOptions(auto_subscribe=False))
             stage = RoomStage(room, delete_room)
             await stage.visitor()
             media = MediaKey(server.url, server.key, Secret(server.secret))
+            pair = Secret(f"{server.key}:{server.secret}")
+            assert (await twin.gate.put_secret("livekit", pair)).status == 200
             wanted = {"modality": "voice", "voice": "v-1"} | fields
             held = TwinSession(
-                twin.gate, twin.parts, twin.job(**wanted), stage, room=room, media=media
+                twin.gate,
+                twin.parts,
+                twin.job(**wanted),
+                stage,
+                room=room,
+                media=media,
+                rooms=rooms,
             )
             try:
                 await held.open()

@@ -2,13 +2,16 @@
 
 from msgspec.structs import replace
 
+from services.distribution.media_key import MediaKey
 from services.http_door.authentication import Identity
 from services.http_door.doors import Doors
 from services.http_door.opening import SignInNotPossible
+from services.http_door.rooms import Rooms
 from services.http_door.webhooks import Webhooks
 from services.identity.directory import AccountRecord, LinkRecord, SessionRecord
 from services.identity.random_secret import digest
 from services.identity.tokens import TokenIssuer, TokenVerifier
+from services.secret import Secret
 from tests.callout.world import ISSUER, SIGNING_KEYS
 from tests.http_door.memory_gate import MemoryGate
 from tests.http_door.people import NOW_US, FakeDirectory, FakePasswords, FakeTokens
@@ -82,6 +85,9 @@ class FakeAccounts:
                 self.directory.sessions[name] = replace(one, closed=True)
 
 
+ROOMS_SECRET = Secret("a-secret-of-rooms-with-thirty-two-characters")
+
+
 class World:
     """All fakes of one server."""
 
@@ -92,6 +98,7 @@ class World:
         verifier = TokenVerifier(SIGNING_KEYS, issuer=ISSUER, door="api", clock=self.clock)
         self.tokens = FakeTokens(verifier)
         self.external = self.codes = None
+        self.rooms = Rooms(MediaKey("wss://media.example", "APIkey", ROOMS_SECRET), "test")
         self.gate = MemoryGate(self.clock)
         self.accounts = FakeAccounts(self.directory, self.clock)
         self.passwords = FakePasswords()
@@ -127,6 +134,7 @@ class World:
             visits=self.tokens,
             tokens=self.signer,
             codes=self.codes,
+            rooms=self.rooms,
             jwks=self.jwks,
             clock_s=lambda: self.clock.now_s,
         )

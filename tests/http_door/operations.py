@@ -9,6 +9,7 @@ from contracts.examples import EXAMPLES
 from services.http_api import openapi
 from services.http_api.changes import CHANGES
 from services.http_door import knowledge
+from services.http_door.rooms import ROOM
 from services.http_door.visitors import MINT
 from services.query_api.routes import ROUTES
 
@@ -46,10 +47,11 @@ def is_open(operation):
 def right_of(method, path):
     """The noun and verb that an operation of a twin asks for."""
     rest = path.removeprefix(TENANT).lstrip("/")
-    if path == MINT.path:
-        return "deployment", "mint"
     if path in LOOKUPS:
         return LOOKUPS[path].about
+    for one in (MINT, ROOM):
+        if path == one.path:
+            return one.about
     if method == "POST":
         return _COMMAND_OF[rest][1]
     if rest.startswith("live/"):
@@ -66,10 +68,11 @@ def target(path, tenant):
 
 def body_of(path):
     """The body of a command, from the examples of the contracts."""
-    if path == MINT.path:
-        return dict(MINT.example)
     if path in LOOKUPS:
         return {"a": "file"}
+    for one in (MINT, ROOM):
+        if path == one.path:
+            return dict(one.example)
     command = EXAMPLES[_COMMAND_OF[path.removeprefix(TENANT).lstrip("/")][0]]
     fields = msgspec.json.decode(msgspec.json.encode(command))
     del fields["command_id"]

@@ -33,8 +33,8 @@ from aiortc.contrib.media import MediaRelay
 from aiortc.sdp import candidate_from_sdp
 from livekit import api
 from livekit.protocol import models, rtc
-from livekit.protocol import room as room_service
 
+from tests.rig import room_service
 from tests.rig.job_desk import JobDesk
 
 VERSION = "1.9.0"
@@ -49,21 +49,28 @@ NO_ICE_SERVERS = RTCConfiguration(iceServers=[])
 class Participant:
     """One connection to a room."""
 
-    def __init__(self, socket: web.WebSocketResponse, claims: api.Claims) -> None:
+    def __init__(
+        self, socket: web.WebSocketResponse, claims: api.Claims, *, takes_all: bool
+    ) -> None:
         assert claims.video is not None, "the token names a room"
         self.socket = socket
         self.claims = claims
         self.identity = claims.identity
         self.room_name = claims.video.room
         self.sid = f"PA_{secrets.token_hex(6)}"
-        self.joined_s = int(time.time())
+        self.joined_ms = int(time.time() * 1_000)
         # What it hears: offered by the server. What it says: offered by the client.
         self.hears = RTCPeerConnection(NO_ICE_SERVERS)
         self.says: RTCPeerConnection | None = None
         self.channels: dict[str, RTCDataChannel] = {}
         self.published: dict[str, models.TrackInfo] = {}
+        # The names of its tracks by what it calls them itself.
+        self.announced: dict[str, str] = {}
         self.media: dict[str, MediaStreamTrack] = {}
         self.subscribed: set[str] = set()
+        # Whether everything that is published is forwarded to it, or what it asks for.
+        self.takes_all = takes_all
+        self.wanted: set[str] = set()
         self.negotiating = asyncio.Lock()
         self.answered: asyncio.Future[None] | None = None
 
@@ -75,7 +82,8 @@ class Participant:
             identity=self.identity,
             name=self.claims.name or "",
             state=state,
-            joined_at=self.joined_s,
+            joined_at=self.joined_ms // 1_000,
+            joined_at_ms=self.joined_ms,
             is_publisher=bool(self.published),
             permission=models.ParticipantPermission(
                 can_subscribe=True, can_publish=True, can_publish_data=True
@@ -103,7 +111,13 @@ class MediaRoom:
     """A room and who is in it."""
 
     def __init__(self, name: str) -> None:
-        self.info = models.Room(sid=f"RM_{secrets.token_hex(6)}", name=name)
+        now_ms = int(time.time() * 1_000)
+        self.info = models.Room(
+            sid=f"RM_{secrets.token_hex(6)}",
+            name=name,
+            creation_time=now_ms // 1_000,
+            creation_time_ms=now_ms,
+        )
         self.participants: dict[str, Participant] = {}
 
     def others(self, participant: Participant) -> list[Participant]:
@@ -170,13 +184,17 @@ class MediaServer:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._runner.cleanup()
 
+    def room(self, name: str) -> MediaRoom:
+        """The room of this name; it is made if there is none."""
+        return self.rooms.setdefault(name, MediaRoom(name))
+
     async def delete_room(self, name: str) -> bool:
         """Hang up on everybody in a room; whether there was one."""
         room = self.rooms.pop(name, None)
         if room is None:
             return False
         for participant in list(room.participants.values()):
-            await self._dismiss(participant, models.DisconnectReason.ROOM_DELETED)
+            await self.dismiss(participant, models.DisconnectReason.ROOM_DELETED)
         return True
 
     # -- HTTP -----------------------------------------------------------------
@@ -195,35 +213,8 @@ class MediaServer:
         try:
             api.TokenVerifier(self.key, self.secret).verify(token)
         except Exception as problem:  # noqa: BLE001 - whatever is wrong with it, it is refused
-            return _twirp_error(401, "unauthenticated", str(problem))
-        return await self._room_service(method, await request.read())
-
-    async def _room_service(self, method: str, body: bytes) -> web.Response:
-        answer: Any
-        if method == "CreateRoom":
-            name = room_service.CreateRoomRequest.FromString(body).name
-            answer = self.rooms.setdefault(name, MediaRoom(name)).info
-        elif method == "ListRooms":
-            answer = room_service.ListRoomsResponse(rooms=[r.info for r in self.rooms.values()])
-        elif method == "DeleteRoom":
-            if not await self.delete_room(room_service.DeleteRoomRequest.FromString(body).room):
-                return _twirp_error(404, "not_found", "requested room does not exist")
-            answer = room_service.DeleteRoomResponse()
-        elif method == "ListParticipants":
-            name = room_service.ListParticipantsRequest.FromString(body).room
-            there = self.rooms[name].participants.values() if name in self.rooms else []
-            answer = room_service.ListParticipantsResponse(participants=[p.info() for p in there])
-        elif method == "RemoveParticipant":
-            asked = room_service.RoomParticipantIdentity.FromString(body)
-            room = self.rooms.get(asked.room)
-            found = room.named(asked.identity) if room else None
-            if found is None:
-                return _twirp_error(404, "not_found", "participant does not exist")
-            await self._dismiss(found, models.DisconnectReason.PARTICIPANT_REMOVED)
-            answer = room_service.RemoveParticipantResponse()
-        else:
-            return _twirp_error(404, "bad_route", "no handler for this method")
-        return web.Response(body=answer.SerializeToString(), content_type="application/protobuf")
+            return room_service.error(401, "unauthenticated", str(problem))
+        return await room_service.answer(self, method, request)
 
     # -- Signalling -----------------------------------------------------------
 
@@ -237,8 +228,9 @@ class MediaServer:
             return web.Response(status=401, text="invalid token")
         socket = web.WebSocketResponse()
         await socket.prepare(request)
-        participant = Participant(socket, claims)
-        room = self.rooms.setdefault(participant.room_name, MediaRoom(participant.room_name))
+        takes_all = request.query.get("auto_subscribe", "1") in ("1", "true")
+        participant = Participant(socket, claims, takes_all=takes_all)
+        room = self.room(participant.room_name)
         await self._join(room, participant)
         try:
             await self._listen(room, participant)
@@ -270,7 +262,7 @@ class MediaServer:
         }
         await self._tell_others(room, participant)
         self._start(self._negotiate(participant))
-        for other in others:
+        for other in others if participant.takes_all else ():
             for sid, track in other.media.items():
                 self._start(self._forward(other, sid, track, participant))
 
@@ -300,7 +292,8 @@ class MediaServer:
         await self._tell_others(room, participant, has_left=True)
         await participant.close()
 
-    async def _dismiss(self, participant: Participant, reason: Any) -> None:
+    async def dismiss(self, participant: Participant, reason: Any) -> None:
+        """Put somebody out."""
         leave = rtc.LeaveRequest(action=rtc.LeaveRequest.DISCONNECT, reason=reason)
         await participant.tell(rtc.SignalResponse(leave=leave))
         await participant.socket.close()
@@ -318,6 +311,8 @@ class MediaServer:
             await _add_candidate(request.trickle, who)
         elif kind == "add_track":
             await self._add_track(request.add_track, room, who)
+        elif kind == "subscription":
+            self._subscribe(request.subscription, room, who)
         elif kind == "ping_req":
             pong = rtc.Pong(
                 last_ping_timestamp=request.ping_req.timestamp, timestamp=int(time.time() * 1_000)
@@ -350,6 +345,7 @@ class MediaServer:
             stream=asked.stream,
         )
         who.published[track.sid] = track
+        who.announced[asked.cid] = track.sid
         published = rtc.TrackPublishedResponse(cid=asked.cid, track=track)
         await who.tell(rtc.SignalResponse(track_published=published))
         await self._tell_others(room, who)
@@ -357,14 +353,25 @@ class MediaServer:
     # -- Media ----------------------------------------------------------------
 
     def _published(self, media: MediaStreamTrack, room: MediaRoom, who: Participant) -> None:
-        """Match media that arrives with a track that was announced, and let everybody have it."""
+        """Match media that arrives with a track that was announced, and let those have it."""
         is_audio = media.kind == "audio"
         for sid, track in who.published.items():
-            if sid not in who.media and (track.type == models.AUDIO) == is_audio:
+            is_it = who.announced.get(media.id, sid) == sid
+            if is_it and sid not in who.media and (track.type == models.AUDIO) == is_audio:
                 who.media[sid] = media
                 for other in room.others(who):
-                    self._start(self._forward(who, sid, media, other))
+                    if other.takes_all or sid in other.wanted:
+                        self._start(self._forward(who, sid, media, other))
                 return
+
+    def _subscribe(self, asked: rtc.UpdateSubscription, room: MediaRoom, who: Participant) -> None:
+        """Forward what is asked for, now or as soon as it arrives."""
+        if not asked.subscribe:
+            return
+        who.wanted.update(asked.track_sids)
+        for other in room.others(who):
+            for sid in who.wanted & other.media.keys():
+                self._start(self._forward(other, sid, other.media[sid], who))
 
     async def _forward(
         self, source: Participant, sid: str, media: MediaStreamTrack, to: Participant
@@ -431,7 +438,3 @@ async def _add_candidate(trickle: rtc.TrickleRequest, who: Participant) -> None:
 
 def _description(session: rtc.SessionDescription) -> RTCSessionDescription:
     return RTCSessionDescription(session.sdp, session.type)
-
-
-def _twirp_error(status: int, code: str, message: str) -> web.Response:
-    return web.json_response({"code": code, "msg": message}, status=status)

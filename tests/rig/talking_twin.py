@@ -80,9 +80,9 @@ class TalkingTwin:
                 await asyncio.sleep(0.01)
 
 
-async def until(is_so):
+async def until(is_so, *, within_s=WITHIN_S):
     """Let what is under way come about."""
-    async with asyncio.timeout(WITHIN_S):
+    async with asyncio.timeout(within_s):
         while True:
             if is_so():
                 return

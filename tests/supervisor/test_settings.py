@@ -79,6 +79,7 @@ def test_every_variable_is_read():
         "VITO_EMBEDDING_MODEL": "openai:text-embedding-3-small:1536",
         "VITO_DEMO_KNOWLEDGE": "false",
         "VITO_HOLD_S": "60",
+        "VITO_LEASE_S": "20",
         "VITO_LOG_LEVEL": "debug",
         **SECRETS,
     }

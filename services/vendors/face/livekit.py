@@ -2,7 +2,8 @@
 LiveKit: rooms in which twins and visitors meet, over its server API (Twirp, as JSON).
 
     begin               CreateRoom, named after the reservation; a name twice is one room, so a
-                        create without an answer is simply said again
+                        create without an answer is simply said again. A room that is there already
+                        (`request["room"]`) is marked instead: its metadata names the reservation
     drive               ListParticipants: who is there, and what that has cost so far
     end                 DeleteRoom: everybody is out at once; the kill switch
     remove_participant  one of them is out at once
@@ -43,7 +44,7 @@ from services.vendors.face.livekit_token import ApiKey, KeyUnusable, Webhook, we
 from services.vendors.failed import failed, retry_after_ms
 from services.vendors.found import FoundSession
 from services.vendors.outbound import Outbound, Reply, bearer
-from services.vendors.session_name import name_of, parse
+from services.vendors.session_name import SessionName, name_of, parse
 
 SERVICE: Final = "/twirp/livekit.RoomService/"
 TRIES_MAX: Final = 4
@@ -90,6 +91,8 @@ class LiveKitAdapter(StreamAdapter):
         running = self._running[meter] = _Running(await self._key(grant), room)
         # A room alone costs nothing.
         meter.counted(Usage())
+        if "room" in request:
+            return await self._mark(meter, running, str(request["room"]))
         body = {
             "name": room,
             "empty_timeout": -(-limits.absent_ms // 1_000),
@@ -101,6 +104,14 @@ class LiveKitAdapter(StreamAdapter):
             raise VendorCutOff("the answer is no room")
         meter.reported(Usage(), room)
         return Answer(reply.json(), Usage(), room)
+
+    async def _mark(self, meter: Meter, running: _Running, room: str) -> Answer:
+        """Say in the room's own metadata which reservation pays for it from here on."""
+        body = {"room": room, "metadata": running.room}
+        running.room = room
+        await self._until_heard(meter, running, "UpdateRoomMetadata", body)
+        await self._look(meter, running)
+        return self._counted(meter, running, {"is_over": False})
 
     async def drive(self, grant: Grant, stream: str, stream_ms: int) -> Answer:
         """Look who is there; their time passes by itself."""
@@ -180,7 +191,7 @@ class LiveKitAdapter(StreamAdapter):
             FoundSession(name=name, ref=one.name, created_us=one.created_us, is_over=False)
             for one in shown
             if one is not None
-            and (name := parse(one.name)) is not None
+            and (name := _name_of(one)) is not None
             and name.deployment == self._deployment
             and one.created_us >= since_us
         ]
@@ -194,10 +205,14 @@ class LiveKitAdapter(StreamAdapter):
         LiveKit does not tell who had left before; that part of a crashed session is not known.
         """
         meter = grant.opened(self.provider_id)
-        name = parse(ref)
+        key = self._running[meter].key
+        reply = await self._until_heard(meter, _Running(key, ""), "ListRooms", {"names": [ref]})
+        shown = [livekit_room.room(one) for one in reply.json().get("rooms", ())]
+        marked = (_name_of(one) for one in shown if one is not None and one.name == ref)
+        name = next(marked, parse(ref))
         if name is None or name.deployment != self._deployment:
             return None
-        running = _Running(self._running[meter].key, ref)
+        running = _Running(key, ref)
         # One that is gone by now was ended by somebody who saw who was in it: VendorFailed, 404.
         await self._look(meter, running)
         await self._delete(meter, running)
@@ -269,7 +284,7 @@ class LiveKitAdapter(StreamAdapter):
         grants: dict[str, object] = {
             "roomCreate": method in ("CreateRoom", "DeleteRoom"),
             "roomList": method == "ListRooms",
-            "roomAdmin": method in ("ListParticipants", "RemoveParticipant"),
+            "roomAdmin": method in ("ListParticipants", "RemoveParticipant", "UpdateRoomMetadata"),
         }
         if running.room:
             grants["room"] = running.room
@@ -302,3 +317,8 @@ class LiveKitAdapter(StreamAdapter):
                 attendance.left(event.participant.sid, at_us)
             case "room_finished":
                 attendance.seen({}, at_us)
+
+
+def _name_of(room: livekit_room.RoomShown) -> SessionName | None:
+    """Which reservation pays for a room: by its own name, or by what it was marked with."""
+    return parse(room.name) or parse(room.metadata)

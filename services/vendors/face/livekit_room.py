@@ -64,6 +64,7 @@ class RoomShown(msgspec.Struct, frozen=True):
     name: str
     sid: str = ""
     created_us: int = 0
+    metadata: str = ""
 
 
 def room(found: object) -> RoomShown | None:
@@ -73,7 +74,10 @@ def room(found: object) -> RoomShown | None:
     created_ms = whole(found, "creation_time_ms", "creationTimeMs")
     created_s = whole(found, "creation_time", "creationTime")
     return RoomShown(
-        found["name"], str(found.get("sid", "")), created_ms * 1_000 or created_s * _US
+        found["name"],
+        str(found.get("sid", "")),
+        created_ms * 1_000 or created_s * _US,
+        str(found.get("metadata", "")),
     )
 
 
