@@ -36,7 +36,7 @@ def test_every_command_exists():
     """A container that starts a command of yesterday restarts for ever."""
     for name, service in PROCESSES.items():
         assert service["command"][0] in COMMANDS, name
-    assert {"setup", "worker", "callout", "projector", "api", "gateway"} == set(PROCESSES)
+    assert {"setup", "worker", "callout", "projector", "ingest", "api", "gateway"} == set(PROCESSES)
     assert set(BUS) == set(nats_nodes.NODES)
 
 
