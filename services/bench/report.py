@@ -12,6 +12,7 @@ import psutil
 from services.bench.conversation_bench import ConversationFigures
 from services.bench.failover_bench import FailoverFigures
 from services.bench.gate_bench import Comparison, GateFigures
+from services.bench.knowledge_bench import HOWS, KnowledgeFigures
 from services.bench.knowledge_reading_bench import ReadingFigures
 from services.bench.projector_bench import TARGET_RATIO, ProjectorFigures
 from services.bench.replay_bench import ReplayFigures
@@ -57,6 +58,7 @@ class Report(msgspec.Struct, frozen=True):
     rollback: RollbackFigures
     turns: TurnFigures
     conversations: ConversationFigures
+    knowledge: KnowledgeFigures
     knowledge_reading: ReadingFigures
 
 
@@ -156,6 +158,39 @@ def live_lines(turns: TurnFigures, conversations: ConversationFigures) -> list[L
             None,
         ),
     ]
+
+
+def retrieval_lines(knowledge: KnowledgeFigures) -> list[Line]:
+    """How well and how fast what twins know is found."""
+    told = [
+        f"{how} {one.recall_1:.2f} / {one.recall_5:.2f} / {one.mrr:.2f}"
+        for how in HOWS
+        for one in (knowledge.found[how],)
+    ]
+    other = knowledge.crossing
+    lines = [
+        Line(
+            f"knowledge: recall@1 / recall@5 / MRR of {knowledge.questions} questions over"
+            f" {knowledge.documents} documents",
+            "hybrid ahead of both",
+            f"{', '.join(told)}; hybrid across languages {other.recall_1:.2f} /"
+            f" {other.recall_5:.2f} / {other.mrr:.2f}; a question is embedded in"
+            f" p50 {knowledge.embedding.p50_ms:.1f}, p99 {knowledge.embedding.p99_ms:.1f} ms",
+            knowledge.hybrid_is_ahead,
+        )
+    ]
+    lines += [
+        Line(
+            f"knowledge: retrieval of one twin with {one.chunks:,} chunks",
+            "",
+            f"p50 {one.retrieval.p50_ms:.1f}, p99 {one.retrieval.p99_ms:.1f} ms;"
+            f" {one.ratio:.1f} x the bare vector query (p50 {one.bare_vectors.p50_ms:.1f}, p99"
+            f" {one.bare_vectors.p99_ms:.1f} ms); SELECT 1: p50 {one.select_1.p50_ms:.2f} ms",
+            None,
+        )
+        for one in knowledge.timed
+    ]
+    return lines
 
 
 def knowledge_lines(reading: ReadingFigures) -> list[Line]:

@@ -16,6 +16,7 @@ from services.bench import (
     conversation_bench,
     failover_bench,
     gate_bench,
+    knowledge_bench,
     knowledge_reading_bench,
     projector_bench,
     replay_bench,
@@ -24,7 +25,7 @@ from services.bench import (
     turn_bench,
 )
 from services.bench.live_stack import live_stack
-from services.bench.own_postgres import own_postgres
+from services.bench.own_postgres import own_databases, own_postgres
 
 
 def bench(
@@ -34,7 +35,7 @@ def bench(
     """
     Measure what the design promises, each beside a raw baseline of the same run.
 
-    Takes about four minutes on fresh servers of its own. Prints what was reached, also when it
+    Takes about seven minutes on fresh servers of its own. Prints what was reached, also when it
     falls short; a figure never fails the command.
     """
     logs.configure("bench", level="error")
@@ -63,8 +64,12 @@ async def _measure(progress: Console) -> report.Report:
     async with own_postgres() as dsn, live_stack(dsn, ("hot",)) as stack:
         turns = await turn_bench.measure(stack)
         conversations = await conversation_bench.measure(stack)
+    progress.print("knowledge, found and timed ...")
+    async with own_databases(1 + len(knowledge_bench.SIZES)) as dsns:
+        knowledge = await knowledge_bench.measure(*dsns)
     lines = report.lines(gate, replay, projector, failover, rollback)
     lines += report.live_lines(turns, conversations)
+    lines += report.retrieval_lines(knowledge)
     lines += report.knowledge_lines(reading)
     return report.Report(
         machine,
@@ -76,6 +81,7 @@ async def _measure(progress: Console) -> report.Report:
         rollback,
         turns,
         conversations,
+        knowledge,
         reading,
     )
 

@@ -150,6 +150,38 @@ CREATE POLICY indexing ON knowledge.live_chunks TO vito_knowledge USING (true) W
 CREATE POLICY indexing ON knowledge.live_vectors TO vito_knowledge USING (true) WITH CHECK (true);
 CREATE POLICY indexing ON knowledge.live_sources TO vito_knowledge USING (true) WITH CHECK (true);
 
+-- Readers look words up with these. Row-level security keeps an operator that could tell what it saw
+-- (`@@` is not leakproof) from using an index, so the owner asks, and names the twin itself: the one
+-- of the transaction, whatever the query says.
+CREATE FUNCTION knowledge.live_counts(lexemes text[], most integer)
+    RETURNS TABLE (lexeme text, chunks bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT asked.lexeme, (SELECT count(*) FROM (
+        SELECT FROM knowledge.live_chunks c
+        WHERE c.tenant = current_setting('vito.tenant', true)
+            AND c.words @@ knowledge.term_of(asked.lexeme)
+        LIMIT most) found)
+    FROM unnest(lexemes) AS asked(lexeme)
+$$;
+-- Chunks of these contents that have one of the words, those with the most and rarest first.
+CREATE FUNCTION knowledge.live_said(either tsquery, lexemes text[], idfs float8[],
+        weights float4[], sources text[], hashes text[], most integer)
+    RETURNS TABLE (source text, number integer)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH terms AS MATERIALIZED (
+        SELECT knowledge.term_of(lexeme) AS term, idf
+        FROM unnest(lexemes, idfs) AS given(lexeme, idf)
+    )
+    SELECT c.source, c.number FROM knowledge.live_chunks c
+    JOIN unnest(sources, hashes) AS approved(source, content_hash) USING (source, content_hash)
+    WHERE c.tenant = current_setting('vito.tenant', true) AND c.words @@ either
+    ORDER BY (SELECT sum(idf * ts_rank(weights, c.words, term)) FROM terms) DESC LIMIT most
+$$;
+REVOKE ALL ON FUNCTION knowledge.live_counts, knowledge.live_said FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION knowledge.live_counts, knowledge.live_said TO vito_api;
+
 GRANT USAGE ON SCHEMA knowledge TO vito_api, vito_knowledge;
 GRANT SELECT ON knowledge.live_chunks, knowledge.live_vectors, knowledge.live_sources,
     knowledge.models, knowledge.positions TO vito_api;
