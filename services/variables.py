@@ -10,14 +10,13 @@ import msgspec
 
 from services.failure import Failure
 from services.identity.trusted_url import check_address
+from services.knowledge.embedders.choice import embedding_model
 from services.secret import Secret
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 _TOKEN = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-_EMBEDDING_MODEL = re.compile(r"offline|openai:[A-Za-z0-9][A-Za-z0-9._-]{0,63}:[1-9][0-9]{0,3}")
-EMBEDDING_DIMENSIONS_MAX = 3_900
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 
 
@@ -52,15 +51,6 @@ def _one_of(*choices: str) -> Callable[[str], str]:
         return text
 
     return parse
-
-
-def _embedding_model(text: str) -> str:
-    dimensions = text.rpartition(":")[2]
-    if _EMBEDDING_MODEL.fullmatch(text) is None:
-        raise ValueError
-    if dimensions.isdigit() and int(dimensions) > EMBEDDING_DIMENSIONS_MAX:
-        raise ValueError
-    return text
 
 
 def _between(low: int, high: int) -> Callable[[str], int]:
@@ -415,7 +405,7 @@ VARIABLES: tuple[Variable, ...] = (
         "embedding_model",
         "What makes the vectors by which knowledge is found; another one is built beside it first",
         "`offline`, or `openai:<model>:<dimensions>`, at most 3900 of them, which each twin pays",
-        _embedding_model,
+        embedding_model,
     ),
     Variable(
         "VITO_DEMO_KNOWLEDGE",

@@ -50,6 +50,20 @@ EXAMPLES = [
     stream.Notice(position=3, code="quota_voice", message="Por texto.", modality="text"),
     stream.Video(position=3, url="https://tavus.daily.co/c1"),
     stream.VideoLine(position=3, turn="t1", message={"message_type": "conversation"}),
+    stream.Cited(
+        position=4,
+        turn="t1",
+        sources=[
+            stream.CitedSource(
+                source="rules",
+                title="Reglas",
+                content_hash="a" * 64,
+                chunk=3,
+                score_permille=812,
+                page=2,
+            )
+        ],
+    ),
     stream.Throttled(position=4, turn="t1", delay_ms=250),
     stream.Refused(position=5, problem=PROBLEM, turn="t1"),
     stream.TurnEnded(position=6, turn="t1", outcome="done", cost_nanos=12),

@@ -385,7 +385,7 @@ class TestFlags:
     """Hidden text and instructions to the model: who approves says that they saw them all."""
 
     def test_all_of_them_and_no_more(self, twin):
-        """A number that is right by chance is no reading, but one that is wrong is none for sure."""
+        """A number that is wrong says for sure that somebody did not look."""
         twin.reviewable(FIRST, flags=2)
         for seen in (0, 1, 3):
             refusal = twin.approve(FIRST, flags_seen=seen)
