@@ -32,7 +32,7 @@ from contracts.message import (
 
 Role: TypeAlias = Literal["viewer", "editor", "approver", "owner"]
 Scope: TypeAlias = Literal["calls", "agent", "read", "mint", "ingest"]
-Door: TypeAlias = Literal["http", "bus"]
+Door: TypeAlias = Literal["http", "bus", "gateway"]
 PrincipalKind: TypeAlias = Literal["operator", "admin", "person", "key", "visitor"]
 
 ROLES: Final[tuple[Role, ...]] = ("viewer", "editor", "approver", "owner")

@@ -20,7 +20,8 @@ from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
 import msgspec
 
 from contracts.deployment import Ceiling, Language
-from contracts.message import Id, Nanos, Version, check_prose, prose
+from contracts.message import Id, Nanos, Version, check_lines, check_prose, prose
+from contracts.prompt import VARIABLES_MAX, VariableName, VariableValue
 
 PATH: Final = "/v1/twins/{tenant}/stream"
 SUBPROTOCOL: Final = "vito.v1"
@@ -35,6 +36,8 @@ SAMPLE_BYTES: Final = 2
 TEXT_CHARS_MAX: Final = 4_000
 # Of one message of a client, text or audio; a second of speech is 32,000 bytes.
 FRAME_BYTES_MAX: Final = 32_768
+# Of the values of all variables together: they are kept as long as the conversation lasts.
+VALUES_CHARS_MAX: Final = 8_000
 
 Position: TypeAlias = Annotated[
     int,
@@ -48,6 +51,13 @@ TurnId: TypeAlias = Annotated[
 ]
 ResumeToken: TypeAlias = Annotated[
     str, msgspec.Meta(max_length=64, description="as the last `welcome` gave it; good for once")
+]
+Values: TypeAlias = Annotated[
+    dict[VariableName, VariableValue],
+    msgspec.Meta(
+        max_length=VARIABLES_MAX,
+        description=f"by the variable's name; at most {VALUES_CHARS_MAX} characters in all",
+    ),
 ]
 Outcome: TypeAlias = Literal["done", "interrupted", "refused", "failed"]
 
@@ -74,12 +84,24 @@ class Hello(ClientMessage, frozen=True, tag="hello"):
     With *resume* the conversation of that token goes on after *position*, the last event that was
     received; without it a new one begins. *modality* is the richest that is wanted; *language*
     (BCP 47) is that of notices, empty for the twin's own.
+
+    *values* are of the variables that the twin's prompt declares, such as the name of who is
+    there; of others nothing is used. Each is one line, and suits its variable: `"12"` and `"true"`
+    do for a whole number and a boolean, because the attributes of a page are text. When the
+    conversation goes on they are not looked at.
     """
 
     resume: ResumeToken = ""
     position: Position = 0
     modality: Ceiling = "text"
     language: Language | Literal[""] = ""
+    values: Values = {}
+
+    def __post_init__(self) -> None:
+        texts = {name: value for name, value in self.values.items() if isinstance(value, str)}
+        check_lines(**{f"values.{name}": text for name, text in texts.items()})
+        if sum(map(len, texts.values())) > VALUES_CHARS_MAX:
+            raise ValueError(f"`values` has more than {VALUES_CHARS_MAX} characters in all")
 
 
 class Disclosed(ClientMessage, frozen=True, tag="disclosed"):
@@ -210,7 +232,8 @@ class Welcome(GatewayMessage, frozen=True, tag="welcome"):
     The conversation is open, or goes on.
 
     *resume* resumes it for *resume_s* after a connection is lost; each welcome has a new one.
-    *disclosure* is null when none is due, or when it was shown already.
+    *disclosure* is null when none is due, or when it was shown already. *listens*: what is spoken
+    is understood, too; else only `text` is answered.
     """
 
     session_id: Id
@@ -219,6 +242,19 @@ class Welcome(GatewayMessage, frozen=True, tag="welcome"):
     disclosure: Shown | None
     modality: Ceiling
     limits: StreamLimits
+    listens: bool = False
+
+
+class Understood(GatewayMessage, frozen=True, tag="understood"):
+    """
+    What was understood of the speech that is the turn *turn*; empty: nothing was.
+
+    Until it is *final* a later one replaces it. The twin answers the final one.
+    """
+
+    turn: str
+    text: str
+    final: bool
 
 
 class TurnStarted(GatewayMessage, frozen=True, tag="turn_started"):
@@ -238,7 +274,7 @@ class Notice(GatewayMessage, frozen=True, tag="notice"):
     """
     What a person should be told: another modality from here on, or that the twin is asleep.
 
-    *code* is the gate's: which limit it was, or `restored` after a top-up.
+    *code* is the gate's: which limit it was, or `topped_up` when there was room again.
     """
 
     code: str
@@ -248,7 +284,7 @@ class Notice(GatewayMessage, frozen=True, tag="notice"):
 
 class Video(GatewayMessage, frozen=True, tag="video"):
     """
-    The twin can be seen and heard at *url*, which is shown in a frame; empty: not any more.
+    The twin can be seen and heard at *url*, a room that is shown in a frame; empty: not any more.
 
     It belongs to this conversation only, and costs from now on whether anybody watches or not.
     """
@@ -268,7 +304,11 @@ class VideoLine(GatewayMessage, frozen=True, tag="video_line"):
 
 
 class Throttled(GatewayMessage, frozen=True, tag="throttled"):
-    """Too many at once: the answer is on its way and begins *delay_ms* later."""
+    """
+    Too many at once: what comes next of the turn comes *delay_ms* later.
+
+    That may be its answer, a sentence of the voice, or what the twin looks up to answer.
+    """
 
     turn: str
     delay_ms: int
@@ -332,6 +372,7 @@ class AudioPiece(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 FromGateway: TypeAlias = (
     Welcome
+    | Understood
     | TurnStarted
     | TextPiece
     | Notice
@@ -347,7 +388,8 @@ FromGateway: TypeAlias = (
 
 # What a conversation consists of: these have positions of their own.
 ConversationEvent: TypeAlias = (
-    TurnStarted
+    Understood
+    | TurnStarted
     | TextPiece
     | AudioPiece
     | Notice

@@ -55,7 +55,8 @@ def password_names() -> tuple[str, ...]:
     """Every variable of compose.yaml that holds a password."""
     roles = (password_name(role) for role in ROLES)
     clients = (client_password_name(user) for user, _ in TENANT_CLIENTS)
-    return (*roles, *clients, *POSTGRES_PASSWORDS, "VITO_API_KEY")
+    ours = ("VITO_API_KEY", "VITO_GATEWAY_METRICS_KEY", "VITO_WEBHOOK_SECRET")
+    return (*roles, *clients, *POSTGRES_PASSWORDS, *ours)
 
 
 def new_password() -> str:

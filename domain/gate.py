@@ -234,16 +234,27 @@ _GRANTS: dict[type[AnyCommand], type[AnyEvent]] = {
 NOT_DECIDED: Final = (RewrapDataKey,)
 
 
+def why_elsewhere(kind: type[AnyCommand]) -> Refusal | None:
+    """Say why a kind of command is refused in the log it is not for; None: it is for every log."""
+    if kind in _OF_EVERY_LOG:
+        return None
+    return NOT_THE_PLATFORM if kind in _PLATFORM_ONLY else RESERVED_NAME
+
+
+def rule_of(kind: type[AnyCommand]) -> Decide | None:
+    """Return the rule that decides a kind of command; None for what is in no log."""
+    return _DECIDE.get(kind)
+
+
 def decide(state: State, command: AnyCommand, envelope: Envelope) -> list[AnyEvent]:
     """
     Say which events follow from *command*. The first is the decision itself.
 
     The caller has applied what is `due` at this time and has found the command not `known`.
     """
-    is_misplaced = (state.name == PLATFORM) is not (type(command) in _PLATFORM_ONLY)
-    if is_misplaced and type(command) not in _OF_EVERY_LOG:
-        why = RESERVED_NAME if state.name == PLATFORM else NOT_THE_PLATFORM
-        return [refuse(state, command, envelope, why)]
+    elsewhere = why_elsewhere(type(command))
+    if elsewhere is not None and (state.name == PLATFORM) is (elsewhere is RESERVED_NAME):
+        return [refuse(state, command, envelope, elsewhere)]
     return _DECIDE[type(command)](state, command, envelope)
 
 
@@ -300,4 +311,4 @@ _PLATFORM_ONLY = frozenset(kind for noun in _OF_THE_PLATFORM for kind in noun)
 _OF_EVERY_LOG = frozenset((RotateDataKey, *denial.COMMANDS))
 
 
-__all__ = ["barred", "decide", "denied", "due", "evolve", "known"]
+__all__ = ["barred", "decide", "denied", "due", "evolve", "known", "rule_of", "why_elsewhere"]

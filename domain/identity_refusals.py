@@ -28,7 +28,7 @@ ALREADY_MEMBER: Final = Refusal(
     "already_member",
     409,
     "They are a member of the twin already.",
-    "Change their role with access.change_role.",
+    "Change their role with `vito member role`.",
 )
 MEMBER_UNKNOWN: Final = Refusal(
     "member_unknown",

@@ -29,13 +29,13 @@ TWIN_UNKNOWN: Final = Refusal(
     "twin_unknown",
     404,
     "There is no such twin.",
-    "Provision it first: cmd.<tenant>.tenant.provision.",
+    "Check its name; a new one is provisioned with POST /v1/tenants/<tenant>/tenant/provision.",
 )
 TWIN_EXISTS: Final = Refusal(
     "twin_exists",
     409,
     "The twin exists already.",
-    "Use policy.set and price_book.set to change it.",
+    "Change it with POST /v1/tenants/<tenant>/policy/set and /price-book/set.",
 )
 RESERVED_NAME: Final = Refusal(
     "reserved_name",
@@ -50,19 +50,19 @@ NOT_THE_PLATFORM: Final = Refusal(
     "Send commands of accounts to the tenant `platform`.",
 )
 TWIN_SUSPENDED: Final = Refusal(
-    "twin_suspended", 403, "The twin is suspended.", "Resume it: cmd.<tenant>.tenant.resume."
+    "twin_suspended", 403, "The twin is suspended.", "Resume it with `vito twin resume`."
 )
 TWIN_SLEEPING: Final = Refusal(
     "twin_sleeping",
     402,
     "Twin is sleeping: it was put to sleep to stop its cost.",
-    "Resume it: cmd.<tenant>.tenant.resume.",
+    "Resume it with `vito twin resume`.",
 )
 TWIN_NOT_ACTIVATED: Final = Refusal(
     "twin_not_activated",
     403,
     "The twin is not activated: its Owner has not signed its identity off.",
-    "Do the steps that qry.<tenant>.twin.show lists as missing.",
+    "Do the steps that `vito twin show` lists as missing.",
 )
 TWIN_RETIRED: Final = Refusal(
     "twin_retired",
@@ -80,7 +80,7 @@ NOT_CALIBRATING: Final = Refusal(
     "not_calibrating",
     409,
     "No calibration of a draft is under way.",
-    "Begin one: cmd.<tenant>.twin.begin_calibration.",
+    "Begin one with `vito twin calibrate`.",
 )
 CALL_IS_NO_SAMPLE: Final = Refusal(
     "call_is_no_sample",
@@ -122,13 +122,13 @@ SIGN_OFF_IS_THE_OWNERS: Final = Refusal(
     "sign_off_is_the_owners",
     403,
     "Only an Owner of the twin can say that this looks and sounds like them.",
-    "Have an Owner sign off: cmd.<tenant>.twin.sign_off.",
+    "Have an Owner sign off with `vito twin sign-off`.",
 )
 NOT_SUSPENDED: Final = Refusal(
     "not_suspended",
     409,
     "The twin is not suspended.",
-    "Nothing needs to be done; qry.<tenant>.twin.show says what a new twin still needs.",
+    "Nothing needs to be done; `vito twin show` says what a new twin still needs.",
 )
 MODALITY_NOT_ALLOWED: Final = Refusal(
     "modality_not_allowed",
@@ -140,7 +140,7 @@ NOT_PRICED: Final = Refusal(
     "not_priced",
     403,
     "The price book has no price for this call, so its cost cannot be held.",
-    "Add the provider, sku and quantity to the price book: cmd.<tenant>.price_book.set.",
+    "Add the provider, sku and quantity with POST /v1/tenants/<tenant>/price-book/set.",
 )
 RATE_LIMITED: Final = Refusal(
     "rate_limited",
@@ -264,7 +264,7 @@ VISIT_OVER: Final = Refusal(
     "visit_over",
     403,
     "The visitor's session is over.",
-    "Mint a new visitor: cmd.<tenant>.deployment.mint.",
+    "Let a new visitor in: POST /v1/tenants/<tenant>/deployments/<deployment>/visitors.",
 )
 ABOVE_CEILING: Final = Refusal(
     "modality_above_ceiling",
@@ -282,7 +282,7 @@ DEPLOYMENT_UNKNOWN: Final = Refusal(
     "deployment_unknown",
     404,
     "The twin has no such deployment.",
-    "Ask for its deployments: qry.<tenant>.deployment.show.",
+    "List its deployments with `vito deployment list`.",
 )
 DEPLOYMENT_EXISTS: Final = Refusal(
     "deployment_exists",
@@ -312,13 +312,13 @@ DEPLOYMENT_DISABLED: Final = Refusal(
     "deployment_disabled",
     403,
     "The deployment is disabled.",
-    "Enable it: cmd.<tenant>.deployment.enable.",
+    "Enable it with `vito deployment enable`.",
 )
 DEPLOYMENT_EXPIRED: Final = Refusal(
     "deployment_expired",
     403,
     "The deployment has run out.",
-    "Give it a later expires_at_us, or none: cmd.<tenant>.deployment.change.",
+    "Give it a later expiry, or none, with `vito deployment change`.",
 )
 ORIGIN_NOT_ALLOWED: Final = Refusal(
     "origin_not_allowed",
@@ -348,7 +348,7 @@ SOURCE_UNKNOWN: Final = Refusal(
     "source_unknown",
     404,
     "The twin has no such source.",
-    "Ask for its sources: qry.<tenant>.knowledge.show.",
+    "List its sources with `vito knowledge list`.",
 )
 SOURCE_EXISTS: Final = Refusal(
     "source_exists",

@@ -10,7 +10,7 @@ SESSION_UNKNOWN: Final = Refusal(
     "session_unknown",
     404,
     "The twin has no such session, or it ended long ago.",
-    "Open it: cmd.<tenant>.session.open.",
+    "Open it with POST /v1/tenants/<tenant>/session/open.",
 )
 SESSION_EXISTS: Final = Refusal(
     "session_exists",
@@ -28,7 +28,7 @@ SESSION_NOT_OPEN: Final = Refusal(
     "session_not_open",
     403,
     "A visitor's calls need its session, which was not opened.",
-    "Open it first, under the visitor's id: cmd.<tenant>.session.open.",
+    "Open it first, under the visitor's id: POST /v1/tenants/<tenant>/session/open.",
 )
 SESSION_INVALID: Final = Refusal(
     "session_invalid",
@@ -46,7 +46,8 @@ DISCLOSURE_DUE: Final = Refusal(
     "disclosure_due",
     403,
     "The session's disclosure has not been shown: no call is granted before.",
-    "Show version facts.disclosure_version and say so: cmd.<tenant>.session.show_disclosure.",
+    "Show version facts.disclosure_version and say so:"
+    " POST /v1/tenants/<tenant>/session/show-disclosure.",
 )
 DISCLOSURE_NOT_DUE: Final = Refusal(
     "disclosure_not_due",

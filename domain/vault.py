@@ -3,9 +3,9 @@ The vault's decisions: what is kept, what ends, and whether a call may open a se
 
 A secret is opened for an authorised call, in this order, each with its own named refusal:
 
-    twin active, or its sessions only looked for? -> call open? -> its session not over?
-                 -> there is such a secret -> it can be opened -> not opened for this call before
-                 -> not too many names for one call
+    twin active, or a sample before that, or its sessions only looked for? -> call open?
+                 -> its session not over? -> there is such a secret -> it can be opened
+                 -> not opened for this call before -> not too many names for one call
 
 Nobody who has no open hold of this twin gets a value, whatever their role.
 """
@@ -27,7 +27,7 @@ from contracts.secret import (
 )
 from domain import budget, conversation, secret, tenant
 from domain.holds import find_hold
-from domain.refusals import COMMAND_ID_REUSED, Refusal
+from domain.refusals import COMMAND_ID_REUSED, TWIN_NOT_ACTIVATED, Refusal
 from domain.refusing import refuse
 from domain.session_refusals import SESSION_CLOSED
 from domain.state import Envelope, State, head
@@ -174,6 +174,10 @@ def _hold_of(state: State, command: OpenSecret, now_us: int) -> budget.Hold | Re
         # Ending what a sleeping twin left running takes its key as well.
         return tenant.why_no_reconciliation(state.tenant) or hold
     stopped = tenant.why_not_active(state.tenant)
+    is_sample = isinstance(hold, budget.Hold) and hold.purpose == "calibration"
+    if is_sample and stopped is TWIN_NOT_ACTIVATED:
+        # A sample is made before anybody has signed, and its vendor asks for the key as well.
+        return hold
     if stopped is not None or isinstance(hold, Refusal):
         return stopped or hold
     # Its vendor must not be called any more.

@@ -22,7 +22,7 @@ SECRET_UNKNOWN: Final = Refusal(
     "secret_unknown",
     404,
     "There is no such secret, or never was such a version of it.",
-    "Use a name that qry.<tenant>.secret.show lists, or put it: cmd.<tenant>.secret.put.",
+    "Use a name that `vito secret list` shows, or put it with `vito secret put`.",
 )
 SECRET_UNUSABLE: Final = Refusal(
     "secret_unusable",

@@ -38,10 +38,12 @@ class RunFileUnusable(Failure):
 
 class RunFile(msgspec.Struct, frozen=True, kw_only=True):
     """
-    Addresses and credentials of one embedded stack. Port 0: not picked yet.
+    Addresses and credentials of one embedded stack. Port 0: not picked yet; of the sandbox as well:
+    there is none, and the real vendors are called.
 
     `pid` is the supervisor's while it runs, else 0. `admin_link` is the secret of the one-time
-    link that signs `admin_email` in; each start makes a new one.
+    link that signs `admin_email` in; each start makes a new one. `metrics_key` opens the figures of
+    the gateway; it is empty where an older version made the file.
     """
 
     schema: str = SCHEMA
@@ -55,6 +57,7 @@ class RunFile(msgspec.Struct, frozen=True, kw_only=True):
     nats_passwords: dict[str, str]
     postgres_passwords: dict[str, str]
     api_key: str
+    metrics_key: str = ""
     admin_email: str = "admin@vito.localhost"
     admin_link: str = ""
 
@@ -100,8 +103,9 @@ class RunFile(msgspec.Struct, frozen=True, kw_only=True):
             "VITO_API_PORT": str(self.api_port),
             "VITO_API_KEY": self.api_key,
             "VITO_GATEWAY_PORT": str(self.gateway_port),
+            "VITO_GATEWAY_METRICS_KEY": self.metrics_key,
             "VITO_SANDBOX_PORT": str(self.sandbox_port),
-            "VITO_SANDBOX_URL": self.sandbox_url,
+            **({"VITO_SANDBOX_URL": self.sandbox_url} if self.sandbox_port else {}),
             **passwords,
         }
 
@@ -113,6 +117,7 @@ def new(shards: int) -> RunFile:
         nats_passwords={role: new_password() for role in ROLES},
         postgres_passwords={user: new_password() for user in POSTGRES_USERS},
         api_key=f"vito_{new_password()}",
+        metrics_key=f"vito_{new_password()}",
     )
 
 

@@ -79,6 +79,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     api_proxies: tuple[Network, ...] = ()
     sandbox_port: int = 0
     sandbox_url: str | None = None
+    webhook_secret: Secret | None = None
+    reconcile_metrics_host: str = "127.0.0.1"
+    reconcile_metrics_port: int = 0
     livekit_url: str | None = None
     default_voice: str = ""
     default_face: str = ""
@@ -93,6 +96,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     gateway_host: str = "127.0.0.1"
     gateway_port: int = 0
     gateway_allow_remote: bool = False
+    gateway_metrics_key: Secret | None = None
+    room_script: Path | None = None
     gateway_connections_max: int = 2_000
     gateway_tenant_connections_max: int = 500
     log_level: str = "info"

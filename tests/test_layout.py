@@ -38,6 +38,7 @@ PURE_STDLIB = {
     "itertools",
     "math",
     "re",
+    "types",
     "string",
     "typing",
     "unicodedata",

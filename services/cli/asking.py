@@ -22,6 +22,7 @@ from rich.text import Text
 from contracts.access import ROLES, Scope
 from contracts.commands import AnyCommand
 from contracts.replies import Receipt
+from contracts.spelling import in_words
 from contracts.views import View
 from services import logs
 from services.audit.access import settings_in, tenant_named
@@ -89,7 +90,7 @@ async def _ask(
             raise Refused(problem.problem.detail, "correct the field that is named.") from problem
         except ValueError as problem:
             # A field that breaks the contract, found before it was sent.
-            raise Refused(str(problem), "correct the field that is named.") from problem
+            raise Refused(in_words(str(problem)), "correct the field that is named.") from problem
 
 
 def shown(data_dir: Path | None, tenant: str, kind: type[Shown]) -> Shown:
@@ -118,7 +119,7 @@ def made(kind: type[C], /, **fields: object) -> C:
         field = str(problem).partition(" - at `$.")[2].rstrip("`").partition("[")[0]
         why = f"The {field} cannot be used: {_RULES[field]}" if field in _RULES else None
         raise Refused(
-            f"{why or f'This cannot be sent: {problem}'}.",
+            f"{why or f'This cannot be sent: {in_words(str(problem))}'}.",
             "correct it; the command's --help says what it takes.",
         ) from problem
 

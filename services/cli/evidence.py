@@ -33,8 +33,8 @@ def evidence(
     """
     Measure the claims of the requirements' checklist on a fresh stack of real services.
 
-    The code is 0 only if EV-01 to EV-04 pass. Nothing of yours is touched: the stack lives
-    in a temporary directory.
+    The code is 0 only if EV-01 to EV-04 pass, EV-03 over the WebSocket as well. Nothing of yours
+    is touched: the stack lives in a temporary directory.
     """
     logs.configure("evidence", level="error")
     console = Console(stderr=as_json)

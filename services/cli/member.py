@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from typing import Annotated, Final
 
 import typer
 import uvloop
@@ -10,6 +11,8 @@ import uvloop
 from contracts.access import ROLES, ChangeRole, InviteMember, RemoveMember
 from contracts.views import AccessView
 from services import logs
+from services.audit.access import settings_in
+from services.cli import joining
 from services.cli.asking import (
     DataDir,
     Tenant,
@@ -21,8 +24,14 @@ from services.cli.asking import (
     table_of,
     told,
 )
+from services.failure import Failure
 from services.identity import random_secret
 from services.identity.api_key import new_id
+from services.secret import Secret
+from services.settings import Settings
+
+# One more than a password may have, so that too long a one is refused and not cut.
+PASSWORD_LINE_CHARS_MAX: Final = 1_026
 
 app = typer.Typer(no_args_is_help=True)
 RoleArgument = Annotated[str, typer.Argument(help=f"One of {', '.join(ROLES)}.")]
@@ -81,10 +90,45 @@ async def _invite(tenant: str, email: str, role: str, expires: str, data_dir: Da
     print(f"{invitation_id}.{secret}")
     typer.echo(
         f"Send this code to {email} over a safe channel; it makes them {role} of {tenant} until"
-        f" {shown_time(until_us)}. It is shown only now. They sign in (`vito account link` lets in"
-        f" who has no account) and send it to POST /v1/tenants/{tenant}/access/accept.",
+        f" {shown_time(until_us)}. It is shown only now. They accept with `vito member accept` or"
+        f" POST {joining.PATH}, and choose a password if they have no account yet.",
         err=True,
     )
+
+
+@app.command()
+def accept(
+    code: Annotated[str, typer.Argument(help="The code of the invitation, whole.")],
+    api: Annotated[str, typer.Option(help="Where the HTTP API is; else that of `vito up`.")] = "",
+    data_dir: DataDir = None,
+) -> None:
+    """
+    Accept an invitation; who has no account yet chooses a password and gets one.
+
+    The password is asked for, or read from standard input: one line.
+    """
+    logs.configure("member", level="error")
+    url = api.rstrip("/") or _api_of(settings_in(data_dir))
+    joined = uvloop.run(joining.accept(url, code, _password().reveal()))
+    typer.echo(
+        f"{joined.email} ({joined.person}) is {joined.role} of {joined.tenant} from now on, and"
+        f" signs in with this password at {url}/sign-in."
+    )
+
+
+def _api_of(settings: Settings) -> str:
+    if not settings.api_port:
+        raise Failure("The HTTP API is not known here.", "say where it is with --api https://…")
+    return settings.api_public_url or f"http://{settings.api_host}:{settings.api_port}"
+
+
+def _password() -> Secret:
+    if sys.stdin.isatty():
+        return Secret(typer.prompt("Password (of your account, or a new one)", hide_input=True))
+    try:
+        return Secret(sys.stdin.readline(PASSWORD_LINE_CHARS_MAX).rstrip("\r\n"))
+    except UnicodeError:
+        raise Failure("The password is no text.", "send it as one line of UTF-8.") from None
 
 
 @app.command("role")

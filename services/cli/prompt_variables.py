@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from contracts.prompt import Variable, VariableValue
+from contracts.spelling import in_words
 from services.failure import Failure
 
 _SPECIFICATION = re.compile(
@@ -45,7 +46,8 @@ def variable_in(text: str) -> Variable:
     try:
         return msgspec.convert(fields, Variable)
     except msgspec.ValidationError as problem:
-        raise Failure(f"{text!r} declares no variable: {problem}.", "correct it.") from problem
+        why = in_words(str(problem))
+        raise Failure(f"{text!r} declares no variable: {why}.", "correct it.") from problem
 
 
 def values_in(

@@ -15,15 +15,12 @@ import uvloop
 from services import logs
 from services.audit.access import settings_in, tenant_named
 from services.cli.asking import AsJson, DataDir, reading
-from services.client import GateClient
-from services.client.connection import of_login
 from services.failure import Failure
+from services.reconciler.process import HOUR_US, reconciling_of, serve
 from services.settings import Settings
 from services.supervisor.readiness import announce
 from services.vendors.reconciliation import Report, What
-from services.vendors.reconciling import AuditLogBookings, Reconciling, reconciled_vendors
 
-_HOUR_US = 3_600_000_000
 _WORDS: dict[What, str] = {
     "ended": "ended",
     "booked_late": "ended and settled late",
@@ -66,29 +63,20 @@ async def _run(
     settings: Settings, tenant: str | None, every_s: int | None, hours: int
 ) -> list[Report]:
     async with AsyncExitStack() as stack:
-        enter = stack.enter_async_context
-        read_side = await enter(reading(settings))
-        vendors = await enter(reconciled_vendors(settings))
-        login = of_login(settings.nats("client"))
-        gate = await enter(GateClient.connect(**login, tenant="any"))
+        read_side = await stack.enter_async_context(reading(settings))
 
         async def named() -> Sequence[str]:
             return [tenant_named(tenant)] if tenant else await read_side.tenants()
 
-        reconciling = Reconciling(
-            gate,
-            vendors,
-            named,
-            bookings=AuditLogBookings(read_side),
-            lookback_us=hours * _HOUR_US,
+        reconciling = await stack.enter_async_context(
+            reconciling_of(settings, read_side, named, lookback_us=hours * HOUR_US)
         )
         if every_s is None:
             return await reconciling.once()
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        announce()
-        await reconciling.until(stop, every_s)
+        await serve(settings, reconciling, stop, announce, every_s=every_s)
         return []
 
 

@@ -10,6 +10,7 @@ from typing import TypeAlias
 import uvloop
 
 from contracts.replies import Receipt
+from contracts.spelling import in_words
 from services import logs, run_file
 from services.client import GateClient
 from services.client.connection import of_login
@@ -54,4 +55,4 @@ def answer(settings: Settings, tenant: str, what: Telling) -> Receipt:
         return uvloop.run(told())
     except ValueError as broken:
         # The contract's own words about a field, which never repeat a value.
-        raise NotDone(f"{broken}.", "correct it and try again.") from None
+        raise NotDone(f"{in_words(str(broken))}.", "correct it and try again.") from None

@@ -10,6 +10,7 @@ import typer
 
 from contracts.questions import TopicsCheck
 from contracts.replies import Receipt
+from contracts.spelling import in_words
 from contracts.topics import Topics
 from contracts.views import TopicsView
 from services.audit.words import printable
@@ -49,7 +50,8 @@ def set_topics(
     try:
         topics = msgspec.json.decode(file_text(file), type=Topics)
     except msgspec.DecodeError as problem:
-        raise Failure(f"{file} is no list of topics: {problem}.", "correct it.") from problem
+        why = in_words(str(problem))
+        raise Failure(f"{file} is no list of topics: {why}.", "correct it.") from problem
 
     async def work(gate: GateClient, _settings: Settings) -> Receipt:
         known = expected

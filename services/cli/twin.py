@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from datetime import UTC
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeVar
@@ -14,6 +15,7 @@ import typer
 from rich.console import Console
 
 from contracts.replies import Receipt
+from contracts.spelling import in_words
 from contracts.twin import Identity, Purpose, Refinement
 from contracts.views import PolicyView, PriceBookView, TwinView
 from domain.period import zone
@@ -31,6 +33,7 @@ from services.cli.asking import (
     in_json,
 )
 from services.client import GateClient
+from services.live.parts import Parts, open_parts
 from services.settings import Settings
 from services.twins import TWINS, calibration
 
@@ -138,10 +141,12 @@ def calibrate(
     """
     Make three samples of the draft through the avatar provider; they are debited like any call.
 
-    On this machine a local vendor stands for the provider. A round that was interrupted goes on.
+    Where a sandbox stands for the vendors it makes them. A round that was interrupted goes on.
     """
     view = ask(
-        tenant, data_dir, lambda gate, _settings: _calibrate(gate, provider, sku, again=again)
+        tenant,
+        data_dir,
+        lambda gate, settings: _calibrate(gate, settings, provider, sku, again=again),
     )
     assert view.calibration is not None, "it was just completed"
     for sample in view.calibration.samples:
@@ -246,12 +251,12 @@ def read_document(file: Path, kind: type[Document], name: str) -> Document:
 
 def _where(problem: str, name: str) -> str:
     """Say where first, as `identity.tone: Expected ...`."""
-    rule, _, path = problem.partition(" - at `$")
+    rule, _, path = in_words(problem).partition(" - at `$")
     return f"{name}{path.rstrip('`')}: {rule}"
 
 
 async def _calibrate(
-    gate: GateClient, provider: str | None, sku: str | None, *, again: bool
+    gate: GateClient, settings: Settings, provider: str | None, sku: str | None, *, again: bool
 ) -> TwinView:
     shown = await gate.show(TwinView)
     if again or shown.calibration is None:
@@ -259,9 +264,22 @@ async def _calibrate(
         await calibration.begin(gate, provider_id=product[0], sku=product[1])
         shown = await gate.show(TwinView)
     if shown.calibration is not None:
-        async with calibration.local_vendor(shown.calibration.provider_id) as vendors:
-            await calibration.complete(gate, vendors)
+        async with AsyncExitStack() as stack:
+            parts = await open_parts(settings, stack)
+            await calibration.complete(gate, _studio(parts, settings))
     return await gate.show(TwinView)
+
+
+def _studio(parts: Parts, settings: Settings) -> calibration.Studio:
+    if settings.sandbox_url is not None:
+        # It shows nothing that a person could look at.
+        return calibration.Studio(parts=parts)
+
+    def show(address: str) -> None:
+        if address:
+            typer.echo(f"A sample, for {calibration.SHOWN_S:g} s: {address}")
+
+    return calibration.Studio(parts=parts, shown_s=calibration.SHOWN_S, show=show)
 
 
 async def _product(gate: GateClient, provider: str | None, sku: str | None) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,7 @@ from rich.table import Table
 from services.cli.main import COMMANDS
 from services.http_door.sign_in_page import link
 from services.supervisor.lock import DataDirLock
-from services.supervisor.stack import Stack
+from services.supervisor.stack import SANDBOX_URL, Stack
 from services.supervisor.supervisor import Died, Event, Ready, Starting, Stopped, Supervisor
 from services.twins import TWINS
 
@@ -23,20 +24,36 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 NEXT = ("demo", "chat", "status", "tail", "evidence")
 
 
+class Vendors(StrEnum):
+    """Who is called."""
+
+    SANDBOX = "sandbox"
+    REAL = "real"
+
+
 def up(
     data_dir: Annotated[
         Path | None,
         typer.Option(help="Where everything is kept.", show_default=".vito, or VITO_DATA_DIR"),
     ] = None,
+    vendors: Annotated[
+        Vendors,
+        typer.Option(
+            help="Who is called: a sandbox of ours, or the vendors with each twin's keys."
+        ),
+    ] = Vendors.SANDBOX,
 ) -> None:
     """
     Start nats-server, PostgreSQL and the services on this machine, until Ctrl-C.
 
-    Data stays in the data directory; the next start goes on where this one ended.
+    Data stays in the data directory; the next start goes on where this one ended. With real
+    vendors (or VITO_SANDBOX_URL set to nothing) calls cost money, up to each twin's limit.
     """
     env = dict(os.environ)
     if data_dir is not None:
         env["VITO_DATA_DIR"] = str(data_dir)
+    if vendors is Vendors.REAL:
+        env[SANDBOX_URL] = ""
     asyncio.run(_up(env, Console()))
 
 
@@ -97,7 +114,10 @@ class _Screen:
         table.add_row("database", f"postgresql://127.0.0.1:{run.postgres_port}/vito")
         table.add_row("HTTP API", run.api_url)
         table.add_row("gateway", run.gateway_url)
-        table.add_row("vendors", f"{run.sandbox_url} (a sandbox: no account, no real bill)")
+        vendors = "their own addresses, with each twin's keys: calls cost money"
+        if self._stack.has_sandbox:
+            vendors = f"{run.sandbox_url} (a sandbox: no account, no real bill)"
+        table.add_row("vendors", vendors)
         table.add_row("credentials", f"{data_dir / 'run.json'} (only you can read it)")
         table.add_row("logs", str(data_dir / "logs"))
         self._console.print()

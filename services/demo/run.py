@@ -22,8 +22,10 @@ from services.demo.trace import read_trace
 from services.demo.traffic import TalliedClient, Traffic
 from services.demo.turns import PROVIDERS
 from services.demo.vendor import running_vendor
+from services.live.parts import open_parts
 from services.settings import Settings
 from services.twins import TWINS
+from services.twins.calibration import Studio
 from services.twins.provisioning import provision_demo_twins
 from services.vendors.adapter import Vendors
 from services.vendors.counting import CountingAdapter
@@ -54,7 +56,8 @@ class Demo:
             login: dict[str, Any] = of_login(self._settings.nats("client"))
             # The samples of a first start are no traffic, so they are not tallied.
             await provision_demo_twins(
-                await enter(GateClient.connect(**login, tenant=TWINS[0].tenant))
+                await enter(GateClient.connect(**login, tenant=TWINS[0].tenant)),
+                Studio(parts=await open_parts(self._settings, stack)),
             )
             first = await enter(TalliedClient.connect(**login, tenant=TWINS[0].tenant))
             clients = {tenant: first.for_tenant(tenant) for tenant in self._tallies}

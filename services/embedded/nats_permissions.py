@@ -38,6 +38,7 @@ Role: TypeAlias = Literal[
     "api",
     "http",
     "gateway",
+    "reconciler",
     "client",
     "auditor",
     "admin",
@@ -56,6 +57,7 @@ ROLES: tuple[Role, ...] = (
     "api",
     "http",
     "gateway",
+    "reconciler",
     "client",
     "auditor",
     "admin",
@@ -70,10 +72,13 @@ SNAPSHOTS = "OBJ_SNAPSHOTS"
 KNOWLEDGE = "KNOWLEDGE"
 # Workers hear of each other, to share the shards.
 HEARTBEAT = "gate.heartbeat"
+# The API says here what a vendor's webhook has told; nobody books by it.
+RECONCILE_HINTS = "reconcile.hint"
 
 _JETSTREAM = ("$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.ACK.>", "$JS.FC.>")
 # In its own name: it lets visitors of pages in, and looks where they may come from; it holds
-# sessions for them, calls vendors in these, and hears what the gate makes of both.
+# sessions for them, calls vendors in these, and hears what the gate makes of both. Whom it turned
+# away is written down.
 _OF_THE_GATEWAY = (
     *(("deployment", verb) for verb in ("mint", "show")),
     *(("session", verb) for verb in ("open", "show_disclosure", "beat", "step", "close", "find")),
@@ -82,8 +87,16 @@ _OF_THE_GATEWAY = (
     ("bundle", "show"),
     ("price_book", "show"),
     ("budget", "show"),
+    ("access", "report_denial"),
     ("session", "cite"),
     ("knowledge", "search"),
+)
+# In its own name: it looks which twins have a vendor, has the vendor list its sessions, and books.
+_OF_THE_RECONCILER = (
+    *(("budget", verb) for verb in ("authorize", "settle", "release", "find")),
+    ("secret", "open"),
+    ("secret", "show"),
+    ("price_book", "show"),
 )
 _LOOKUPS = ("search", "review", "upload")
 # In its own name: what it brings of sources, and the calls of vendors that this takes.
@@ -161,7 +174,10 @@ def permissions(  # noqa: C901, PLR0912 - one case for each role
         case "http":
             # It has found out who asks, and says so in the subject, whoever that is.
             asks = (*_calls("cmd", "*", "*"), *_calls("qry", "*", "*"))
-            return Permissions(asks, (inbox,))
+            return Permissions((*asks, RECONCILE_HINTS), (inbox,))
+        case "reconciler":
+            asks = tuple(name for about in _OF_THE_RECONCILER for name in _asks(*about))
+            return Permissions(asks, (inbox, RECONCILE_HINTS))
         case "gateway":
             asks = tuple(name for about in _OF_THE_GATEWAY for name in _asks(*about))
             return Permissions(asks, (inbox, subjects.pushes("*")))

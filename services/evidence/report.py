@@ -11,7 +11,8 @@ from rich.table import Table
 
 from services.evidence.exhibit import Exhibit, Status
 
-NEEDED = ("EV-01", "EV-02", "EV-03", "EV-04")
+# EV-03 twice: at the gate, and where visitors are.
+NEEDED = ("EV-01", "EV-02", "EV-03", "EV-03-WS", "EV-04")
 COLOURS: dict[Status, str] = {
     "PASS": "bold green",
     "FAIL": "bold red",

@@ -29,6 +29,7 @@ from contracts.message import Question
 from contracts.questions import GateQuestion
 from contracts.replies import Problem
 from contracts.session import NOTICE_BYTES_MAX
+from contracts.spelling import in_words
 from contracts.views import VIEWS
 from domain.bundle import notice
 from services.eventstore.client import RawClient, RawHandler
@@ -331,7 +332,7 @@ class ShardEndpoints:
             title=f"The message is not a valid {kind}",
             status=_BAD_REQUEST,
             code=_MALFORMED,
-            detail=str(problem),
+            detail=in_words(str(problem)),
             remedy=f"Send what contracts/asyncapi.json says of {command.__name__}.",
         )
         self._outbox.put_error(reply, _to_json(body), _MALFORMED, _BAD_REQUEST)

@@ -20,7 +20,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.api import KeyValueConfig, StorageType
-from nats.js.errors import KeyDeletedError, KeyNotFoundError, KeyWrongLastSequenceError
+from nats.js.errors import APIError, KeyDeletedError, KeyNotFoundError, KeyWrongLastSequenceError
 from nats.js.kv import KeyValue
 
 from services.embedded.nats_permissions import HEARTBEAT
@@ -31,6 +31,10 @@ WORKERS_MAX = 1_000
 _RENEWALS_PER_TTL = 4
 # A worker stops serving before its lease runs out, so that nobody else has begun by then.
 _VALID_FOR_OF_TTL = 0.8
+
+_GIVE_BACK_ATTEMPTS = 3
+# Of JetStream, for an expected sequence that is another one.
+_WRONG_LAST_SEQUENCE = 10_071
 
 _log = structlog.get_logger()
 
@@ -184,14 +188,14 @@ class Leases:
         That is what an answer that was lost leaves behind: the entry was stored, and we were not
         told. Waiting for it to expire would leave the shard without a worker until then.
         """
+        entry = await self._find_entry(shard)
+        if entry is None:
+            return None
         try:
-            entry = await self._bucket.get(_key(shard))
-            if entry.value != self._worker.encode():
-                return None
             return await self._bucket.update(
                 _key(shard), self._worker.encode(), last=entry.revision
             )
-        except (KeyNotFoundError, KeyDeletedError, KeyWrongLastSequenceError):
+        except KeyWrongLastSequenceError:
             return None
 
     def _held(self, shard: int, revision: int, asked_at_s: float) -> None:
@@ -227,10 +231,39 @@ class Leases:
         if revision is None:
             return
         try:
-            # Only this very lease: by now somebody else may have one.
-            await self._bucket.delete(_key(shard), last=revision)
+            await self._give_back(shard, revision)
         except (NatsError, OSError, TimeoutError) as problem:
             _log.warning("lease_not_released", shard=shard, reason=str(problem))
+
+    async def _give_back(self, shard: int, revision: int) -> None:
+        """
+        Delete only this very lease: by now somebody else may have one.
+
+        A renewal that was cut off by the stop may have been stored all the same, and nobody was
+        told its revision; then the lease is still ours under another one.
+        """
+        for _ in range(_GIVE_BACK_ATTEMPTS):
+            try:
+                await self._bucket.delete(_key(shard), last=revision)
+            except APIError as problem:
+                if problem.err_code != _WRONG_LAST_SEQUENCE:
+                    raise
+            else:
+                return
+            found = await self._find_entry(shard)
+            if found is None:
+                return
+            assert found.revision is not None, "an entry that was read has one"
+            revision = found.revision
+        _log.warning("lease_not_released", shard=shard, reason="it was renewed each time")
+
+    async def _find_entry(self, shard: int) -> KeyValue.Entry | None:
+        """Return the lease if it has our name on it."""
+        try:
+            entry = await self._bucket.get(_key(shard))
+        except (KeyNotFoundError, KeyDeletedError):
+            return None
+        return entry if entry.value == self._worker.encode() else None
 
 
 def _key(shard: int) -> str:

@@ -3,13 +3,17 @@ One WebSocket: it reads what comes, sends what the outbox has, and ends with a r
 
 Whoever wants it to end says so with `end`; the closing itself is done in one place, by the handler.
 A polite end is three steps: nothing is read any more, the problem is sent as `closing`, then come
-the close frames of both sides. All of it has `close_s`; then the socket is cut.
+the close frames of both sides. All of it has `close_s`; then the socket is cut. A conversation that
+was stopped has less time, and the socket of who does not take what was sent is reset: what is on
+its way there is thrown away, so that nothing more is heard within a second.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+import struct
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, NamedTuple
 
@@ -32,6 +36,8 @@ from contracts.stream import (
 )
 from domain import rate
 from services import logs
+from services.gateway.conversation import CutOff
+from services.gateway.figures import Figures
 from services.gateway.limits import Limits
 from services.gateway.problems import (
     HANDSHAKE_TIMEOUT,
@@ -50,6 +56,10 @@ from services.query_api.problems import INTERNAL, HttpProblem
 # Beyond this aiohttp itself cuts the connection (1009): it would have to be kept to be refused.
 _RAW_BYTES_MAX: Final = 4 * FRAME_BYTES_MAX
 _US: Final = 1_000_000
+# Of a stopped conversation: to send the words that are left, and once more to close.
+CUT_OFF_S: Final = 0.3
+# On, for zero seconds.
+_RESET: Final = struct.pack("ii", 1, 0)
 _OVER: Final = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR)
 # A page that was closed says 1001: whoever was there is gone, and not just unreachable.
 _LEFT: Final = (WSCloseCode.OK, WSCloseCode.GOING_AWAY)
@@ -67,12 +77,19 @@ class Connection:
     """See above. *clock_s*: monotonic seconds. *spoken* is called at the first message."""
 
     def __init__(
-        self, request: web.Request, limits: Limits, clock_s: Callable[[], float], *, visitor: bool
+        self,
+        request: web.Request,
+        limits: Limits,
+        clock_s: Callable[[], float],
+        figures: Figures,
+        *,
+        visitor: bool,
     ) -> None:
         self.has_left = False
         self._request = request
         self._limits = limits
         self._clock_s = clock_s
+        self._figures = figures
         self._for_visitor = visitor
         self._socket = web.WebSocketResponse(
             protocols=(SUBPROTOCOL,),
@@ -195,6 +212,8 @@ class Connection:
             self.has_left = self._socket.close_code in _LEFT and message.type is WSMsgType.CLOSE
             return None
         self._heard_s = self._clock_s()
+        if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+            self._figures.heard(message.data)
         slot = rate.check(self._paced, self._pace, int(self._heard_s * _US))
         self._paced.tat_us = slot.tat_us
         if not slot.fits:
@@ -225,7 +244,8 @@ class Connection:
                 if self._due:
                     await self._say(*self._due.popitem())
                 elif self._stream and (kept := self._stream.outbox.after(self._sent)):
-                    await self._send(kept.frame)
+                    if kept.frame:
+                        await self._send(kept.frame)
                     self._sent = kept.position
                 else:
                     self._flushed.set()
@@ -248,6 +268,7 @@ class Connection:
                 await self._send(encode(Pong(position=self._sent)))
 
     async def _send(self, frame: str | bytes) -> None:
+        self._figures.sent(frame)
         if isinstance(frame, str):
             await self._timed(self._socket.send_str(frame))
         else:
@@ -264,7 +285,7 @@ class Connection:
         flushed = asyncio.create_task(self._flushed.wait())
         await asyncio.wait(
             {flushed, writer},
-            timeout=self._limits.close_s,
+            timeout=self._close_s,
             return_when=asyncio.FIRST_COMPLETED,
         )
         flushed.cancel()
@@ -310,10 +331,20 @@ class Connection:
             transport.abort()
             return
         try:
-            async with asyncio.timeout(self._limits.close_s):
+            async with asyncio.timeout(self._close_s):
                 await self._close(ending.problem)
         except (TimeoutError, ConnectionError):
+            if self._is_cut_off:
+                _reset_on_close(transport)
             transport.abort()
+
+    @property
+    def _is_cut_off(self) -> bool:
+        return self._ending is not None and isinstance(self._ending.problem, CutOff)
+
+    @property
+    def _close_s(self) -> float:
+        return min(CUT_OFF_S, self._limits.close_s) if self._is_cut_off else self._limits.close_s
 
     async def _close(self, problem: HttpProblem | None) -> None:
         if problem is None:
@@ -321,8 +352,15 @@ class Connection:
             return
         if not self._socket.closed:
             told = body_of(problem, for_visitor=self._for_visitor)
-            await self._socket.send_str(str(encode(Closing(position=self._sent, problem=told))))
+            self._figures.refused(told.code)
+            await self._send(encode(Closing(position=self._sent, problem=told)))
         await self._socket.close(code=close_code(problem), message=problem.kind.code.encode())
+
+
+def _reset_on_close(transport: asyncio.BaseTransport) -> None:
+    found = transport.get_extra_info("socket")
+    if found is not None:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
 
 
 def _is_over(since_s: float | None, after_s: float, now_s: float) -> bool:

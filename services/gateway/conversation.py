@@ -15,6 +15,7 @@ import msgspec
 from contracts.deployment import Ceiling
 from contracts.prompt import VariableValue
 from contracts.stream import ConversationEvent, Shown
+from services.query_api.problems import HttpProblem
 
 # Why a conversation is closed: somebody has left (said so, or did not come back), is silent, or may
 # not be here any more; the twin has ended it; the gateway stops, or has failed.
@@ -29,7 +30,8 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
 
     *session_id* is the visitor's own, or new for a service. *deployment* and *ceiling* are of a
     visitor only; *disclosure* is due when it is not None. *language* is empty for the twin's own.
-    *values* are those of the prompt's variables that are known of whom it is.
+    *values* are of the prompt's variables, as whoever wants to talk has given them; of others
+    nothing is used.
     """
 
     tenant: str
@@ -43,15 +45,22 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
     values: Mapping[str, VariableValue] = {}
 
 
+class CutOff(HttpProblem):
+    """Why a conversation ends at once: no sound of it that was not sent yet is sent any more."""
+
+
 class Conversation(Protocol):
     """
     One conversation. All of these are called by one gateway, in one event loop.
 
-    *modality* is what was granted, for `welcome`.
+    *modality* is what was granted, and *listens* whether speech is understood, for `welcome`.
     """
 
     @property
     def modality(self) -> Ceiling: ...
+
+    @property
+    def listens(self) -> bool: ...
 
     async def disclosed(self, version: int) -> None:
         """Note that the disclosure was shown, before any turn. Raises HttpProblem."""
@@ -77,7 +86,8 @@ class Conversation(Protocol):
         """
         Yield what happens, in turns and between them; asked once, and read as fast as a client is.
 
-        Ends when the twin has ended the conversation; raises HttpProblem to say why.
+        Ends when the twin has ended the conversation; raises HttpProblem to say why, CutOff when
+        it was stopped.
         """
 
     async def close(self, reason: Reason) -> None:

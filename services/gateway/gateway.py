@@ -17,6 +17,7 @@ from contracts.stream import Hello, Welcome
 from services import logs
 from services.gateway import handshake
 from services.gateway.connection import Connection
+from services.gateway.figures import Figures
 from services.gateway.guest import Guest
 from services.gateway.handshake import Admission
 from services.gateway.limits import Limits
@@ -41,6 +42,7 @@ class Gateway:
         limits: Limits,
         *,
         confirm: Callable[[Caller], Awaitable[None]],
+        figures: Figures,
         clock_s: Callable[[], float],
         clock_us: Callable[[], int],
     ) -> None:
@@ -49,6 +51,7 @@ class Gateway:
         self.is_stopping = False
         self._admission = admission
         self._confirm = confirm
+        self._figures = figures
         self._clock_s = clock_s
         self._clock_us = clock_us
         self._connections: set[Connection] = set()
@@ -76,7 +79,9 @@ class Gateway:
             # A page cannot read an answer of HTTP to its handshake, so it is told by the socket.
             refused = problem
         is_visitor = guest is None or guest.is_visitor
-        connection = Connection(request, self.limits, self._clock_s, visitor=is_visitor)
+        connection = Connection(
+            request, self.limits, self._clock_s, self._figures, visitor=is_visitor
+        )
         self._connections.add(connection)
         self._is_empty.clear()
         try:
@@ -135,6 +140,7 @@ class Gateway:
             disclosure=stream.due,
             modality=stream.conversation.modality,
             limits=self.limits.told(),
+            listens=stream.conversation.listens,
         )
 
     # -- time --------------------------------------------------------------------------

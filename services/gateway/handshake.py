@@ -6,7 +6,8 @@ The handshake: who wants to talk with which twin, from which page.
 
 Whether a twin is any business of theirs is known before anything is asked about it, and said in the
 same words for twins that exist and for those that do not. A cookie is no credential here: a browser
-sends it whoever made it connect.
+sends it whoever made it connect. Who was known and turned away is written down, as at the other
+doors.
 """
 
 from __future__ import annotations
@@ -18,24 +19,30 @@ from aiohttp import web
 
 from contracts.stream import BEARER, SUBPROTOCOL, Shown
 from contracts.views import DeploymentShown
-from domain.refusals import DEPLOYMENT_DISABLED, DEPLOYMENT_EXPIRED
 from services.gateway.deployments import Deployments
 from services.gateway.guest import Guest
-from services.gateway.problems import PAGE_NOT_ALLOWED, SUBPROTOCOL_MISSING, of_refusal
+from services.gateway.problems import (
+    DEPLOYMENT_DISABLED,
+    DEPLOYMENT_EXPIRED,
+    PAGE_NOT_ALLOWED,
+    SUBPROTOCOL_MISSING,
+)
 from services.http_door.authentication import Presented
 from services.http_door.caller import Caller
-from services.query_api.parameters import IS_TENANT
+from services.http_door.doorman import DENIALS, Doorman
 from services.query_api.problems import (
     CALLER_NOT_ALLOWED,
-    CALLER_UNKNOWN,
     KEY_MISSING,
     KEY_REFUSED,
-    TENANT_UNKNOWN,
     HttpProblem,
+    KnownCallerRefused,
 )
 
 # Whoever may authorise calls may hold conversations: that is what they are made of.
 _CALLS: Final = ("budget", "authorize")
+# What a handshake wants, in the words of the record of denials.
+OPENING: Final = ("stream", "open")
+TURNED_AWAY: Final = (*DENIALS, PAGE_NOT_ALLOWED, DEPLOYMENT_DISABLED, DEPLOYMENT_EXPIRED)
 
 
 class Authentication(Protocol):
@@ -85,19 +92,37 @@ def _origin(request: web.BaseRequest) -> str:
 class Admission:
     """Lets guests in. *clock_us*: microseconds since 1970."""
 
-    def __init__(self, authentication: Authentication, deployments: Deployments) -> None:
+    def __init__(
+        self, authentication: Authentication, deployments: Deployments, doorman: Doorman
+    ) -> None:
         self._authentication = authentication
         self._deployments = deployments
+        self._doorman = doorman
 
     async def admit(self, knock: Knock, now_us: int) -> Guest:
         """Say who this is; raises HttpProblem (401, 403, 404, 503)."""
-        caller = await self._authentication.caller(self._authentication.bearer(knock.credential))
-        _check_tenant(caller, knock.tenant)
+        try:
+            caller = await self._caller(knock)
+        except KnownCallerRefused as problem:
+            self._doorman.note_over(knock.tenant, OPENING, problem)
+            raise
+        try:
+            return await self._guest(caller, knock, now_us)
+        except HttpProblem as problem:
+            self._doorman.note(caller, knock.tenant, OPENING, problem)
+            raise
+
+    async def _caller(self, knock: Knock) -> Caller:
+        return await self._authentication.caller(self._authentication.bearer(knock.credential))
+
+    async def _guest(self, caller: Caller, knock: Knock, now_us: int) -> Guest:
+        self._doorman.check_tenant(caller, knock.tenant, is_open_to_all=False)
         if caller.kind == "visitor":
             return await self._visitor(caller, knock, now_us)
         if knock.origin:
             raise HttpProblem(PAGE_NOT_ALLOWED, "Keys and tokens of services belong on no page.")
         if not caller.may(knock.tenant, *_CALLS):
+            # People talk as visitors do: whoever may edit lets themselves in at a deployment.
             raise HttpProblem(CALLER_NOT_ALLOWED, "Holding conversations is not for you here.")
         principal = caller.principal(knock.tenant, *_CALLS)
         return Guest(caller=caller, tenant=knock.tenant, principal=principal)
@@ -121,23 +146,15 @@ class Admission:
         )
 
 
-def _check_tenant(caller: Caller, tenant: str) -> None:
-    is_name = IS_TENANT.fullmatch(tenant) is not None
-    if not caller.reaches(tenant):
-        raise HttpProblem(CALLER_UNKNOWN, CALLER_UNKNOWN.title)
-    if not is_name:
-        raise HttpProblem(TENANT_UNKNOWN, "No twin of this name has a log here.")
-
-
 def _check_deployment(found: DeploymentShown | None, caller: Caller, now_us: int) -> None:
     """As the gate does for each call of a visitor: the token may be older than the list."""
     if found is None:
         raise HttpProblem(PAGE_NOT_ALLOWED, "The token's deployment is not there.")
     if not found.enabled:
-        raise of_refusal(DEPLOYMENT_DISABLED)
+        raise HttpProblem(DEPLOYMENT_DISABLED, DEPLOYMENT_DISABLED.title)
     expires_at_us = found.terms.expires_at_us
     if expires_at_us is not None and now_us >= expires_at_us:
-        raise of_refusal(DEPLOYMENT_EXPIRED)
+        raise HttpProblem(DEPLOYMENT_EXPIRED, DEPLOYMENT_EXPIRED.title)
     if not is_open_to(found, caller.origin):
         raise HttpProblem(PAGE_NOT_ALLOWED, "The page is not on the deployment's list any more.")
 

@@ -1,7 +1,8 @@
 """
 The outbox of a conversation: what was said and is not acknowledged yet, in order.
 
-    Invariant: it holds the events acknowledged + 1 to last, all of them and no others.
+    Invariant: it holds the events acknowledged + 1 to last, all of them and no others; only of a
+    conversation that was stopped, the sound is silence.
 
 So what a lost connection may have swallowed can be sent again. It is bounded: `room` makes whoever
 produces wait for whoever reads. What must be said whether there is room or not (a refusal) has a
@@ -23,7 +24,7 @@ RESERVE: Final = 64
 
 
 class Kept(msgspec.Struct, frozen=True, gc=False):
-    """One event as it is sent."""
+    """One event as it is sent. An empty *frame* is not sent."""
 
     position: int
     frame: str | bytes
@@ -75,6 +76,15 @@ class Outbox:
         self._bytes += len(frame)
         self._note_room()
         self._listener()
+
+    def hush(self) -> None:
+        """Drop the sound that is here; what was said of it is kept."""
+        self._kept = deque(
+            Kept(kept.position, b"") if isinstance(kept.frame, bytes) else kept
+            for kept in self._kept
+        )
+        self._bytes = sum(len(kept.frame) for kept in self._kept)
+        self._note_room()
 
     def after(self, position: int) -> Kept | None:
         """Return the event after *position*, None when there is none yet."""

@@ -9,8 +9,7 @@ import msgspec
 
 from contracts.stream import CLOSE_BASE, ProblemBody
 from domain import refusals
-from domain.refusal import Refusal
-from services.query_api.problems import HttpProblem, Kind, new_instance
+from services.query_api.problems import HttpProblem, Kind, kind_of, new_instance
 
 MALFORMED_MESSAGE: Final = Kind(
     "malformed_message",
@@ -127,6 +126,10 @@ STOPPING: Final = Kind(
 )
 
 
+# Of a page whose time or place is over; in the gate's own words.
+DEPLOYMENT_DISABLED: Final = kind_of(refusals.DEPLOYMENT_DISABLED)
+DEPLOYMENT_EXPIRED: Final = kind_of(refusals.DEPLOYMENT_EXPIRED)
+
 _MS: Final = 1_000
 # What a visitor must not learn: what the twin has spent and has left.
 _MONEY: Final = (
@@ -137,12 +140,6 @@ _MONEY: Final = (
     "remaining_nanos",
     "facts",
 )
-
-
-def of_refusal(refusal: Refusal, detail: str = "") -> HttpProblem:
-    """Make the problem that says what a refusal of the domain says."""
-    kind = Kind(refusal.code, HTTPStatus(refusal.status), refusal.message, refusal.remedy)
-    return HttpProblem(kind, detail or refusal.message)
 
 
 def body_of(problem: HttpProblem, *, for_visitor: bool = False) -> ProblemBody:

@@ -11,6 +11,7 @@ from http import HTTPStatus
 
 import msgspec
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from contracts import stream as contract
 from services import logs
@@ -18,22 +19,27 @@ from services.distribution.minting import TokenIssuer
 from services.gateway import visitors
 from services.gateway.conversation import Conversations
 from services.gateway.deployments import Deployments
+from services.gateway.figures import CONTENT_TYPE, Figures
 from services.gateway.gateway import Gateway
-from services.gateway.handshake import Admission
+from services.gateway.handshake import TURNED_AWAY, Admission
 from services.gateway.limits import Limits
 from services.gateway.problems import STOPPING
 from services.gateway.revocation import Directory, Revocation
 from services.gateway.streams import Streams
 from services.gateway.talk_page import TalkPage
+from services.gateway.video_page import VideoPage
 from services.gateway.visitors import Pace, Visitors
 from services.gateway.widget import Widget
 from services.http_api import protocol
 from services.http_api.protocol import CONNECTIONS_MAX, ApiRunner
 from services.http_api.server import AddressInUse
 from services.http_door.authentication import Authentication
+from services.http_door.doorman import Doorman
 from services.http_door.endpoint import Handler
 from services.http_door.gate_line import Gate
+from services.identity.denials import Denials, noting
 from services.query_api import problems
+from services.query_api.keys import BearerKey
 from services.query_api.problems import HttpProblem
 from services.variables import Network
 
@@ -44,8 +50,9 @@ class Parts(msgspec.Struct, frozen=True):
     """
     What one gateway is made of. Tests put in others.
 
-    *clock_s*: monotonic seconds; *clock_us*: microseconds since 1970. *shows_meter*: the pages of
-    our own show what the twin has spent, to whoever is on this machine.
+    *clock_s*: monotonic seconds; *clock_us*: microseconds since 1970. *watcher* is the key that
+    opens the figures and nothing else; without it nobody sees them. *shows_meter*: the pages of our
+    own show what the twin has spent, to whoever is on this machine. *video* shows faces.
     """
 
     host: str
@@ -58,8 +65,10 @@ class Parts(msgspec.Struct, frozen=True):
     limits: Limits
     clock_s: Callable[[], float]
     clock_us: Callable[[], int]
+    watcher: BearerKey | None = None
     proxies: tuple[Network, ...] = ()
     shows_meter: bool = False
+    video: VideoPage = msgspec.field(default_factory=VideoPage)
 
 
 class Running(msgspec.Struct, frozen=True):
@@ -67,19 +76,24 @@ class Running(msgspec.Struct, frozen=True):
 
     gateway: Gateway
     revocation: Revocation
+    denials: Denials
     url: str
 
 
 async def start(parts: Parts, stack: AsyncExitStack) -> Running:
     """Listen. What was started is drained and stopped with *stack*."""
     deployments = Deployments(parts.gate)
-    streams = Streams(parts.conversations, parts.limits, parts.clock_s)
+    denials = noting("gateway", parts.gate, stack)
+    doorman = Doorman(parts.gate, denials, TURNED_AWAY)
+    figures = Figures()
+    streams = Streams(parts.conversations, parts.limits, parts.clock_s, figures)
     revocation = Revocation(parts.directory, streams, parts.clock_us)
     gateway = Gateway(
-        Admission(parts.authentication, deployments),
+        Admission(parts.authentication, deployments, doorman),
         streams,
         parts.limits,
         confirm=revocation.confirm,
+        figures=figures,
         clock_s=parts.clock_s,
         clock_us=parts.clock_us,
     )
@@ -87,8 +101,11 @@ async def start(parts: Parts, stack: AsyncExitStack) -> Running:
         parts.gate, parts.tokens, deployments, Pace(parts.limits, parts.clock_us), parts.proxies
     )
     page = TalkPage(parts.gate, deployments, shows_meter=parts.shows_meter)
+    app = _application(gateway, desk, page, parts.video, figures)
+    if parts.watcher is not None:
+        _show_figures(app, parts.watcher, gateway, figures, denials)
     runner = ApiRunner(
-        _application(gateway, desk, page),
+        app,
         shutdown_timeout_s=SHUTDOWN_S,
         # Room for those who are told that there is none, and for plain requests.
         connections_max=parts.limits.connections_max + CONNECTIONS_MAX,
@@ -105,7 +122,7 @@ async def start(parts: Parts, stack: AsyncExitStack) -> Running:
     stack.push_async_callback(gateway.drain)
     host, port = runner.addresses[0][:2]
     name = f"[{host}]" if ":" in host else host
-    return Running(gateway, revocation, f"http://{name}:{port}")
+    return Running(gateway, revocation, denials, f"http://{name}:{port}")
 
 
 async def serve(parts: Parts, stop: asyncio.Event, ready: Callable[[], None]) -> None:
@@ -133,20 +150,42 @@ async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
 # -- over HTTP ------------------------------------------------------------------------
 
 
-def _application(gateway: Gateway, desk: Visitors, page: TalkPage) -> web.Application:
-    app = web.Application(middlewares=[_answered], client_max_size=1)
+def _application(
+    gateway: Gateway, desk: Visitors, page: TalkPage, video: VideoPage, figures: Figures
+) -> web.Application:
+    app = web.Application(middlewares=[_answering(figures)], client_max_size=1)
     app.router.add_get(contract.PATH, gateway.handle)
     app.router.add_post(visitors.PATH, desk.handle)
-    app.router.add_get("/embed.js", Widget().handle)
-    app.router.add_routes(page.routes())
+    app.router.add_routes([*Widget().routes(), *page.routes(), *video.routes()])
     app.router.add_get("/healthz", _alive)
     app.router.add_get("/readyz", _ready(gateway))
     app.on_response_prepare.append(_prepare)
     return app
 
 
-@web.middleware
-async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+def _show_figures(
+    app: web.Application, key: BearerKey, gateway: Gateway, figures: Figures, denials: Denials
+) -> None:
+    # The other credentials of the deployment open nothing of this, nor does this one open more.
+    watchers = Authentication(key, None)
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        watchers.presented(request)
+        told = figures.expose(gateway.connections, gateway.streams.depths(), denials.waiting)
+        return web.Response(body=told, headers={"Content-Type": CONTENT_TYPE})
+
+    app.router.add_get("/metrics", handle)
+
+
+def _answering(figures: Figures) -> Middleware:
+    @web.middleware
+    async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+        return await _answered(request, handler, figures)
+
+    return answered
+
+
+async def _answered(request: web.Request, handler: Handler, figures: Figures) -> web.StreamResponse:
     """Turn failures into problems, and write a line for each request that came to nothing."""
     instance, started_s = problems.new_instance(), time.monotonic()
     try:
@@ -160,6 +199,7 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
     except Exception as fault:  # noqa: BLE001 - the last place where a bug can be answered
         logs.get().error("request_failed", request_id=instance, exc_info=fault)
         refused = HttpProblem(problems.INTERNAL, "A fault in the server, not in the request.")
+    figures.refused(refused.kind.code)
     resource = request.match_info.route.resource
     logs.get().info(
         "refused",

@@ -34,7 +34,8 @@ from contracts.stream import (
 )
 from domain.refusals import VISIT_OVER
 from services import logs
-from services.gateway.conversation import Conversation, Reason
+from services.gateway.conversation import Conversation, CutOff, Reason
+from services.gateway.figures import Figures
 from services.gateway.guest import Guest
 from services.gateway.limits import Limits
 from services.gateway.outbox import Outbox
@@ -48,10 +49,15 @@ from services.gateway.problems import (
     TOO_MANY_MESSAGES,
     body_of,
     censored,
-    of_refusal,
 )
 from services.gateway.turns import Turn, Turns
-from services.query_api.problems import INTERNAL, KEY_REFUSED, FieldError, HttpProblem
+from services.query_api.problems import (
+    INTERNAL,
+    KEY_REFUSED,
+    FieldError,
+    HttpProblem,
+    of_refusal,
+)
 
 CLOSE_WITHIN_S: Final = 10.0
 
@@ -88,6 +94,7 @@ class Stream:
         clock_s: Callable[[], float],
         ended: Ended,
         settled: Callable[[Stream], None],
+        figures: Figures,
     ) -> None:
         self.session_id = session_id
         self.guest = guest
@@ -102,6 +109,7 @@ class Stream:
         self._clock_s = clock_s
         self._ended = ended
         self._settled = settled
+        self._figures = figures
         self._lost_s = self._active_s = clock_s()
         self._speech, self._speech_bytes = 1, 0
         self._tasks: list[asyncio.Task[None]] = []
@@ -186,7 +194,7 @@ class Stream:
                 self._ask_aloud(message)
             case Interrupt():
                 for turn in self.turns.clear():
-                    self.outbox.put(TurnEnded(turn=turn.id, outcome="interrupted"))
+                    self._put(TurnEnded(turn=turn.id, outcome="interrupted"))
                 await self.conversation.interrupt()
             case Disclosed():
                 await self._disclosed(message)
@@ -217,7 +225,7 @@ class Stream:
         if self.outbox.is_overrun:
             raise HttpProblem(TOO_MANY_MESSAGES, "Refusals were not received.")
         body = body_of(problem, for_visitor=self.guest.is_visitor)
-        self.outbox.put(Refused(problem=body, turn=turn))
+        self._put(Refused(problem=body, turn=turn))
 
     def _ask(self, turn: Turn) -> None:
         self._check_disclosed()
@@ -225,6 +233,8 @@ class Stream:
         self._active_s = self._clock_s()
 
     def _ask_aloud(self, message: AudioEnd) -> None:
+        if self.turns.knows(message.id):
+            return
         speech, heard_bytes = self._speech, self._speech_bytes
         self._forget_speech()
         if not heard_bytes:
@@ -271,20 +281,26 @@ class Stream:
 
     def _failed(self, turn: Turn, problem: HttpProblem, outcome: Outcome) -> None:
         body = body_of(problem, for_visitor=self.guest.is_visitor)
-        self.outbox.put(Refused(problem=body, turn=turn.id))
-        self.outbox.put(TurnEnded(turn=turn.id, outcome=outcome))
+        self._put(Refused(problem=body, turn=turn.id))
+        self._put(TurnEnded(turn=turn.id, outcome=outcome))
 
     async def _hear_events(self) -> None:
         try:
             async for event in self.conversation.events():
                 await self.outbox.room()
-                self.outbox.put(self._shown(event))
+                self._put(self._shown(event))
             self._ended(self, "ended")
         except HttpProblem as problem:
+            if isinstance(problem, CutOff):
+                self.outbox.hush()
             self._ended(self, "ended", problem)
         except Exception as fault:  # noqa: BLE001 - whoever talks is told, and nobody else is harmed
             logs.get().error("conversation_failed", session=self.session_id, exc_info=fault)
             self._ended(self, "error", HttpProblem(INTERNAL, "The conversation has failed."))
+
+    def _put(self, event: ConversationEvent) -> None:
+        self._figures.happened(event)
+        self.outbox.put(event)
 
     def _shown(self, event: ConversationEvent) -> ConversationEvent:
         """Leave out what is none of a visitor's business: money."""

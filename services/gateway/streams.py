@@ -13,9 +13,11 @@ from collections import Counter
 from collections.abc import Callable
 
 from contracts.stream import Hello
+from domain.deployment import RUNGS
 from services import logs
 from services.client.sender import new_id
 from services.gateway.conversation import Conversations, Opening, Reason
+from services.gateway.figures import Depths, Figures
 from services.gateway.guest import Guest
 from services.gateway.limits import Limits
 from services.gateway.problems import CONVERSATION_GONE, CONVERSATION_OPEN, FULL, STOPPING
@@ -29,9 +31,14 @@ class Streams:
     """See above. *clock_s*: monotonic seconds."""
 
     def __init__(
-        self, conversations: Conversations, limits: Limits, clock_s: Callable[[], float]
+        self,
+        conversations: Conversations,
+        limits: Limits,
+        clock_s: Callable[[], float],
+        figures: Figures,
     ) -> None:
         self._conversations = conversations
+        self._figures = figures
         self._limits = limits
         self._clock_s = clock_s
         self._streams: dict[Stream, list[bytes]] = {}
@@ -72,6 +79,7 @@ class Streams:
                 session_id=session_id,
                 modality=hello.modality,
                 language=hello.language,
+                values=hello.values,
                 deployment=guest.deployment,
                 ceiling=guest.ceiling,
                 disclosure=guest.disclosure,
@@ -89,6 +97,7 @@ class Streams:
             clock_s=self._clock_s,
             ended=self.end,
             settled=self._settled,
+            figures=self._figures,
         )
         self._streams[stream] = []
         self._empty.clear()
@@ -168,6 +177,18 @@ class Streams:
     def callers(self) -> list[Caller]:
         """Everybody who is in a conversation."""
         return [stream.guest.caller for stream in self._streams]
+
+    def depths(self) -> Depths:
+        """Say how full it is right now."""
+        found = Depths(rungs=dict.fromkeys(RUNGS, 0))
+        for stream in self._streams:
+            found.rungs[stream.conversation.modality] += 1
+            found.lost_conversations += stream.line is None
+            found.turns_waiting += stream.turns.waiting
+            found.outbox_messages += stream.outbox.last - stream.outbox.acknowledged
+            found.outbox_bytes += stream.outbox.kept_bytes
+            found.full_outboxes += stream.outbox.full_since_s is not None
+        return found
 
     def check(self, now_s: float, now_us: int) -> None:
         """End what has had its time."""

@@ -93,7 +93,7 @@ class TalkPage:
         policy = (
             "default-src 'none'; script-src 'self'; style-src 'self';"
             f" connect-src 'self' ws://{request.host} wss://{request.host};"
-            " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+            " frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         )
         return web.Response(
             text=body, content_type="text/html", headers={"Content-Security-Policy": policy}

@@ -34,14 +34,23 @@ class Turns:
         self._some = asyncio.Event()
         self.running: Turn | None = None
 
+    def knows(self, turn_id: str) -> bool:
+        """Whether it was asked before, as far back as is remembered."""
+        return turn_id in self._seen
+
     @property
     def is_idle(self) -> bool:
         """Whether nothing runs and nothing waits."""
         return self.running is None and not self._waiting
 
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return len(self._waiting)
+
     def offer(self, turn: Turn) -> None:
         """Queue a turn, unless it is known; raises HttpProblem (429) when too many wait."""
-        if turn.id in self._seen:
+        if self.knows(turn.id):
             return
         if len(self._waiting) >= self._waiting_max:
             raise HttpProblem(TURNS_WAITING, f"{self._waiting_max} turns wait already.")

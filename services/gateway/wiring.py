@@ -9,16 +9,14 @@ from services.distribution.visit_tokens import VisitTokens
 from services.gateway.conversation import Conversations
 from services.gateway.limits import Limits
 from services.gateway.server import Parts
-from services.http_door.authentication import Authentication, Identity
+from services.gateway.video_page import ROOMS, VideoPage
+from services.http_door.authentication import Authentication
 from services.http_door.gate_line import GateLine
-from services.http_door.wiring import DOOR, LateKeys, Tokens, noting
-from services.identity import signing_keys
-from services.identity.api_key import environment_of
+from services.http_door.wiring import LateKeys, open_identity, open_issuer
 from services.identity.directory import Directory
-from services.identity.jwks import JwksFile
-from services.identity.tokens import TokenIssuer, TokenVerifier, issuer_of
+from services.identity.tokens import TokenIssuer, issuer_of
 from services.live.engine import open_engine
-from services.query_api.keys import check_address
+from services.query_api.keys import BearerKey, check_address
 from services.settings import Settings
 
 
@@ -37,20 +35,12 @@ async def open_parts(
     )
     gate = GateLine(settings.nats("gateway"), name="vito-gateway")
     stack.push_async_callback(gate.close)
-    if settings.development:
-        # Whoever needs the keys first makes them.
-        signing_keys.open_keys(settings.token_keys(), development=True, now_s=int(time.time()))
-    issuer = issuer_of(settings.deployment)
-    keys = JwksFile(settings.token_jwks(), clock=time.monotonic)
     directory = await stack.enter_async_context(Directory(settings.postgres_reader()))
-    identity = Identity(
-        directory,
-        Tokens(TokenVerifier(keys, issuer=issuer, door=DOOR, clock=_now_us)),
-        _now_us,
-        noting(settings.postgres_reader(), stack),
-        environment_of(settings.deployment),
+    oidc = await open_issuer(settings, stack)
+    identity = open_identity(settings, stack, directory, oidc)
+    signer = TokenIssuer(
+        LateKeys(settings.token_keys()), issuer=issuer_of(settings.deployment), clock=_now_us
     )
-    signer = TokenIssuer(LateKeys(settings.token_keys()), issuer=issuer, clock=_now_us)
     engine: Conversations
     if conversations is None:
         engine = await stack.enter_async_context(open_engine(settings))
@@ -71,9 +61,16 @@ async def open_parts(
         ),
         clock_s=time.monotonic,
         clock_us=_now_us,
+        watcher=_watcher(settings),
         proxies=settings.api_proxies,
         shows_meter=settings.development,
+        video=VideoPage(settings.sandbox_url or ROOMS, settings.room_script),
     )
+
+
+def _watcher(settings: Settings) -> BearerKey | None:
+    key = settings.gateway_metrics_key
+    return None if key is None else BearerKey(key.reveal(), setting="VITO_GATEWAY_METRICS_KEY")
 
 
 def _now_us() -> int:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
@@ -103,14 +104,16 @@ class Api:
         self._probe_paths: frozenset[str] = frozenset()
         self._open_paths: frozenset[str] = frozenset()
         self._strangers_paths: frozenset[str] = frozenset()
+        self._streams_paths: frozenset[str] = frozenset()
 
     def application(
         self,
         routes: Sequence[AnyRoute],
         probes: Mapping[Probe, Handler],
         endpoints: Mapping[Endpoint, Handler] | None = None,
+        pages: Mapping[tuple[str, str], Handler] | None = None,
     ) -> web.Application:
-        """The aiohttp application that serves all these."""
+        """Make the application that serves all these; *pages* look themselves who may see them."""
         app = web.Application(
             middlewares=[self._named, self._guarded], client_max_size=body.BYTES_MAX
         )
@@ -119,11 +122,15 @@ class Api:
         # The first that fits answers: `knowledge/search` is no source of that name.
         for endpoint, handler in (endpoints or {}).items():
             app.router.add_route(endpoint.method, endpoint.path, handler)
+        for (method, path), handler in (pages or {}).items():
+            app.router.add_route(method, path, handler)
         for route in routes:
             app.router.add_get(route.path, self._handler(route))
         self._asked = _asked(routes, probes, endpoints or {})
         self._probe_paths = frozenset(probe.path for probe in probes if probe.open)
-        self._open_paths = frozenset(one.path for one in endpoints or {} if one.open)
+        open_paths = {one.path for one in endpoints or {} if one.open}
+        self._open_paths = frozenset(open_paths | {_canonical(path) for _, path in pages or {}})
+        self._streams_paths = frozenset(one.path for one in endpoints or {} if one.streams)
         self._strangers_paths = frozenset(one.path for one in endpoints or {} if one.for_strangers)
         app.on_response_prepare.append(_prepare)
         app.on_shutdown.append(self._stop_waiting)
@@ -152,7 +159,8 @@ class Api:
         self, request: web.Request, handler: Handler, trace: Trace
     ) -> web.StreamResponse:
         try:
-            async with asyncio.timeout(self.limits.request_s):
+            is_endless = _template(request) in self._streams_paths
+            async with asyncio.timeout(None if is_endless else self.limits.request_s):
                 return await handler(request)
         except HttpProblem as problem:
             refused = problem
@@ -200,6 +208,9 @@ class Api:
                 self._doorman.note(caller, tenant, asked, problem)
                 raise
 
+        if template in self._streams_paths:
+            # How many there may be they count themselves: each would keep a place for minutes.
+            return await recognised(request)
         return await self._bounded(request, recognised)
 
     async def _bounded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -306,6 +317,11 @@ async def _prepare(request: web.Request, response: web.StreamResponse) -> None:
 def _template(request: web.Request) -> str:
     resource = request.match_info.route.resource
     return UNMATCHED if resource is None else resource.canonical
+
+
+def _canonical(path: str) -> str:
+    """Return a path as the router writes it, without the pattern of a variable part."""
+    return re.sub(r"{(\w+):[^}]*}", r"{\1}", path)
 
 
 def _asked(

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cache
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -21,18 +20,18 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from contracts.message import ID_PATTERN, TENANT_PATTERN
-from domain.refusals import BY_CODE, Refusal
-from services.http_api import probes
+from services.http_api import openapi_problems, probes
+from services.http_api.changes import CHANGES
 from services.http_door import commands, cross_site, doors, session
 from services.http_door.endpoint import Content, Endpoint
 from services.query_api import parameters, problems
 from services.query_api.call import AnyRoute, Probe
 from services.query_api.parameters import Query
-from services.query_api.problems import Kind
 from services.query_api.routes import ROUTES
 
 Json: TypeAlias = dict[str, Any]
 
+_ENDPOINTS: Final = (*doors.ENDPOINTS, CHANGES)
 PATH: Final = Path(__file__).resolve().parents[2] / "contracts" / "openapi.json"
 _REF: Final = "#/components/schemas/{model}"
 _MESSAGE: Final = "contracts."
@@ -47,6 +46,7 @@ _PATH_PARAMETERS: Final[dict[str, Json]] = {
     "version": {"type": "string", "pattern": f"^{parameters.IS_VERSION.pattern}$"},
     "deployment": {"type": "string", "pattern": f"^{ID_PATTERN}$", "examples": ["web"]},
     "session": {"type": "string", "pattern": f"^{ID_PATTERN}$", "examples": ["5f2a9c0d7be14c3f"]},
+    "token": {"type": "string", "pattern": "^[A-Za-z0-9_-]{43}$"},
     "source": {"type": "string", "pattern": f"^{ID_PATTERN}$", "examples": ["rules"]},
 }
 _ANYWHERE: Final = (problems.INTERNAL, problems.MALFORMED_REQUEST)
@@ -89,10 +89,14 @@ def document() -> Json:
         "security": _SECURITY,
         "paths": {
             **{route.path: {"get": _operation(route)} for route in ROUTES},
-            **{one.path: {one.method.lower(): _endpoint(one)} for one in doors.ENDPOINTS},
+            **{one.path: {one.method.lower(): _endpoint(one)} for one in _ENDPOINTS},
             **{probe.path: {"get": _probe(probe)} for probe in probes.PROBES},
         },
-        "components": {"securitySchemes": _SCHEMES, "schemas": _schemas()},
+        "components": {
+            "securitySchemes": _SCHEMES,
+            "schemas": _schemas(),
+            "examples": openapi_problems.examples(),
+        },
     }
 
 
@@ -148,7 +152,7 @@ def _operation(route: AnyRoute) -> Json:
                 "headers": {**headers, "Vito-Request-Id": _REQUEST_HEADER},
                 "content": {"application/json": {"schema": _ref(route.answer)}},
             },
-            **_problem_responses(kinds),
+            **openapi_problems.responses(kinds),
         },
     }
 
@@ -158,7 +162,10 @@ def _endpoint(endpoint: Endpoint) -> Json:
     kinds = [*anywhere, *endpoint.problems]
     if not endpoint.open:
         kinds += _WITH_KEY
-    kinds += [_refusal(one) for one in BY_CODE.values() if one.status in endpoint.refusals]
+        kinds += [problems.CROSS_SITE_REFUSED] if endpoint.method == "POST" else []
+    if endpoint.tenant_scoped:
+        kinds += [problems.TENANT_UNKNOWN, problems.CALLER_UNKNOWN]
+    kinds += map(openapi_problems.kind_of, endpoint.refusals)
     of_gate = [kind for kind in kinds if kind not in problems.KINDS]
     models = dict.fromkeys(of_gate or endpoint.problems, endpoint.problem_model)
     operation: Json = {
@@ -169,7 +176,7 @@ def _endpoint(endpoint: Endpoint) -> Json:
             *_texts_in_query(endpoint),
             *([_KEY_PARAMETER] if endpoint.needs_key else []),
         ],
-        "responses": {**_done(endpoint), **_problem_responses(kinds, models)},
+        "responses": {**_done(endpoint), **openapi_problems.responses(kinds, models)},
         "security": _security(endpoint),
     }
     if endpoint.body is not None:
@@ -215,12 +222,6 @@ def _done(endpoint: Endpoint) -> Json:
     }
 
 
-def _refusal(refusal: Refusal) -> Kind:
-    # Only 429 always says when; the others may.
-    wait_s = 1 if refusal.status == HTTPStatus.TOO_MANY_REQUESTS else None
-    return Kind(refusal.code, HTTPStatus(refusal.status), refusal.message, refusal.remedy, wait_s)
-
-
 _KEY_PARAMETER: Final[Json] = {
     "name": commands.KEY_HEADER,
     "in": "header",
@@ -242,7 +243,8 @@ def _probe(probe: Probe) -> Json:
     schema = {"type": "string"} if probe.answer is None else _ref(probe.answer)
     if probe.content_type == "application/json" and probe.answer is None:
         schema = {"type": "object"}
-    kinds = [*_WITHOUT_BODY, *probe.problems] + ([] if probe.open else list(_WITH_KEY))
+    guarded = () if probe.open else (*_WITH_KEY, problems.CALLER_NOT_ALLOWED)
+    kinds = [*_WITHOUT_BODY, *probe.problems, *guarded]
     operation: Json = {
         "operationId": probe.operation,
         "summary": probe.summary,
@@ -251,7 +253,7 @@ def _probe(probe: Probe) -> Json:
                 "description": probe.summary,
                 "content": {probe.content_type: {"schema": schema}},
             },
-            **_problem_responses(kinds, dict.fromkeys(probe.problems, probe.problem_model)),
+            **openapi_problems.responses(kinds, dict.fromkeys(probe.problems, probe.problem_model)),
         },
     }
     if probe.open:
@@ -276,37 +278,6 @@ _ELSEWHERE: Final[Json] = {
     "required": True,
     "schema": {"type": "string", "format": "uri-reference"},
 }
-
-
-def _problem_responses(
-    kinds: list[Kind], models: Mapping[Kind, type[BaseModel]] | None = None
-) -> Json:
-    by_status: dict[HTTPStatus, list[Kind]] = {}
-    for kind in {kind.code: kind for kind in reversed(kinds)}.values():
-        by_status.setdefault(kind.status, []).insert(0, kind)
-    return {
-        str(int(status)): {
-            "description": ", ".join(f"`{kind.code}`" for kind in same),
-            **({"headers": {"Retry-After": _RETRY_HEADER}} if _waiting_helps(same) else {}),
-            "content": {problems.CONTENT_TYPE: {"schema": _ref(_model_of(same, models or {}))}},
-        }
-        for status, same in sorted(by_status.items())
-    }
-
-
-def _model_of(kinds: list[Kind], models: Mapping[Kind, type[BaseModel]]) -> type[BaseModel]:
-    """The model that fits all problems of a status: one that says more says all of the other."""
-    return next((models[kind] for kind in kinds if kind in models), problems.Problem)
-
-
-_RETRY_HEADER: Final[Json] = {
-    "description": "seconds to wait before asking again",
-    "schema": {"type": "integer", "minimum": 1},
-}
-
-
-def _waiting_helps(kinds: list[Kind]) -> bool:
-    return any(kind.retry_after_s is not None for kind in kinds)
 
 
 def _path_parameters(path: str) -> Iterator[Json]:
@@ -361,7 +332,7 @@ def _schemas() -> Json:
     models: set[type[BaseModel]] = {route.answer for route in ROUTES} | {problems.Problem}
     models |= {probe.answer for probe in probes.PROBES if probe.answer is not None}
     models |= {probe.problem_model for probe in probes.PROBES}
-    models |= {endpoint.problem_model for endpoint in doors.ENDPOINTS}
+    models |= {endpoint.problem_model for endpoint in _ENDPOINTS}
     models |= {content for content in _door_contents() if issubclass(content, BaseModel)}
     ordered = sorted(models, key=lambda model: model.__name__)
     _, schema = models_json_schema(
@@ -372,13 +343,13 @@ def _schemas() -> Json:
 
 
 def _door_contents() -> Iterator[Content]:
-    for endpoint in doors.ENDPOINTS:
+    for endpoint in _ENDPOINTS:
         yield from (one for one in (endpoint.answer, endpoint.body) if one is not None)
 
 
 def _message_schemas() -> Json:
     """The messages of the contracts, under names that no model of this API has."""
-    bodies = {one.body for one in doors.ENDPOINTS if one.needs_key}
+    bodies = {one.body for one in _ENDPOINTS if one.needs_key}
     messages = {one for one in _door_contents() if issubclass(one, msgspec.Struct)}
     _, components = msgspec.json.schema_components(
         sorted(messages, key=lambda one: one.__name__),

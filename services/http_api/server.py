@@ -10,18 +10,20 @@ import msgspec
 from aiohttp import web
 
 from services import logs
+from services.console.api import PublicApi
+from services.console.site import Console
 from services.failure import Failure
 from services.http_api import openapi, probes
 from services.http_api.app import Api, Limits
+from services.http_api.changes import Changes
 from services.http_api.protocol import ApiRunner
 from services.http_door.answers import TableAnswers
 from services.http_door.authentication import Authentication
 from services.http_door.doorman import Doorman
 from services.http_door.doors import Doors
-from services.http_door.gate_line import Gate
 from services.http_door.idempotency import ByGate, Idempotency
 from services.http_door.wiring import open_doors
-from services.identity.denials import Denials, through
+from services.identity.denials import Denials, noting
 from services.query_api.cursors import Cursors
 from services.query_api.keys import BearerKey, check_address
 from services.query_api.lag import LagGauge, NatsStreamHeads, StreamHeads
@@ -84,7 +86,7 @@ async def start(chosen: Parts, stack: AsyncExitStack) -> Running:
     lag = LagGauge(chosen.heads, chosen.read_side.applied, max_age_s=limits.lag_max_age_s)
     authentication = Authentication(chosen.key, chosen.doors.identity)
     cursors = Cursors(chosen.key.cursor_secret)
-    denials = await _noting_denials(chosen.doors.gate, stack)
+    denials = noting("http", chosen.doors.gate, stack)
     doorman = Doorman(chosen.doors.gate, denials)
     api = Api(chosen.read_side, lag, authentication, doorman, cursors, limits)
     answers = TableAnswers(chosen.read_side)
@@ -96,11 +98,20 @@ async def start(chosen: Parts, stack: AsyncExitStack) -> Running:
     )
     signing_in = chosen.doors.sign_in()
     stack.push_async_callback(signing_in.close)
+    changes = Changes(chosen.read_side.positions, authentication, doorman)
+    address: list[str] = []
+    console = Console(await PublicApi.open(lambda: address[0], stack))
     app = api.application(
         ROUTES,
         probes.handlers(api, openapi.encode()),
-        chosen.doors.handlers(signing_in, idempotency),
+        {**chosen.doors.handlers(signing_in, idempotency), **changes.handlers()},
+        console.routes(),
     )
+
+    async def end_streams(_app: web.Application) -> None:
+        await changes.close()
+
+    app.on_shutdown.append(end_streams)
     runner = ApiRunner(app, shutdown_timeout_s=SHUTDOWN_S)
     stack.push_async_callback(runner.cleanup)
     await runner.setup()
@@ -113,15 +124,9 @@ async def start(chosen: Parts, stack: AsyncExitStack) -> Running:
         ) from error
     host, port = runner.addresses[0][:2]
     name = f"[{host}]" if ":" in host else host
-    return Running(api, app, f"http://{name}:{port}", denials)
-
-
-async def _noting_denials(gate: Gate, stack: AsyncExitStack) -> Denials:
-    """Have what the door denies written down through the gate, until *stack* ends."""
-    denials = Denials("http", through(gate))
-    running = asyncio.create_task(denials.run(), name="denials")
-    stack.push_async_callback(denials.close, running)
-    return denials
+    url = f"http://{name}:{port}"
+    address.append(url)
+    return Running(api, app, url, denials)
 
 
 def _lag_of(gauge: LagGauge) -> Callable[[], Awaitable[int | None]]:

@@ -19,10 +19,16 @@ from contracts.account import (
     CloseSessions,
     CountSignInFailure,
     OpenSession,
+    RegisterAccount,
     RehashPassword,
     SetPassword,
 )
-from domain.identity_refusals import PASSWORD_CHANGED, SESSION_UNKNOWN, SIGN_IN_BLOCKED
+from domain.identity_refusals import (
+    EMAIL_TAKEN,
+    PASSWORD_CHANGED,
+    SESSION_UNKNOWN,
+    SIGN_IN_BLOCKED,
+)
 from services.client.errors import CannotVerify as NotAnswered
 from services.http_door.gate_line import Gate
 from services.http_door.opening import CannotVerify, SignInNotPossible
@@ -59,6 +65,16 @@ class GateAccounts:
         )
         if code:
             raise SignInNotPossible(code)
+
+    async def register(self, person: str, email: str, password_hash: str) -> bool:
+        """See Accounts. Said in the person's own name: it is their account."""
+        command = RegisterAccount(
+            command_id=_new_id(), person=person, email=email, password_hash=password_hash
+        )
+        code = await self._told(command, f"person_{person}")
+        if code not in ("", EMAIL_TAKEN.code):
+            raise SignInNotPossible(code)
+        return not code
 
     async def close_session(self, person: str, session_hash: bytes) -> None:
         """See Accounts."""

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 from aiohttp import web
 
+from contracts.spelling import in_words
 from services.query_api.problems import (
     BODY_TOO_LARGE,
     MALFORMED_COMMAND,
@@ -27,6 +28,18 @@ _ODD_CHARACTER: Final = re.compile(r"^`[^`]+` has U\+")
 T = TypeVar("T")
 
 
+async def raw(request: web.Request) -> bytes:
+    """Read the bytes as they came; raises HttpProblem (413)."""
+    if (request.content_length or 0) > BYTES_MAX:
+        raise HttpProblem(BODY_TOO_LARGE, f"The body is larger than {BYTES_MAX} bytes.")
+    try:
+        return await request.read()
+    except web.HTTPException as error:
+        if error.status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            raise
+        raise HttpProblem(BODY_TOO_LARGE, f"The body is larger than {BYTES_MAX} bytes.") from None
+
+
 async def read(request: web.Request) -> dict[str, Any]:
     """Read a JSON object; raises HttpProblem (400, 413, 415)."""
     encoding = request.headers.get("Content-Encoding", "identity").lower()
@@ -34,14 +47,7 @@ async def read(request: web.Request) -> dict[str, Any]:
         raise HttpProblem(
             MEDIA_TYPE_REFUSED, "The body is not declared as JSON without compression."
         )
-    if (request.content_length or 0) > BYTES_MAX:
-        raise HttpProblem(BODY_TOO_LARGE, f"The body is larger than {BYTES_MAX} bytes.")
-    try:
-        data = await request.read()
-    except web.HTTPException as error:
-        if error.status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-            raise
-        raise HttpProblem(BODY_TOO_LARGE, f"The body is larger than {BYTES_MAX} bytes.") from None
+    data = await raw(request)
     try:
         value = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
@@ -67,7 +73,7 @@ def malformed(field: str, rule: str, remedy: str) -> HttpProblem:
 
 def _explain(message: str, kind: type) -> HttpProblem:
     at = _AT.search(message)
-    rule = message[: at.start()] if at else message
+    rule = in_words(message[: at.start()] if at else message)
     path = at["path"].lstrip(".") if at else ""
     # What is missing, unknown, misspelled or no text is named in the rule and not in the path.
     named = _FIELD.search(rule)

@@ -26,7 +26,8 @@ from contracts.commands import NOUN_AND_VERB, AnyCommand
 from contracts.message import ID_PATTERN
 from contracts.replies import Decision, OpenedSecret, Receipt
 from contracts.secret import OpenSecret
-from domain import refusals
+from domain import identity_refusals, refusals
+from domain.refusable import refusals_of
 from services import logs
 from services.client.errors import CannotVerify, MalformedCommand
 from services.http_door import body
@@ -51,8 +52,6 @@ from services.query_api.problems import (
 
 KEY_HEADER: Final = "Idempotency-Key"
 REPLAYED_HEADER: Final = "Idempotency-Replayed"
-# What a command may be refused with; which of them, `code` says.
-REFUSALS: Final = (402, 403, 404, 409, 410, 422, 429, 503)
 # What the door itself asks when somebody signs in; asked by others it would be a way around that.
 OPERATORS_ONLY: Final = frozenset(
     {
@@ -66,6 +65,17 @@ OPERATORS_ONLY: Final = frozenset(
 NOT_OVER_HTTP: Final = frozenset({ReportDenial})
 # Who is invited is no member yet; everything else about a twin is none of a stranger's business.
 ACCEPT: Final = ("access", "accept")
+# What the gate says of an invitation only to who has shown its secret, or belongs to the twin by
+# now: the tables, by which the door knows whose business a twin is, follow a moment later.
+OF_THE_INVITED: Final = frozenset(
+    one.code
+    for one in (
+        identity_refusals.INVITATION_EXPIRED,
+        identity_refusals.ALREADY_MEMBER,
+        identity_refusals.ACCESS_FULL,
+        refusals.COMMAND_ID_REUSED,
+    )
+)
 _OPERATORS_WORD: Final = (
     "Sessions are begun by signing in, and passwords are chosen at /v1/me/password."
 )
@@ -129,7 +139,7 @@ def endpoint_of(command: type[AnyCommand]) -> Endpoint:
             CANNOT_VERIFY,
         ),
         problem_model=CommandProblem,
-        refusals=REFUSALS,
+        refusals=refusals_of(command),
         needs_key=True,
         about=(noun, verb),
         for_strangers=(noun, verb) == ACCEPT,
@@ -183,7 +193,8 @@ class CommandDoor:
             if reply is None:
                 reply = await self._decided(tenant, command, principal)
                 reply = await self._idempotency.corrected(tenant, command, reply)
-        if reply["status"] != _GRANTED and not caller.reaches(tenant):
+        is_stranger = not caller.reaches(tenant) and reply["code"] not in OF_THE_INVITED
+        if reply["status"] != _GRANTED and is_stranger:
             # The gate has recorded it if there is such a twin; the door does in any case.
             raise HttpProblem(CALLER_UNKNOWN, CALLER_UNKNOWN.title)
         return respond(for_ears_of(caller, tenant, reply))
@@ -287,17 +298,7 @@ def _detail(reply: Reply) -> str:
 
 
 def _in_words_of_http(text: str) -> str:
-    """What the gate says, which names things as they are called on the bus."""
-    text = re.sub(
-        r"cmd\.<tenant>\.(\w+)\.(\w+)",
-        lambda found: f"POST /v1/tenants/<tenant>/{found[1]}/{found[2]}".replace("_", "-"),
-        text,
-    )
-    text = re.sub(
-        r"qry\.<tenant>\.(\w+)\.show",
-        lambda found: f"GET /v1/tenants/<tenant>/live/{found[1]}".replace("_", "-"),
-        text,
-    )
+    """What the gate says; the id of a command is a header here."""
     return text.replace("command_id", KEY_HEADER)
 
 

@@ -34,8 +34,12 @@ def check(request: web.BaseRequest, caller: Caller) -> None:
     if not caller.csrf_token or request.method in SAFE_METHODS:
         return
     check_origin(request, must_say=True)
-    token = request.headers.get(PROOF_HEADER, "")
-    if not hmac.compare_digest(token.encode(errors="replace"), caller.csrf_token.encode()):
+    check_proof(request.headers.get(PROOF_HEADER, ""), caller.csrf_token)
+
+
+def check_proof(shown: str, csrf_token: str) -> None:
+    """Refuse what does not show what only our pages can read; raises HttpProblem (403)."""
+    if not hmac.compare_digest(shown.encode(errors="replace"), csrf_token.encode()):
         raise HttpProblem(CROSS_SITE_REFUSED, f"The header {PROOF_HEADER} is missing or wrong.")
 
 

@@ -10,6 +10,7 @@ name that they have sent.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 from contracts.account import PLATFORM
@@ -26,18 +27,20 @@ from services.query_api.problems import (
     GATE_UNAVAILABLE,
     TENANT_UNKNOWN,
     HttpProblem,
+    Kind,
     KnownCallerRefused,
 )
 
-_DENIALS: Final = (CALLER_UNKNOWN, CALLER_NOT_ALLOWED)
+DENIALS: Final = (CALLER_UNKNOWN, CALLER_NOT_ALLOWED)
 
 
 class Doorman:
-    """Stands at one server's door."""
+    """Stands at one server's door. *kinds*: the problems with which it turns somebody away."""
 
-    def __init__(self, gate: Gate, denials: Denials) -> None:
+    def __init__(self, gate: Gate, denials: Denials, kinds: Collection[Kind] = DENIALS) -> None:
         self._gate = gate
         self._denials = denials
+        self._kinds = kinds
 
     def check_tenant(self, caller: Caller, tenant: str | None, *, is_open_to_all: bool) -> None:
         """Refuse a twin that is none of the caller's business, or whose name no twin can have."""
@@ -70,11 +73,12 @@ class Doorman:
         self, caller: Caller, tenant: str | None, asked: tuple[str, str], problem: HttpProblem
     ) -> None:
         """Have a refusal written down, unless it is no denial, or the gate has done so."""
-        if problem.kind not in _DENIALS or problem.is_recorded:
+        if problem.kind not in self._kinds or problem.is_recorded:
             return
         known = tenant or ""
         log = known if known and caller.reaches(known) else home_of(caller)
-        self._report(log, f"{caller.kind}_{caller.id}", known, asked, problem)
+        principal = f"{caller.kind}_{caller.id}" if caller.id else caller.kind
+        self._report(log, principal, known, asked, problem)
 
     def note_over(
         self, tenant: str | None, asked: tuple[str, str], problem: KnownCallerRefused

@@ -10,6 +10,7 @@ import msgspec
 from services.distribution.minting import TokenIssuer
 from services.http_door import (
     commands,
+    invitations,
     knowledge,
     live,
     me,
@@ -19,6 +20,7 @@ from services.http_door import (
     sign_in_page,
     token,
     visitors,
+    webhooks,
 )
 from services.http_door.authentication import Identity
 from services.http_door.endpoint import Endpoint, Handler
@@ -28,6 +30,7 @@ from services.http_door.oidc_sign_in import OidcSignIn
 from services.http_door.opening import Accounts
 from services.http_door.password import Choosing
 from services.http_door.sign_in import Passwords, SignIn, SignInParts
+from services.http_door.webhooks import Webhooks
 from services.identity.oidc_code import CodeFlow
 from services.variables import Network
 
@@ -36,6 +39,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     sign_in.SIGN_IN,
     sign_in.SIGN_IN_BY_LINK,
     sign_in.SIGN_OUT,
+    invitations.ACCEPT,
     token.TOKEN,
     me.ME,
     password.CHOOSE,
@@ -45,6 +49,8 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     knowledge.REVIEW,
     knowledge.UPLOAD,
     *live.ENDPOINTS.values(),
+    webhooks.TAVUS,
+    webhooks.LIVEKIT,
     me.JWKS,
     sign_in_page.PAGE,
     oidc_sign_in.BEGIN,
@@ -61,6 +67,7 @@ class Doors(msgspec.Struct, frozen=True):
 
     identity: Identity
     gate: Gate
+    webhooks: Webhooks
     accounts: Accounts
     passwords: Passwords
     visits: TokenIssuer
@@ -76,16 +83,19 @@ class Doors(msgspec.Struct, frozen=True):
 
     def handlers(self, signing_in: SignIn, idempotency: Idempotency) -> Mapping[Endpoint, Handler]:
         """Who answers what."""
+        parts = self._sign_in_parts()
         return {
             **signing_in.handlers(),
+            **invitations.Invitations(parts, signing_in, self.gate).handlers(),
             **self._oidc(signing_in).handlers(),
             **token.handlers(self.tokens, self.identity.clock),
             **me.handlers(self.jwks),
-            **Choosing(self._sign_in_parts(), signing_in).handlers(),
+            **Choosing(parts, signing_in).handlers(),
             **commands.handlers(self.gate, idempotency),
             **knowledge.handlers(self.gate, commands.CommandDoor(self.gate, idempotency)),
             **visitors.handlers(self.gate, self.visits),
             **live.handlers(self.gate),
+            **self.webhooks.handlers(),
             **sign_in_page.handlers(offers_oidc=self.codes is not None),
         }
 

@@ -10,6 +10,7 @@ import msgspec
 from aiohttp import web
 from pydantic import BaseModel
 
+from domain.refusal import Refusal
 from services.query_api.problems import Kind, Problem
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -24,10 +25,11 @@ Content: TypeAlias = type[BaseModel] | type[msgspec.Struct]
 class Endpoint:
     """
     *problems* are the kinds of its own, beside those that any path has; *refusals* are the
-    statuses with which the gate may answer. *open*: whoever asks need not say who they are;
+    what the gate may say instead. *open*: whoever asks need not say who they are;
     *for_strangers*: a person who has nothing to do with the twin yet may ask. *redirects*: it
-    sends a browser elsewhere. *query*: what each parameter means. *about* is the noun and the verb
-    of what it does to a twin. *takes_files*: the body is a file, or a form with one.
+    sends a browser elsewhere; *streams*: the answer goes on until it is closed. *query*: what each
+    parameter means. *about* is the noun and the verb of what it does to a twin. *takes_files*:
+    the body is a file, or a form with one.
     """
 
     method: Literal["GET", "POST"]
@@ -39,10 +41,11 @@ class Endpoint:
     example: Json | None = None
     problems: tuple[Kind, ...] = ()
     problem_model: type[BaseModel] = Problem
-    refusals: tuple[int, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
     needs_key: bool = False
     open: bool = False
     for_strangers: bool = False
+    streams: bool = False
     redirects: bool = False
     query: Mapping[str, str] = field(default_factory=dict)
     content_type: str = "application/json"

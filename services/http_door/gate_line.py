@@ -11,6 +11,7 @@ import asyncio
 from typing import Any, Final, Protocol, TypeAlias
 
 from nats.aio.client import Client
+from nats.errors import Error as NatsError
 
 from contracts import subjects
 from contracts.commands import NOUN_AND_VERB, AnyCommand
@@ -20,6 +21,8 @@ from services.client.connection import NotConnected, of_login, open_connection
 from services.client.errors import CannotVerify
 from services.client.patience import Patience, Timing
 from services.client.wire import Wire
+from services.embedded.nats_permissions import RECONCILE_HINTS
+from services.reconciler.hint import Hint, encode
 from services.settings import NatsLogin
 
 # A failover takes up to 3 s; what is not answered by then is told so, and may be asked again.
@@ -79,6 +82,16 @@ class GateLine:
         noun, verb = QUESTIONS[type(question)]
         subject = subjects.query(tenant, noun, self._for(principal), verb=verb)
         return await self._ask(subject, self._wire.encode(question), "")
+
+    async def hint(self, hint: Hint) -> None:
+        """Have reconciliation look somewhere sooner; the role `http` may. Nobody answers it."""
+        bus = await self._connected(RECONCILE_HINTS, "")
+        try:
+            await bus.publish(RECONCILE_HINTS, encode(hint))
+        except (NatsError, OSError) as problem:
+            raise CannotVerify(
+                RECONCILE_HINTS, "", attempts=1, reason=type(problem).__name__
+            ) from problem
 
     def _for(self, principal: str) -> str:
         """Say to the gate who speaks, so that it answers here and nowhere else."""

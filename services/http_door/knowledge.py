@@ -35,11 +35,14 @@ from contracts.lookup import (
 from contracts.questions import LOOKUPS
 from contracts.replies import Receipt
 from domain import rights
+from domain.refusable import refusals_of
+from domain.refusals import OVERLOADED, SOURCE_INVALID, SOURCE_NOT_AT_STAGE
+from domain.vault_refusals import TWIN_ERASED
 from services import logs
 from services.client.errors import CannotVerify, MalformedCommand
 from services.http_door import body
 from services.http_door.caller import CALLER, Caller
-from services.http_door.commands import REFUSALS, CommandDoor, CommandProblem, key_of, refused
+from services.http_door.commands import CommandDoor, CommandProblem, key_of, refused
 from services.http_door.endpoint import Endpoint, Handler
 from services.http_door.gate_line import Gate, Reply
 from services.query_api import parameters
@@ -146,6 +149,8 @@ SEARCH: Final = Endpoint(
     "Look a question up in what people have approved for the twin.",
     KnowledgeFound,
     problems=(CALLER_UNKNOWN, CALLER_NOT_ALLOWED, INVALID_PARAMETER, LOOKUP_UNAVAILABLE),
+    problem_model=CommandProblem,
+    refusals=(TWIN_ERASED, OVERLOADED),
     query=_described(SearchQuery),
     about=LOOKUPS[SearchKnowledge],
 )
@@ -163,7 +168,7 @@ REVIEW: Final = Endpoint(
         LOOKUP_UNAVAILABLE,
     ),
     problem_model=CommandProblem,
-    refusals=(404, 409),
+    refusals=(SOURCE_NOT_AT_STAGE, TWIN_ERASED, OVERLOADED),
     query=_described(ReviewQuery),
     about=LOOKUPS[ReviewKnowledge],
 )
@@ -187,7 +192,12 @@ UPLOAD: Final = Endpoint(
         LOOKUP_UNAVAILABLE,
     ),
     problem_model=CommandProblem,
-    refusals=REFUSALS,
+    refusals=tuple(
+        sorted(
+            {*refusals_of(AddSource), *refusals_of(SubmitSource), SOURCE_INVALID},
+            key=lambda one: (one.status, one.code),
+        )
+    ),
     needs_key=True,
     query=_described(UploadQuery),
     about=LOOKUPS[UploadPiece],

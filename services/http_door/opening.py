@@ -11,7 +11,7 @@ from aiohttp import web
 from services import logs
 from services.http_door import session
 from services.http_door.authentication import Directory
-from services.identity.directory import DirectoryDown
+from services.identity.directory import AccountRecord, DirectoryDown
 from services.query_api.problems import (
     CANNOT_VERIFY,
     IDENTITY_UNAVAILABLE,
@@ -42,8 +42,8 @@ class Accounts(Protocol):
     """
     The accounts in the log. Each raises CannotVerify when the gate did not answer.
 
-    `open_session` and `set_password` raise SignInNotPossible. Nothing else happens twice if it is
-    asked twice.
+    `open_session`, `register` and `set_password` raise SignInNotPossible. Nothing else happens
+    twice if it is asked twice.
     """
 
     async def open_session(
@@ -55,6 +55,10 @@ class Accounts(Protocol):
         user_agent: str,
         link: str | None,
     ) -> None: ...
+
+    async def register(self, person: str, email: str, password_hash: str) -> bool:
+        """Make an account; False when there is one with this address."""
+        ...
 
     async def close_session(self, person: str, session_hash: bytes) -> None: ...
 
@@ -140,6 +144,23 @@ class Opening:
             return found is not None and found.password_hash == password_hash
 
         await _until("password", is_so)
+
+    async def joined(self, person: str, tenant: str) -> None:
+        """Wait, as `shown` does, until somebody belongs to a twin."""
+
+        async def is_so() -> bool:
+            return tenant in await self._directory.roles_of(person)
+
+        await _until("member", is_so)
+
+    async def account(self, email: str) -> AccountRecord | None:
+        """Wait, as `shown` does, for an account that the log has; None when it is not shown."""
+
+        async def is_so() -> bool:
+            return await self._directory.account_by_email(email) is not None
+
+        await _until("account", is_so)
+        return await asked(self._directory.account_by_email(email))
 
     def note(self, work: Coroutine[Any, Any, None]) -> None:
         """Have something written down that nobody waits for."""

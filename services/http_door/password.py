@@ -94,15 +94,7 @@ class Choosing:
         return web.Response(status=204)
 
     async def _compare(self, request: web.Request, account: AccountRecord, current: str) -> None:
-        """Slow down and count who guesses, as at signing in."""
         if not current:
             remedy = "Send the password that you have now; or take a one-time link."
             raise body.malformed("current", "is needed, because you have a password", remedy)
-        address = self._signing_in.attempts.begin(request, account.email)
-        is_right = (await self._signing_in.verified(account, current)).is_right
-        if not is_right:
-            self._signing_in.opening.note(self._parts.accounts.count_failure(account.person))
-        if not is_right or self._parts.clock() < account.blocked_until_us:
-            logs.get().warning("password_refused", person=account.person, remote=address)
-            raise HttpProblem(SIGN_IN_REFUSED, "`current` is wrong, or cannot be tried now.")
-        self._signing_in.attempts.was_right(address, account.email)
+        await self._signing_in.compare(request, account, current, field="current")

@@ -225,6 +225,23 @@ class SignIn:
         with self._a_place():
             return await self._parts.passwords.verify(password, kept)
 
+    async def compare(
+        self, request: web.Request, account: AccountRecord, password: str, *, field: str
+    ) -> None:
+        """
+        Raise HttpProblem (401) unless this is the account's password, whose *field* it came in.
+
+        Who guesses is slowed and counted, wherever passwords are shown.
+        """
+        address = self.attempts.begin(request, account.email)
+        is_right = (await self.verified(account, password)).is_right
+        if not is_right:
+            self.opening.note(self._parts.accounts.count_failure(account.person))
+        if not is_right or self._parts.clock() < account.blocked_until_us:
+            logs.get().warning("password_refused", person=account.person, remote=address)
+            raise HttpProblem(SIGN_IN_REFUSED, f"`{field}` is wrong, or cannot be tried now.")
+        self.attempts.was_right(address, account.email)
+
     async def hashed(self, password: str, *, field: str) -> str:
         """Return what is kept of a new password; raises HttpProblem (400) for a bad one."""
         try:

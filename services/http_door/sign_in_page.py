@@ -1,5 +1,5 @@
 """
-The page for signing in, until the console has one: a password, a one-time link, or the issuer.
+The page for signing in: a password, a one-time link, or the issuer; from there to the console.
 
 A link's secret stands after the `#`, which browsers send to nobody: not into our logs, not into a
 Referer, and a program that looks at links does not use it up, for that takes a POST.
@@ -39,13 +39,16 @@ a { border: 1px solid; border-radius: .25rem; color: inherit; text-align: center
 [hidden] { display: none }
 """
 _SCRIPT: Final = """
-const [said, form, out, elsewhere] = ["said", "form", "out", "elsewhere"].map(
+const [said, form, out, elsewhere, on] = ["said", "form", "out", "elsewhere", "on"].map(
   (id) => document.getElementById(id));
+const wanted = new URLSearchParams(location.search).get("next") || "";
+const next = /^[/]console(?:[/?][^\\\\]*)?$/.test(wanted) ? wanted : "";
 let proof = "";
 function show(me, text) {
+  if (me && next) return location.replace(next);
   proof = me ? me.csrf_token : "";
   form.hidden = elsewhere.hidden = Boolean(me);
-  out.hidden = !me;
+  out.hidden = on.hidden = !me;
   said.textContent = me ? `Signed in as ${me.principal}.` : text;
 }
 async function ask(method, path, body) {
@@ -76,7 +79,7 @@ out.addEventListener("click", async () => {
   else said.textContent = `${told.detail} ${told.remedy}`;
 });
 const token = location.hash.slice(1);
-history.replaceState(null, "", "/sign-in");
+history.replaceState(null, "", "/sign-in" + (next ? location.search : ""));
 if (token) signIn("/v1/sign-in/link", { token });
 else if (document.body.dataset.session) ask("GET", "/v1/me").then(([ok, me]) => ok && show(me));
 """
@@ -105,6 +108,7 @@ def _page(said: str, *, has_session: bool, offers_oidc: bool) -> str:
 <button>Sign in</button>
 </form>
 <div id="elsewhere"><a href="{OIDC_PATH}"{elsewhere}>Sign in with your organisation</a></div>
+<div id="on" hidden><a href="/console">Open the console</a></div>
 <button id="out" type="button" hidden>Sign out</button>
 </main>
 <script>{_SCRIPT}</script>

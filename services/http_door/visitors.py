@@ -15,9 +15,10 @@ import msgspec
 from aiohttp import web
 
 from contracts.commands import AnyCommand
-from contracts.deployment import VISIT_S_MAX, Ceiling, SentOrigin
+from contracts.deployment import VISIT_S_MAX, Ceiling, MintVisitor, SentOrigin
 from contracts.message import check_lines
 from contracts.replies import Receipt
+from domain.refusable import refusals_of
 from services.client.errors import CannotVerify
 from services.distribution.minting import Ticket, TokenIssuer, mint
 from services.failure import Failure
@@ -89,7 +90,7 @@ MINT: Final = Endpoint(
         IDENTITY_UNAVAILABLE,
     ),
     problem_model=CommandProblem,
-    refusals=(403, 404, 409, 422, 429, 503),
+    refusals=refusals_of(MintVisitor),
     about=_OF_VISITORS,
 )
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.distribution.visit_tokens import VisitTokens
 from services.failure import Failure
-from services.http_door import oidc_sign_in
+from services.http_door import oidc_sign_in, webhooks
 from services.http_door.accounts import GateAccounts
 from services.http_door.authentication import CannotTell, CredentialRefused, Identity
 from services.http_door.doors import Doors
@@ -40,26 +40,15 @@ async def open_doors(settings: Settings, stack: AsyncExitStack) -> Doors:
     """Make what the settings ask for; it is closed with *stack*. Raises Failure."""
     gate = GateLine(settings.nats("http"))
     stack.push_async_callback(gate.close)
-    if settings.development:
-        # Whoever needs the keys first makes them.
-        signing_keys.open_keys(settings.token_keys(), development=True, now_s=int(time.time()))
-    keys = JwksFile(settings.token_jwks(), clock=time.monotonic)
-    verifier = TokenVerifier(keys, issuer=issuer_of(settings.deployment), door=DOOR, clock=_now_us)
     directory = await stack.enter_async_context(Directory(settings.postgres_reader()))
     issuer = TokenIssuer(
         LateKeys(settings.token_keys()), issuer=issuer_of(settings.deployment), clock=_now_us
     )
-    oidc = await _open_oidc(settings, stack)
+    oidc = await open_issuer(settings, stack)
     return Doors(
-        identity=Identity(
-            directory,
-            Tokens(verifier),
-            _now_us,
-            noting(settings.postgres_reader(), stack),
-            environment_of(settings.deployment),
-            None if oidc is None else ExternalTokens(oidc.verifier),
-        ),
+        identity=open_identity(settings, stack, directory, oidc),
         gate=gate,
+        webhooks=webhooks.of_settings(settings, gate, _now_us),
         accounts=GateAccounts(gate),
         passwords=Passwords(),
         visits=VisitTokens(issuer, clock=_now_us),
@@ -71,7 +60,29 @@ async def open_doors(settings: Settings, stack: AsyncExitStack) -> Doors:
     )
 
 
-async def _open_oidc(settings: Settings, stack: AsyncExitStack) -> Oidc | None:
+def open_identity(
+    settings: Settings, stack: AsyncExitStack, directory: Directory, oidc: Oidc | None
+) -> Identity:
+    """Make what callers are recognised with, at whichever door; it is closed with *stack*."""
+    if settings.development:
+        # Whoever needs the keys first makes them.
+        signing_keys.open_keys(settings.token_keys(), development=True, now_s=int(time.time()))
+    keys = JwksFile(settings.token_jwks(), clock=time.monotonic)
+    verifier = TokenVerifier(keys, issuer=issuer_of(settings.deployment), door=DOOR, clock=_now_us)
+    return Identity(
+        directory,
+        Tokens(verifier),
+        _now_us,
+        _noting_use(settings.postgres_reader(), stack),
+        environment_of(settings.deployment),
+        None if oidc is None else ExternalTokens(oidc.verifier),
+    )
+
+
+async def open_issuer(settings: Settings, stack: AsyncExitStack) -> Oidc | None:
+    """Make what the tokens of the external issuer are checked with; None where there is none."""
+    if settings.oidc() is None:
+        return None
     # Cookies of an issuer are no business of ours, and its redirects are not followed.
     session = await stack.enter_async_context(
         aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
@@ -85,7 +96,7 @@ async def _open_oidc(settings: Settings, stack: AsyncExitStack) -> Oidc | None:
     )
 
 
-def noting(dsn: str, stack: AsyncExitStack) -> Callable[[str, str], None]:
+def _noting_use(dsn: str, stack: AsyncExitStack) -> Callable[[str, str], None]:
     """Have the last use of each key written now and then, until *stack* ends."""
     used = LastUsed(dsn, _now_us)
     writing = asyncio.create_task(used.run(), name="last-used")

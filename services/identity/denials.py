@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
@@ -114,6 +115,11 @@ class Denials:
                 await self._report(*self._take())
             self._empty.set()
 
+    @property
+    def waiting(self) -> int:
+        """How many different ones are not in the log yet."""
+        return len(self._waiting)
+
     async def written(self) -> None:
         """Wait until nothing waits."""
         await self._empty.wait()
@@ -168,6 +174,14 @@ class Denials:
                 self.note(msgspec.structs.replace(denial, log=PLATFORM, about=denial.log, id=""))
             return
         _give_up(denial, times, "no answer")
+
+
+def noting(door: Door, gate: Gate, stack: AsyncExitStack) -> Denials:
+    """Have what a door denies written down through the gate, until *stack* ends."""
+    denials = Denials(door, through(gate))
+    running = asyncio.create_task(denials.run(), name="denials")
+    stack.push_async_callback(denials.close, running)
+    return denials
 
 
 def _give_up(denial: Denial, times: int, reason: str) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 from contracts.bundle import BundleContent
-from contracts.prompt import VariableValue
+from contracts.prompt import Variable, VariableValue
+from contracts.questions import Fault
 from contracts.twin import Identity, Purpose
 from domain.rendering import render
 
@@ -15,30 +18,55 @@ _DATA = (
     " is when that matters, and never invent what it does not say."
 )
 
+_OF_VALUES: Final = "values."
+_WHOLE: Final = re.compile("-?[0-9]{1,16}")
+_BOOLEANS: Final = {"true": True, "false": False}
+
 
 class NotBriefed(Exception):
-    """There is no prompt in force, or it needs a value that nobody gave; *why* says which."""
+    """
+    There is no prompt in force, or a value does not suit it; *why* says which.
 
-    def __init__(self, why: str) -> None:
+    *faults* are those of the values that were given, or were not; empty: it is nothing of theirs.
+    """
+
+    def __init__(self, why: str, faults: Sequence[Fault] = ()) -> None:
         super().__init__(why)
         self.why = why
+        self.faults = faults
 
 
 def system_message(content: BundleContent, values: Mapping[str, VariableValue]) -> str:
     """
-    Return what the model is told of a twin. *values* are those of the prompt's variables.
+    Return what the model is told of a twin.
 
-    Raises NotBriefed: nothing may be said.
+    *values* are of the prompt's variables, of others they are not used. A number or a boolean may
+    be spelled, as it is in the attribute of a page. Raises NotBriefed: nothing may be said.
     """
     if content.prompt is None:
         raise NotBriefed("no version of the system prompt is active")
-    known = {variable.name for variable in content.prompt.variables}
-    given = {name: value for name, value in values.items() if name in known}
+    given = {
+        variable.name: _meant(variable, values[variable.name])
+        for variable in content.prompt.variables
+        if variable.name in values
+    }
     rendered = render(content.prompt.text, content.prompt.variables, given)
     if rendered.text is None:
-        faults = "; ".join(f"{fault.field}: {fault.rule}" for fault in rendered.faults)
-        raise NotBriefed(f"the system prompt cannot be rendered: {faults}")
+        why = "; ".join(f"{fault.field}: {fault.rule}" for fault in rendered.faults)
+        of_values = [fault for fault in rendered.faults if fault.field.startswith(_OF_VALUES)]
+        raise NotBriefed(f"the system prompt cannot be rendered: {why}", of_values)
     return "\n\n".join((rendered.text, *_dna(content), *_prohibited(content), _DATA))
+
+
+def _meant(variable: Variable, value: VariableValue) -> VariableValue:
+    """Read the spelling of a number or a boolean; whatever else it is, the rules are told."""
+    if not isinstance(value, str):
+        return value
+    if variable.type == "integer" and _WHOLE.fullmatch(value):
+        return int(value)
+    if variable.type == "boolean":
+        return _BOOLEANS.get(value, value)
+    return value
 
 
 def _dna(content: BundleContent) -> Iterator[str]:

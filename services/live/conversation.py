@@ -17,8 +17,9 @@ from typing import Any, Final
 from contracts.deployment import Ceiling
 from contracts.replies import Decision
 from contracts.session import CloseReason, Rung
-from contracts.stream import Notice, TextPiece, TurnEnded, TurnStarted, VideoLine
+from contracts.stream import Notice, TextPiece, TurnEnded, TurnStarted, Understood, VideoLine
 from contracts.stream import Outcome as TurnOutcome
+from domain.refusals import NOT_PRICED
 from services import logs
 from services.client.errors import CannotVerify
 from services.gateway.conversation import Opening, Reason
@@ -31,7 +32,8 @@ from services.live.ladder import Ladder
 from services.live.lease import Lease, LeaseRefused
 from services.live.memory import Memory
 from services.live.outbox import Outbox
-from services.live.problems import NOT_BRIEFED, ended, of_gate, unverified
+from services.live.problems import ended, not_briefed, of_gate, unverified
+from services.live.throttling import announce
 from services.live.turn import Stopped, Talk, Turn
 from services.live.twin import LiveTwin
 from services.live.voice import Sound, Voice
@@ -103,6 +105,11 @@ class LiveConversation:
     def modality(self) -> Ceiling:
         """The rung that it is on."""
         return self._ladder.rung
+
+    @property
+    def listens(self) -> bool:
+        """Whether it understands speech, where it is shown."""
+        return self._listening.has_ear and self._opening.ceiling != "text"
 
     def begin(self) -> None:
         """Show the face, if one is wanted and nothing has to be disclosed before."""
@@ -195,28 +202,54 @@ class LiveConversation:
         await self._ladder.show_face()
         messages = [*self._briefed(), *self._memory.messages(), ChatMessage("user", text)]
         await self._record_bundle()
-        answering = Turn(turn, self._talk(), self._outbox.put)
         try:
-            await answering.answer(text, messages)
+            answering = await self._answer(turn, text, messages)
         except Stopped as stopped:
             return await self._stopped(stopped.decision)
         except CannotVerify as unknown:
             raise unverified(unknown) from None
-        finally:
-            self._memory.keep(text, answering.text)
-            if answering.passages and answering.text:
-                self._citing.note(turn, answering.passages)
         if answering.silenced is not None and answering.silenced.code in OVER:
             self.ended(_why(answering.silenced))
         else:
             await self._ladder.spoken(answering.silenced, has_spoken=answering.has_spoken)
         return "failed" if answering.failed else "done"
 
+    async def _answer(self, turn: str, text: str, messages: list[ChatMessage]) -> Turn:
+        """Answer, with another of the twin's products when its price book has just changed."""
+        for is_last in (False, True):
+            answering = Turn(turn, self._talk(), self._outbox.put)
+            try:
+                await answering.answer(text, messages)
+                break
+            except Stopped as stopped:
+                if is_last or not await self._repriced(stopped.decision):
+                    raise
+            finally:
+                self._memory.keep(text, answering.text)
+                if answering.passages and answering.text:
+                    self._citing.note(turn, answering.passages)
+        silenced = answering.silenced
+        is_new = answering.decision is not None and await self._repriced(answering.decision)
+        if is_new and silenced is not None and silenced.code == NOT_PRICED.code:
+            # The product of before; the next turn is spoken with another.
+            answering.silenced = None
+        return answering
+
+    async def _repriced(self, decision: Decision) -> bool:
+        """Whether the price book has changed; then its products are what comes next."""
+        if not await self._twin.decided(decision):
+            return False
+        if (sound := self._twin.sound()) is not None:
+            self._sound = sound
+            self._ladder.sounds_like(sound)
+        return True
+
     async def _spoken(self, turn: str, speech: int) -> TurnOutcome:
         try:
             text = await self._listening.understand(turn, speech)
         except Stopped as stopped:
             return await self._stopped(stopped.decision)
+        await self._outbox.put(Understood(turn=turn, text=text, final=True))
         if text:
             return await self._turn(turn, text)
         unheard = say("unheard", self._language)
@@ -230,7 +263,7 @@ class LiveConversation:
         try:
             brief = system_message(self._twin.bundle, self._opening.values)
         except NotBriefed as problem:
-            raise HttpProblem(NOT_BRIEFED, problem.why) from None
+            raise not_briefed(problem) from None
         return [ChatMessage("system", brief)]
 
     def _talk(self) -> Talk:
@@ -286,9 +319,18 @@ class LiveConversation:
         """Say a sentence beside the turns; whether it was heard."""
         if self._sound is None:
             return False
-        twin = self._twin
+        twin, turn = self._twin, self._turn_id
+
+        async def decided(decision: Decision) -> None:
+            await announce(self._outbox.put, turn, decision)
+
         speaking = Voice(
-            twin.gate, twin.vendors, self._sound, self.session_id, hear=self._outbox.put
+            twin.gate,
+            twin.vendors,
+            self._sound,
+            self.session_id,
+            hear=self._outbox.put,
+            decided=decided,
         )
         async with speaking as voice:
             await voice.say(sentence)

@@ -30,10 +30,9 @@ from services.live.conversation import LiveConversation
 from services.live.face import Looks
 from services.live.lease import LeaseRefused
 from services.live.parts import Parts, open_parts
-from services.live.problems import NOT_BRIEFED, of_gate, unverified
+from services.live.problems import not_briefed, of_gate, unverified
 from services.live.twin import LiveTwin
 from services.live.voice import Sound
-from services.query_api.problems import HttpProblem
 from services.settings import Settings
 
 _LADDER: Final[tuple[Rung, ...]] = ("video", "voice", "text")
@@ -78,7 +77,7 @@ class Engine:
         try:
             system_message(twin.bundle, opening.values)
         except NotBriefed as problem:
-            raise HttpProblem(NOT_BRIEFED, problem.why) from None
+            raise not_briefed(problem) from None
         sound, looks = twin.sound(), twin.looks()
         rungs = _rungs(opening, sound, looks)
         while True:
@@ -100,15 +99,19 @@ class Engine:
 
     async def _enter(self, tenant: str) -> LiveTwin:
         kept = self._twins.get(tenant)
+        is_new = kept is None
         if kept is None:
             kept = self._twins[tenant] = _Kept(asyncio.create_task(self._begin(tenant)))
         kept.users += 1
         try:
             # Others may wait for it, too.
-            return await asyncio.shield(kept.beginning)
+            twin = await asyncio.shield(kept.beginning)
+            if not is_new:
+                await twin.reprice()
         except BaseException:
             await self._leave(tenant)
             raise
+        return twin
 
     async def _begin(self, tenant: str) -> LiveTwin:
         async def left() -> None:

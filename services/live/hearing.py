@@ -13,32 +13,29 @@ from __future__ import annotations
 
 import dataclasses
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
 
 from contracts.replies import Decision
-from contracts.stream import AUDIO_HZ, SAMPLE_BYTES, ConversationEvent, Throttled
+from contracts.stream import AUDIO_HZ, SAMPLE_BYTES
 from services import logs
 from services.client import GateClient
 from services.client.errors import CannotVerify
 from services.live.endings import OVER
 from services.live.failures import CALL_FAILED
 from services.live.problems import NOT_HEARD, SPEECH_LOST, SPEECH_UNKNOWN, of_gate, unverified
+from services.live.throttling import Emit, announce
 from services.live.turn import Stopped
 from services.query_api.problems import HttpProblem
 from services.vendors.adapter import Vendors
 from services.vendors.metered import metered_call
 from services.vendors.speech.hearing import Hearing, HearingRequest, heard_of
 
-Emit = Callable[[ConversationEvent], Awaitable[None]]
-
 # Of utterances that wait to be answered, all together; the gateway bounds each one and their turns.
 KEPT_S_MAX: Final = 120
 UTTERANCES_MAX: Final = 32
 DELAY_MS_MAX: Final = 2_000
-_MS: Final = 1_000
 _KEPT_BYTES_MAX: Final = KEPT_S_MAX * AUDIO_HZ * SAMPLE_BYTES
 
 
@@ -105,6 +102,11 @@ class Listening:
         self._emit = emit
         self._utterances = Utterances()
 
+    @property
+    def has_ear(self) -> bool:
+        """Whether anything can be understood at all."""
+        return self._ear is not None
+
     def take(self, speech: int, pcm: bytes) -> None:
         """Keep a piece of what is spoken, 16 kHz mono s16le, if it can be understood at all."""
         if self._ear is not None:
@@ -140,8 +142,7 @@ class Listening:
 
     async def _heard(self, ear: Ear, turn: str, request: HearingRequest) -> str:
         async def decided(decision: Decision) -> None:
-            if decision.delay_us:
-                await self._emit(Throttled(turn=turn, delay_ms=-(-decision.delay_us // _MS)))
+            await announce(self._emit, turn, decision)
 
         made = await metered_call(
             self._gate,

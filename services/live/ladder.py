@@ -66,6 +66,10 @@ class Ladder:
         is_spoken = self.rung != "text" or self._is_trying_voice
         return self._sound if is_spoken else None
 
+    def sounds_like(self, sound: Sound) -> None:
+        """From the next turn on it is spoken with this."""
+        self._sound = sound
+
     async def show_face(self) -> None:
         """Begin the video that is wanted."""
         async with self._stepping:

@@ -12,6 +12,7 @@ from services.vendors.adapter import Vendors
 from services.vendors.addresses import base_url
 from services.vendors.data.live_adapters import Adapters, live_adapters
 from services.vendors.face.tavus import TavusAdapter
+from services.vendors.face.tavus_webhook import Callback
 from services.vendors.outbound import Outbound
 from services.vendors.speaking_adapters import speaking_adapters
 
@@ -43,6 +44,7 @@ async def open_parts(settings: Settings, stack: AsyncExitStack) -> Parts:
         "tavus",
         await stack.enter_async_context(outbound),
         deployment=settings.deployment,
+        callback=_callback(settings),
     )
     defaults = Defaults(
         voice=settings.default_voice,
@@ -50,3 +52,10 @@ async def open_parts(settings: Settings, stack: AsyncExitStack) -> Parts:
         persona=settings.default_persona,
     )
     return Parts(vendors=Vendors(*speaking, face), live=live, defaults=defaults)
+
+
+def _callback(settings: Settings) -> Callback | None:
+    """Where vendors are to send webhooks: nowhere, if they cannot reach us."""
+    if settings.api_public_url is None or settings.webhook_secret is None:
+        return None
+    return Callback(settings.api_public_url, settings.webhook_secret)

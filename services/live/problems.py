@@ -10,8 +10,10 @@ import msgspec
 from contracts.replies import Decision, Receipt
 from domain import session_refusals
 from services.client.errors import CannotVerify
+from services.gateway.conversation import CutOff
 from services.http_door import commands
-from services.query_api.problems import CANNOT_VERIFY, HttpProblem, Kind
+from services.live.briefing import NotBriefed
+from services.query_api.problems import CANNOT_VERIFY, FieldError, HttpProblem, Kind
 
 NOT_BRIEFED: Final = Kind(
     "not_briefed",
@@ -19,6 +21,13 @@ NOT_BRIEFED: Final = Kind(
     "The twin has not been told what it may say.",
     "Activate a version of its prompt, and give each of its variables a value or a default.",
 )
+VALUES_REFUSED: Final = Kind(
+    "values_refused",
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+    "The values of the prompt's variables cannot be used.",
+    "Correct the fields named in errors, and begin again.",
+)
+_VALUE_REMEDY: Final = "Give a value that suits the variable as the prompt declares it."
 NO_MODEL: Final = Kind(
     "no_model",
     HTTPStatus.SERVICE_UNAVAILABLE,
@@ -62,6 +71,17 @@ def unverified(unknown: CannotVerify) -> HttpProblem:
     return HttpProblem(CANNOT_VERIFY, f"No answer: {unknown.reason}.")
 
 
-def ended(reason: str) -> HttpProblem:
+def ended(reason: str) -> CutOff:
     """Make the problem that says why the gate has ended a session."""
-    return HttpProblem(ENDED, f"It was ended: {reason}.")
+    return CutOff(ENDED, f"It was ended: {reason}.")
+
+
+def not_briefed(problem: NotBriefed) -> HttpProblem:
+    """Make the problem that says why nothing may be said: whose fault it is, and which."""
+    if not problem.faults:
+        return HttpProblem(NOT_BRIEFED, problem.why)
+    errors = [
+        FieldError(field=fault.field, rule=fault.rule, remedy=_VALUE_REMEDY)
+        for fault in problem.faults
+    ]
+    return HttpProblem(VALUES_REFUSED, problem.why, errors=errors)

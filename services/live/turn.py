@@ -10,7 +10,7 @@ One turn: a question, and the twin's answer, sentence by sentence.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Final
 
@@ -19,7 +19,7 @@ import msgspec
 from contracts.bundle import LiveSource
 from contracts.lookup import FoundPassage
 from contracts.replies import Decision
-from contracts.stream import ConversationEvent, TextPiece, Throttled, TurnStarted
+from contracts.stream import TextPiece, TurnStarted
 from contracts.topics import Topic
 from domain import topics
 from services import logs
@@ -30,6 +30,7 @@ from services.live.face import Face
 from services.live.failures import CALL_FAILED
 from services.live.products import Products
 from services.live.sentences import Sentences
+from services.live.throttling import Emit, announce
 from services.live.voice import Sound, Voice
 from services.live.words import Language, Phrase, say
 from services.vendors.adapter import Vendors
@@ -47,9 +48,6 @@ OUTPUT_TOKENS: Final = 800
 ANSWER_CHARS_MAX: Final = 16_000
 # How much of what was said before is searched together with a sentence: longer than any phrase.
 OVERLAP_CHARS: Final = 1_000
-_MS: Final = 1_000
-
-Emit = Callable[[ConversationEvent], Awaitable[None]]
 
 
 class Stopped(Exception):
@@ -85,7 +83,7 @@ class Turn:
     """
     One turn. After `answer`: *text* is what was shown, *passages* what it was given to go by,
     *silenced* why the voice went away, *has_spoken* whether it was heard, *failed* whether a vendor
-    did not finish.
+    did not finish, *decision* what the gate has said last of the model's calls.
     """
 
     def __init__(self, turn: str, talk: Talk, emit: Emit) -> None:
@@ -97,6 +95,7 @@ class Turn:
         self._started = False
         self.passages: list[FoundPassage] = []
         self.text = ""
+        self.decision: Decision | None = None
         self.silenced: Decision | None = None
         self.has_spoken = False
         self.failed = False
@@ -131,7 +130,14 @@ class Turn:
 
     def _speaking(self, sound: Sound) -> Voice:
         talk = self._talk
-        return Voice(talk.gate, talk.vendors, sound, talk.session_id, hear=self._emit)
+        return Voice(
+            talk.gate,
+            talk.vendors,
+            sound,
+            talk.session_id,
+            hear=self._emit,
+            decided=self._decided,
+        )
 
     async def _model(self, messages: list[ChatMessage]) -> None:
         for step in range(TOOL_STEPS_MAX + 1):
@@ -178,9 +184,8 @@ class Turn:
         return wanted
 
     async def _decided(self, decision: Decision) -> None:
-        if decision.delay_us:
-            delay_ms = -(-decision.delay_us // _MS)
-            await self._emit(Throttled(turn=self._turn, delay_ms=delay_ms))
+        self.decision = decision
+        await announce(self._emit, self._turn, decision)
 
     async def _refused(self, decision: Decision) -> None:
         if not self._started:
@@ -246,5 +251,6 @@ class Turn:
             language=self._talk.language,
             session_id=self._talk.session_id,
             max_delay_ms=TOOL_DELAY_MS_MAX,
+            decided=self._decided,
         )
         return found.text

@@ -2,8 +2,9 @@
 A twin while somebody talks with it here: one for all its conversations in this process.
 
 It follows the twin's bundle, so that each turn goes by the newest, and what happens to its
-sessions, so that one that the gate has ended ends here within a moment. When the last conversation
-has gone it is forgotten.
+sessions, so that one that the gate has ended ends here within a moment. The price book, which says
+what it talks with, is read when a conversation opens, and again when a decision shows that it has
+changed. When the last conversation has gone it is forgotten.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from typing import Any, Final, Protocol, Self
 
 from contracts.bundle import BundleContent, BundleView, LiveIdentity
+from contracts.replies import Decision
 from contracts.views import PriceBookView
+from domain.refusals import NOT_PRICED
 from services import logs
 from services.client import GateClient
-from services.client.errors import CannotVerify
+from services.client.errors import CannotVerify, Refused
 from services.live.face import Looks
 from services.live.parts import Parts
 from services.live.problems import NO_MODEL
@@ -52,6 +55,7 @@ class LiveTwin:
     bundle: BundleContent
     revision: int
     products: Products
+    price_version: int
     tools: LiveTools | None
 
     def __init__(
@@ -60,6 +64,8 @@ class LiveTwin:
         self.gate = gate
         self.vendors = parts.vendors
         self.room = 0
+        self.price_version = -1
+        self._contexts: dict[str, LiveContext] = {}
         self._parts = parts
         self._left = left
         self._bundles: AsyncGenerator[BundleView, None] = gate.bundles()
@@ -71,16 +77,10 @@ class LiveTwin:
         """Begin to follow. Raises Refused, CannotVerify, HttpProblem; nothing is left then."""
         try:
             self._take(await anext(self._bundles))
-            book = (await self.gate.show(PriceBookView)).price_book
-            try:
-                self.products = of_price_book(book, self.vendors)
-            except NoProduct as problem:
-                raise HttpProblem(NO_MODEL, str(problem)) from None
+            await self.reprice()
         except BaseException:
             await self._bundles.aclose()
             raise
-        contexts = [LiveContext(self.gate, one) for one in offered(self._parts.live, book)]
-        self.tools = LiveTools(*contexts) if contexts else None
         self._follow(self._follow_bundles())
         return self
 
@@ -90,6 +90,43 @@ class LiveTwin:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._bundles.aclose()
+
+    # -- what it talks with ---------------------------------------------------------
+
+    async def reprice(self) -> None:
+        """
+        Go by the price book as it is now.
+
+        Raises Refused, CannotVerify, and HttpProblem when it has no model any more; what it went by
+        before stays then.
+        """
+        shown = await self.gate.show(PriceBookView)
+        if shown.version == self.price_version:
+            return
+        try:
+            self.products = of_price_book(shown.price_book, self.vendors)
+        except NoProduct as problem:
+            raise HttpProblem(NO_MODEL, str(problem)) from None
+        self.price_version = shown.version
+        # What a context keeps of answers and limits is as good as before.
+        self._contexts = {
+            one.provider_id: self._contexts.get(one.provider_id) or LiveContext(self.gate, one)
+            for one in offered(self._parts.live, shown.price_book)
+        }
+        self.tools = LiveTools(*self._contexts.values()) if self._contexts else None
+
+    async def decided(self, decision: Decision) -> bool:
+        """Go by a newer price book if the gate has decided by one; whether there was one."""
+        before = self.price_version
+        if decision.price_version > before or decision.code == NOT_PRICED.code:
+            try:
+                await self.reprice()
+            except (CannotVerify, HttpProblem, Refused) as problem:
+                # The gate refuses by the newer one what it does not have: nothing is lost.
+                logs.get().warning(
+                    "not_repriced", tenant=self.gate.tenant, reason=f"{problem!r}"[:200]
+                )
+        return self.price_version != before
 
     # -- what it is -----------------------------------------------------------------
 

@@ -27,6 +27,7 @@ from services import logs
 from services.client import GateClient
 from services.live.failures import CALL_FAILED
 from services.vendors.adapter import Vendors
+from services.vendors.metered import Decided
 from services.vendors.metered_pieces import metered_pieces
 from services.vendors.speech.speaking import AudioPiece, Speech, SpeechRequest
 
@@ -46,7 +47,7 @@ class Sound(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Voice:
-    """See the module. *hear* gets the audio."""
+    """See the module. *hear* gets the audio, *decided* each decision before its delay."""
 
     def __init__(
         self,
@@ -56,12 +57,14 @@ class Voice:
         session_id: str,
         *,
         hear: Callable[[VoicePiece], Awaitable[None]],
+        decided: Decided | None = None,
     ) -> None:
         self._gate = gate
         self._vendors = vendors
         self._sound = sound
         self._session_id = session_id
         self._hear = hear
+        self._decided = decided
         self._unsaid: asyncio.Queue[str | None] = asyncio.Queue(UNSAID_MAX)
         self._saying: asyncio.Task[None] | None = None
         self.silenced: Decision | None = None
@@ -114,7 +117,9 @@ class Voice:
         sound = self._sound
         request = SpeechRequest(sentence, sound.voice, sound.language, sound.speed)
         way = sound.speech.way(sound.sku, request)
-        call = metered_pieces(self._gate, self._vendors, way, session_id=self._session_id)
+        call = metered_pieces(
+            self._gate, self._vendors, way, session_id=self._session_id, decided=self._decided
+        )
         try:
             async with call:
                 if not call.granted:

@@ -23,13 +23,17 @@ class UnsafeSettings(Failure):
 
 
 class BearerKey:
-    """The key that opens the API. Kept as a digest, compared in constant time."""
+    """
+    A key of the deployment's own. Kept as a digest, compared in constant time.
 
-    def __init__(self, key: str) -> None:
+    *setting* is the variable that it comes from.
+    """
+
+    def __init__(self, key: str, *, setting: str = "VITO_API_KEY") -> None:
         if not KEY_CHARS_MIN <= len(key) <= KEY_CHARS_MAX or not key.isascii():
             raise UnsafeSettings(
-                f"The API key must have {KEY_CHARS_MIN} to {KEY_CHARS_MAX} ASCII characters.",
-                "set VITO_API_KEY to at least 160 random bits.",
+                f"{setting} must have {KEY_CHARS_MIN} to {KEY_CHARS_MAX} ASCII characters.",
+                f"set {setting} to at least 160 random bits.",
             )
         self._digest = _digest(key)
         self.cursor_secret = hmac.digest(key.encode(), b"vito-cursor/1", "sha256")

@@ -19,6 +19,7 @@ from aiohttp import web
 from pydantic import BaseModel, Field
 
 from domain import refusals
+from domain.refusal import Refusal
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -113,11 +114,29 @@ KEY_REFUSED: Final = Kind(
     "The key, token or session is not valid.",
     "Use a current one; an Owner of the twin issues keys.",
 )
+WEBHOOK_REFUSED: Final = Kind(
+    "webhook_refused",
+    HTTPStatus.UNAUTHORIZED,
+    "This is not from whom it says it is from.",
+    "Vendors only: let them send to the address, and sign with the key, that they were given.",
+)
+WEBHOOK_NOT_HEARD: Final = Kind(
+    "webhook_not_heard",
+    HTTPStatus.NOT_FOUND,
+    "This deployment hears no webhooks of this vendor.",
+    "Whoever runs it sets VITO_WEBHOOK_SECRET, or VITO_LIVEKIT_KEY and VITO_LIVEKIT_SECRET.",
+)
 SIGN_IN_REFUSED: Final = Kind(
     "sign_in_refused",
     HTTPStatus.UNAUTHORIZED,
     "Signing in was refused.",
     "Correct what you entered, or ask for a one-time link.",
+)
+INVITATION_REFUSED: Final = Kind(
+    "invitation_refused",
+    HTTPStatus.UNAUTHORIZED,
+    "The invitation cannot be accepted.",
+    "Send the whole code of the latest invitation, or ask an Owner of the twin for a new one.",
 )
 EXTERNAL_REFUSED: Final = Kind(
     "external_sign_in_refused",
@@ -219,6 +238,13 @@ COMMAND_RUNNING: Final = Kind(
     "Ask again after Retry-After with the same key: you will get its one answer.",
     retry_after_s=1,
 )
+PASSWORD_MISSING: Final = Kind(
+    "password_missing",
+    HTTPStatus.CONFLICT,
+    "There is an account with the invited address, and it has no password.",
+    "Sign in with a one-time link (`vito account link`) or at your issuer, and then send the"
+    " invitation to POST /v1/tenants/<tenant>/access/accept; or choose a password first.",
+)
 BODY_NOT_ACCEPTED: Final = Kind(
     "body_not_accepted",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -319,6 +345,11 @@ KINDS: Final[tuple[Kind, ...]] = tuple(
 )
 
 
+def kind_of(refusal: Refusal) -> Kind:
+    """The kind of problem that says what a refusal of the domain says."""
+    return Kind(refusal.code, HTTPStatus(refusal.status), refusal.message, refusal.remedy)
+
+
 def new_instance() -> str:
     """A URI for one request: the answer and the logs carry it."""
     return f"urn:uuid:{uuid.uuid4()}"
@@ -382,6 +413,11 @@ class HttpProblem(Exception):
         if self.kind.status is HTTPStatus.UNAUTHORIZED:
             response.headers["WWW-Authenticate"] = _challenge(self.kind)
         return response
+
+
+def of_refusal(refusal: Refusal, detail: str = "") -> HttpProblem:
+    """Make the problem that says what a refusal of the domain says."""
+    return HttpProblem(kind_of(refusal), detail or refusal.message)
 
 
 class KnownCallerRefused(HttpProblem):

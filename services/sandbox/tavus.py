@@ -14,8 +14,8 @@ two conversations; it never tells what a conversation has cost. `replica_id` or 
 
 A conversation ends by itself: at `max_call_duration`, when nobody came for
 `participant_absent_timeout`, or when the last participant has been gone for
-`participant_left_timeout`. Who joins is told by the media server, for which stand
-POST /_sandbox/tavus/{id}/join and …/leave.
+`participant_left_timeout`. Whoever shows the page of `conversation_url` (see `tavus_room`) has
+joined; of others POST /_sandbox/tavus/{id}/join and …/leave tell, in the media server's place.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from aiohttp import web
 from contracts.usage import Usage
 from services.sandbox.exchange import Exchange
 from services.sandbox.ledger import Call
+from services.sandbox.tavus_room import Rooms
 from services.sandbox.vendor import Frame, SandboxVendor, answer, read_object
 
 DURATION_MAX_S: Final = 3_600
@@ -86,6 +87,7 @@ class Conversation(msgspec.Struct):
     left_us: int = 0
     has_been_joined: bool = False
     shutdown_reason: str = ""
+    url: str = ""
 
     def ends_by_itself(self) -> tuple[int, str]:
         """When it ends if nothing else happens, and the reason."""
@@ -131,6 +133,7 @@ class Tavus(SandboxVendor):
             web.post(f"{one}/end", self.counted("conversation.end", self._end)),
             web.delete(one, self.counted("conversation.delete", self._delete)),
             *personas,
+            *Rooms(self.join, self.leave).routes(),
         ]
 
     def control_routes(self) -> Iterable[web.AbstractRouteDef]:
@@ -221,7 +224,11 @@ class Tavus(SandboxVendor):
         if len(self.active) >= self.concurrent_max:
             said = "User has reached maximum concurrent conversations"
             return answer({"message": said}, 400)
-        return answer(_shown(self._begin(exchange.call, wanted)))
+        conversation = self._begin(exchange.call, wanted)
+        # As far as whoever shows it is concerned, that is Daily's page.
+        where = exchange.request.url.origin() / self.name / "rooms"
+        conversation.url = str(where / conversation.conversation_id)
+        return answer(_shown(conversation))
 
     def _wrong(self, wanted: Wanted) -> str:
         limits = wanted.properties
@@ -332,7 +339,7 @@ def _shown(conversation: Conversation) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "conversation_id": name,
         "conversation_name": wanted.conversation_name,
-        "conversation_url": f"https://tavus.daily.co/{name}",
+        "conversation_url": conversation.url,
         "status": _status(conversation),
         "callback_url": wanted.callback_url,
         "replica_id": wanted.replica_id or wanted.face_id,

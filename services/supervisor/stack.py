@@ -44,7 +44,10 @@ READY_STEPS: tuple[tuple[str, str], ...] = (
     ("knowledge", "services.twins.seeding:step"),
 )
 
+SANDBOX = "sandbox"
+SANDBOX_URL = "VITO_SANDBOX_URL"
 PORT_PATIENCE_S = 2.0
+RECONCILE_EVERY_S = 300
 # What keys, leases and snapshots may reserve, besides the streams of the log.
 BUCKETS_GB = 16
 
@@ -62,8 +65,8 @@ class Access(msgspec.Struct, frozen=True):
     handed_on: tuple[str, ...] = ()
 
 
-def _vito(command: str) -> tuple[str, ...]:
-    return (sys.executable, "-m", "services.cli", command)
+def _vito(*words: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", "services.cli", *words)
 
 
 # Each gets the doors it needs and no others.
@@ -87,10 +90,13 @@ SERVICES: tuple[Access, ...] = (
             "VITO_OIDC_AUDIENCE",
             "VITO_OIDC_CLIENT_SECRET",
             "VITO_OIDC_PERSON_CLAIM",
+            "VITO_WEBHOOK_SECRET",
+            "VITO_LIVEKIT_KEY",
+            "VITO_LIVEKIT_SECRET",
         ),
     ),
     # The vendors, for a machine without accounts: before who calls them.
-    Access(ServiceSpec("sandbox", _vito("sandbox")), (), ("VITO_SANDBOX_PORT",)),
+    Access(ServiceSpec(SANDBOX, _vito("sandbox")), (), ("VITO_SANDBOX_PORT",)),
     # What twins know; after the sandbox, which stands for the web.
     Access(
         ServiceSpec("ingest", _vito("ingest")),
@@ -101,8 +107,31 @@ SERVICES: tuple[Access, ...] = (
     Access(
         ServiceSpec("gateway", _vito("gateway")),
         ("gateway",),
-        ("VITO_POSTGRES_READER_DSN", "VITO_GATEWAY_PORT", "VITO_SANDBOX_URL"),
-        ("VITO_DEFAULT_VOICE", "VITO_DEFAULT_FACE", "VITO_DEFAULT_PERSONA"),
+        (
+            "VITO_POSTGRES_READER_DSN",
+            "VITO_GATEWAY_PORT",
+            "VITO_GATEWAY_METRICS_KEY",
+            "VITO_SANDBOX_URL",
+        ),
+        (
+            "VITO_DEFAULT_VOICE",
+            "VITO_DEFAULT_FACE",
+            "VITO_DEFAULT_PERSONA",
+            "VITO_ROOM_SCRIPT",
+            "VITO_API_PROXIES",
+            "VITO_OIDC_ISSUER",
+            "VITO_OIDC_AUDIENCE",
+            "VITO_OIDC_PERSON_CLAIM",
+            "VITO_API_PUBLIC_URL",
+            "VITO_WEBHOOK_SECRET",
+        ),
+    ),
+    # Ends at the vendors what a crash has left running, and books it.
+    Access(
+        ServiceSpec("reconcile", _vito("reconcile", "--every", str(RECONCILE_EVERY_S))),
+        ("reconciler",),
+        ("VITO_API_KEY", "VITO_API_PORT", "VITO_SANDBOX_URL"),
+        ("VITO_RECONCILE_METRICS_HOST", "VITO_RECONCILE_METRICS_PORT", "VITO_LIVEKIT_URL"),
     ),
 )
 
@@ -123,6 +152,8 @@ class Stack:
                 f"unset VITO_SHARDS or set it to {found.shards}.",
             )
         self.first_start = found is None
+        # Set to nothing, and not merely unset.
+        self.has_sandbox = env.get(SANDBOX_URL) != ""
         self.run = run_file.new(settings.shards) if found is None else found
         self.nats: NatsServer | None = None
         self.postgres: Postgres | None = None
@@ -158,7 +189,7 @@ class Stack:
             self.run,
             api_port=api_port,
             gateway_port=gateway_port,
-            sandbox_port=self.settings.sandbox_port or ports.pick(self.run.sandbox_port),
+            sandbox_port=self._sandbox_port(),
             pid=0,
             admin_link=link,
         )
@@ -172,9 +203,19 @@ class Stack:
             Step("addresses", self._publish),
             Step("database", self._prepare_database),
             *(self._step(*step) for step in SETUP_STEPS),
-            *(self._service(access) for access in SERVICES),
+            *(self._service(access) for access in self.services),
             *(self._step(*step) for step in READY_STEPS),
         ]
+
+    @property
+    def services(self) -> tuple[Access, ...]:
+        """What is started: all of them, but no sandbox where the real vendors are called."""
+        return tuple(one for one in SERVICES if self.has_sandbox or one.spec.name != SANDBOX)
+
+    def _sandbox_port(self) -> int:
+        if not self.has_sandbox:
+            return 0
+        return self.settings.sandbox_port or ports.pick(self.run.sandbox_port)
 
     def log(self, name: str) -> Path:
         """Where a child's output goes."""
@@ -190,7 +231,7 @@ class Stack:
             **kept,
             **self._settings_variables(),
             **{name: self._env[name] for name in access.handed_on if name in self._env},
-            **{name: known[name] for name in (*always, *given)},
+            **{name: known[name] for name in (*always, *given) if name in known},
         }
 
     def close(self) -> None:

@@ -1,54 +1,82 @@
 """
-Calibration: three samples of a draft, made by the avatar provider.
+Calibration: three samples of a draft, made by the product that shows the twin.
 
-A sample is a vendor call like any other: authorised first, made through a grant, settled after, so
-it is on the bill and in the audit log. What the vendor said is its reference is what is put before
-the Owner; a recording is kept nowhere here.
+    video   a conversation with the draft's face, which greets with a phrase of the twin's own;
+            whoever is to sign can see it at its address while it lasts
+    voice   the phrase, spoken
+    text    an answer in the draft's tone
+
+A sample is a vendor call like any other: authorised first, made through a grant with the twin's own
+key, settled after, so it is on the bill and in the audit log. The vendor's name for it is what is
+put before the Owner; a recording is kept nowhere here.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Callable
+from typing import Final
 
 import msgspec
 
+from contracts.budget import CallOption
 from contracts.price_book import PriceBook
 from contracts.replies import Decision, Receipt
 from contracts.twin import SAMPLES
 from contracts.usage import Usage
 from contracts.views import Calibration, IdentityVersion, PriceBookView, TwinView
 from services.client import GateClient
+from services.client.errors import SecretRefused
 from services.failure import Failure
+from services.live.parts import Parts
 from services.vendors.adapter import (
+    VendorAdapter,
     VendorCutOff,
     VendorFailed,
     Vendors,
     VendorUnreachable,
+    Way,
     simple_way,
 )
-from services.vendors.counting import CountingAdapter
-from services.vendors.counting_vendor import CountingVendor
+from services.vendors.chat.model import ChatMessage, ChatModel, ChatRequest
+from services.vendors.face.avatar import AvatarAdapter, AvatarConfig, RuntimeLimits
 from services.vendors.metered import metered_call
-from services.vendors.outbound import Outbound
+from services.vendors.metered_pieces import metered_pieces
+from services.vendors.metered_stream import MeteredStream
+from services.vendors.speech.speaking import Speech, SpeechRequest
 
-DONE = 200
-# Ten seconds of speech: enough for a phrase and a call to action.
-SAMPLE = Usage(
+DONE: Final = 200
+# How long a person can look at a sample, and the longest that it may take with all around it.
+SHOWN_S: Final = 10.0
+SAMPLE_MS: Final = 20_000
+OUTPUT_TOKENS: Final = 300
+# The bound of a sample of a product that is none of the above.
+SAMPLE: Final = Usage(
     input_tokens=300, output_tokens=300, stream_ms=10_000, characters=300, requests=1, turns=1
 )
+_PERMILLE: Final = 1_000
 
 
 class NotCalibrated(Failure):
     """The round has not got its samples."""
 
 
-@asynccontextmanager
-async def local_vendor(provider_id: str) -> AsyncIterator[Vendors]:
-    """Start the vendor that stands for the avatar provider on a machine without accounts."""
-    async with CountingVendor() as vendor, Outbound(vendor.url) as outbound:
-        yield Vendors(CountingAdapter(provider_id, outbound))
+class Studio(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Where samples are made. *shown_s*: for how long a person can look at a sample; *show* gets the
+    address where.
+    """
+
+    parts: Parts
+    shown_s: float = 0.0
+    show: Callable[[str], None] = lambda _address: None
+
+
+class _Made(msgspec.Struct, frozen=True):
+    """A call of a round, and what the vendor calls it."""
+
+    decision: Decision
+    receipt: Receipt | None
+    reference: str
 
 
 async def begin(gate: GateClient, *, provider_id: str, sku: str) -> None:
@@ -58,7 +86,7 @@ async def begin(gate: GateClient, *, provider_id: str, sku: str) -> None:
     done(await gate.begin_calibration(version, provider_id=provider_id, sku=sku))
 
 
-async def complete(gate: GateClient, vendors: Vendors) -> None:
+async def complete(gate: GateClient, studio: Studio) -> None:
     """
     Make what the round that is under way still lacks, and record it; harmless to repeat.
 
@@ -72,49 +100,139 @@ async def complete(gate: GateClient, vendors: Vendors) -> None:
         raise NotCalibrated(
             f"The twin {gate.tenant} is not being calibrated.", "set its identity and begin."
         )
+    if calibration.provider_id not in studio.parts.vendors:
+        raise NotCalibrated(
+            f"{calibration.provider_id} cannot make samples here.",
+            "begin with a product of another provider: --provider and --sku.",
+        )
     for sample in calibration.samples:
         if sample.state == "settled":
             done(await gate.record_sample(sample.reservation_id))
     recorded = sum(sample.state in ("settled", "recorded") for sample in calibration.samples)
-    book = (await gate.show(PriceBookView)).price_book
-    assert book is not None, "a twin is provisioned with prices"
     for number in range(recorded, SAMPLES):
-        await _sample(gate, vendors, calibration, _usage(book, calibration), _ask(draft, number))
+        await _sample(gate, studio, calibration, draft, number)
 
 
 async def _sample(
     gate: GateClient,
-    vendors: Vendors,
+    studio: Studio,
     calibration: Calibration,
-    usage: Usage,
-    request: dict[str, Any],
+    draft: IdentityVersion,
+    number: int,
 ) -> None:
-    way = simple_way(
-        calibration.modality, calibration.provider_id, calibration.sku, usage, **request
-    )
     try:
-        made = await metered_call(gate, vendors, way, purpose="calibration")
+        made = await _made(gate, studio, calibration, draft, number)
     except (VendorCutOff, VendorFailed, VendorUnreachable) as problem:
         raise NotCalibrated(
             f"{calibration.provider_id} did not make a sample: {problem}.",
             "calibrate again; what was made is kept.",
         ) from problem
+    except SecretRefused as refused:
+        raise NotCalibrated(
+            f"The twin's key of {calibration.provider_id} cannot be used: {refused}.",
+            f"vito secret put {gate.tenant} {calibration.provider_id}; then calibrate again.",
+        ) from refused
     granted = done(made.decision)
-    if made.receipt is None or granted.reservation_id is None or made.answer is None:
+    if made.receipt is None or granted.reservation_id is None:
         raise NotCalibrated("The gate did not confirm that a sample was booked.", "try again.")
     done(made.receipt)
-    done(await gate.record_sample(granted.reservation_id, reference=made.answer.vendor_ref[:500]))
+    done(await gate.record_sample(granted.reservation_id, reference=made.reference[:500]))
 
 
-def _ask(draft: IdentityVersion, number: int) -> dict[str, Any]:
-    """What a sample is to show: a phrase of the twin's own, as it is to be said."""
-    who, voice = draft.identity, draft.refinement
-    phrases = who.signature_phrases or [who.tone]
-    return {
-        "script": phrases[number % len(phrases)],
-        "identity": msgspec.to_builtins(who),
-        "voice": msgspec.to_builtins(voice),
-    }
+async def _made(
+    gate: GateClient,
+    studio: Studio,
+    calibration: Calibration,
+    draft: IdentityVersion,
+    number: int,
+) -> _Made:
+    adapter = studio.parts.vendors[calibration.provider_id]
+    phrases = draft.identity.signature_phrases or [draft.identity.tone]
+    phrase = phrases[number % len(phrases)]
+    if isinstance(adapter, AvatarAdapter):
+        return await _seen(gate, studio, adapter, calibration, draft, phrase)
+    if isinstance(adapter, Speech):
+        return await _told(gate, adapter, _spoken(studio, adapter, calibration, draft, phrase))
+    if isinstance(adapter, ChatModel):
+        return await _told(gate, adapter, _written(adapter, calibration, draft, phrase))
+    return await _called(gate, adapter, calibration, draft, phrase)
+
+
+async def _seen(
+    gate: GateClient,
+    studio: Studio,
+    adapter: AvatarAdapter,
+    calibration: Calibration,
+    draft: IdentityVersion,
+    phrase: str,
+) -> _Made:
+    defaults = studio.parts.defaults
+    config = AvatarConfig(
+        persona=defaults.persona,
+        replica=draft.identity.face or defaults.face,
+        greeting=phrase,
+    )
+    limits = RuntimeLimits(session_ms=SAMPLE_MS, absent_ms=SAMPLE_MS)
+    option = CallOption(
+        calibration.modality, adapter.provider_id, calibration.sku, Usage(stream_ms=SAMPLE_MS)
+    )
+    way = Way(option, {"config": config, "limits": limits})
+    async with MeteredStream(gate, adapter, way, purpose="calibration") as stream:
+        begun = stream.answer
+        if begun is not None:
+            studio.show(adapter.address(begun))
+            await gate.timing.sleep(studio.shown_s)
+    return _Made(stream.decision, stream.receipt, begun.vendor_ref if begun is not None else "")
+
+
+def _spoken(
+    studio: Studio, adapter: Speech, calibration: Calibration, draft: IdentityVersion, phrase: str
+) -> Way:
+    who = draft.identity
+    voice = who.voice or studio.parts.defaults.voice
+    speed = draft.refinement.speed_permille / _PERMILLE
+    return adapter.way(calibration.sku, SpeechRequest(phrase, voice, who.language, speed))
+
+
+def _written(
+    adapter: ChatModel, calibration: Calibration, draft: IdentityVersion, phrase: str
+) -> Way:
+    who = draft.identity
+    brief = f"Tone: {who.tone}. Pacing: {who.pacing}. Language: {who.language}. {who.accent}"
+    asked = ChatRequest((ChatMessage("system", brief), ChatMessage("user", phrase)))
+    return adapter.way(calibration.sku, asked, output_tokens=OUTPUT_TOKENS)
+
+
+async def _told(gate: GateClient, adapter: VendorAdapter, way: Way) -> _Made:
+    """Make a sample whose answer comes in pieces; they are counted and kept by nobody."""
+    async with metered_pieces(gate, Vendors(adapter), way, purpose="calibration") as call:
+        async for _piece in call:
+            pass
+    reference = call.meter.owed().vendor_ref if call.granted else ""
+    return _Made(call.decision, call.receipt, reference)
+
+
+async def _called(
+    gate: GateClient,
+    adapter: VendorAdapter,
+    calibration: Calibration,
+    draft: IdentityVersion,
+    phrase: str,
+) -> _Made:
+    """Make a sample with a product that answers at once."""
+    book = (await gate.show(PriceBookView)).price_book
+    assert book is not None, "a twin is provisioned with prices"
+    way = simple_way(
+        calibration.modality,
+        calibration.provider_id,
+        calibration.sku,
+        _usage(book, calibration),
+        script=phrase,
+        identity=msgspec.to_builtins(draft.identity),
+        voice=msgspec.to_builtins(draft.refinement),
+    )
+    made = await metered_call(gate, Vendors(adapter), way, purpose="calibration")
+    return _Made(made.decision, made.receipt, made.answer.vendor_ref if made.answer else "")
 
 
 def _usage(book: PriceBook, calibration: Calibration) -> Usage:

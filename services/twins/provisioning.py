@@ -8,6 +8,7 @@ provider, sign-off. Who signs is whoever runs the deployment; the log says so (`
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 
 from contracts.replies import Receipt
 from contracts.views import TwinView
@@ -15,8 +16,10 @@ from services.client import GateClient
 from services.client.connection import of_login
 from services.client.patience import Patience
 from services.failure import Failure
+from services.live.parts import open_parts
 from services.settings import Settings
 from services.twins import TWINS, calibration, talking
+from services.twins.calibration import Studio
 from services.twins.twin import Twin
 
 ABSENT, PROVISIONED = "absent", "provisioned"
@@ -30,18 +33,23 @@ class NotProvisioned(Failure):
     """The gate refused a twin of ours."""
 
 
-async def provision_demo_twins(gate: GateClient) -> list[str]:
+async def provision_demo_twins(gate: GateClient, studio: Studio | None) -> list[str]:
     """
     Provision the twins that do not exist yet and return their names; harmless to repeat.
+
+    Their samples are made in *studio* with the sandbox's keys. None: real vendors are called, whose
+    keys nobody has put yet; so they wait for their calibration.
 
     A twin that exists keeps its policy, prices and DNA, whoever has changed them since; one whose
     start was interrupted before its sign-off goes on where it stopped.
     """
-    made = await asyncio.gather(*(_provision(gate.for_tenant(twin.tenant), twin) for twin in TWINS))
+    made = await asyncio.gather(
+        *(_provision(gate.for_tenant(twin.tenant), twin, studio) for twin in TWINS)
+    )
     return [twin.tenant for twin, is_new in zip(TWINS, made, strict=True) if is_new]
 
 
-async def _provision(gate: GateClient, twin: Twin) -> bool:
+async def _provision(gate: GateClient, twin: Twin, studio: Studio | None) -> bool:
     # Asked first, because a refused provisioning would be one more event at every start.
     status = (await gate.show(TwinView)).status
     if status == ABSENT:
@@ -55,26 +63,34 @@ async def _provision(gate: GateClient, twin: Twin) -> bool:
             return False
     elif status != PROVISIONED:
         return False
-    await _onboard(gate, twin)
+    await _onboard(gate, twin, studio)
     return True
 
 
-async def _onboard(gate: GateClient, twin: Twin) -> None:
+async def _onboard(gate: GateClient, twin: Twin, studio: Studio | None) -> None:
     """Do what is missing, in the order in which the gate lists it."""
     missing = {step.command for step in (await gate.show(TwinView)).missing}
     if "twin.set_identity" in missing:
         _check(await gate.set_identity(twin.identity, expected_version=0), twin)
     if "twin.set_purpose" in missing:
         _check(await gate.set_purpose(twin.purpose, expected_version=0), twin)
+    if studio is None:
+        return
     provider_id, sku = twin.avatar
     if "twin.begin_calibration" in missing:
         await calibration.begin(gate, provider_id=provider_id, sku=sku)
     if "twin.record_sample" in missing:
-        async with calibration.local_vendor(provider_id) as vendors:
-            await calibration.complete(gate, vendors)
+        await talking.put_keys(gate, twin)
+        await calibration.complete(gate, studio)
     draft = (await gate.show(TwinView)).draft
     if draft is not None:
         _check(await gate.sign_off(draft.version, note="demonstration"), twin)
+
+
+async def _prepared(gate: GateClient, twin: Twin, origin: str, *, has_sandbox: bool) -> str:
+    """Have a twin talk on the page; what is missing for that, in words."""
+    await talking.prepare(gate, twin, origin, has_sandbox=has_sandbox)
+    return "" if has_sandbox else await talking.missing(gate, twin)
 
 
 def _is_new(receipt: Receipt, twin: Twin) -> bool:
@@ -95,11 +111,22 @@ def _check(receipt: Receipt, twin: Twin) -> None:
 async def step(settings: Settings) -> str | None:
     """The step of `vito up` that runs when all services are ready."""
     login = of_login(settings.nats("client"))
-    async with GateClient.connect(**login, tenant=TWINS[0].tenant, patience=START_PATIENCE) as gate:
-        names = await provision_demo_twins(gate)
+    async with AsyncExitStack() as stack:
+        studio = None
         if settings.sandbox_url is not None:
-            origin = f"http://localhost:{settings.gateway_port}"
-            await asyncio.gather(
-                *(talking.prepare(gate.for_tenant(twin.tenant), twin, origin) for twin in TWINS)
+            studio = Studio(parts=await open_parts(settings, stack))
+        gate = await stack.enter_async_context(
+            GateClient.connect(**login, tenant=TWINS[0].tenant, patience=START_PATIENCE)
+        )
+        names = await provision_demo_twins(gate, studio)
+        origin = f"http://localhost:{settings.gateway_port}"
+        has_sandbox = studio is not None
+        missing = await asyncio.gather(
+            *(
+                _prepared(gate.for_tenant(one.tenant), one, origin, has_sandbox=has_sandbox)
+                for one in TWINS
             )
+        )
+    if any(missing):
+        return " ".join(missing)
     return f"provisioned and signed off {' and '.join(names)}" if names else "they exist already"

@@ -18,7 +18,7 @@ from contracts.deployment import (
 from contracts.prompt import Variable
 from contracts.replies import Receipt
 from contracts.secret import SecretsView
-from contracts.views import DeploymentShown, DeploymentView, PromptView
+from contracts.views import DeploymentShown, DeploymentView, PromptView, TwinView
 from services.client import GateClient
 from services.client.sender import new_id
 from services.failure import Failure
@@ -37,19 +37,43 @@ class NotPrepared(Failure):
     """The gate refused something that a demo twin needs to talk."""
 
 
-async def prepare(gate: GateClient, twin: Twin, origin: str) -> None:
-    """Have a demo twin talk on the page at *origin*; harmless to repeat. Raises NotPrepared."""
+async def prepare(gate: GateClient, twin: Twin, origin: str, *, has_sandbox: bool) -> None:
+    """
+    Have a demo twin talk on the page at *origin*; harmless to repeat. Raises NotPrepared.
+
+    Without a sandbox it gets no keys: those of the real vendors are its owner's to put.
+    """
     if (await gate.show(PromptView)).latest is None:
         variable = VARIABLES["es" if twin.identity.language.startswith("es") else "en"]
         saved = await gate.save_prompt(twin.prompt, variables=[variable], expected_version=0)
         _check(saved, twin)
         _check(await gate.activate_prompt(1), twin)
+    if has_sandbox:
+        await put_keys(gate, twin)
+    await _deploy(gate, twin, origin)
+
+
+async def put_keys(gate: GateClient, twin: Twin) -> None:
+    """Put the sandbox's key of each vendor of a demo twin where there is none. See `prepare`."""
     known = {version.name for version in (await gate.show(SecretsView)).secrets}
     for provider_id in dict.fromkeys(entry.provider_id for entry in twin.price_book.entries):
         if provider_id not in known:
             key = Secret(f"sandbox-{provider_id}")
             _check(await gate.put_secret(provider_id, key), twin)
-    await _deploy(gate, twin, origin)
+
+
+async def missing(gate: GateClient, twin: Twin) -> str:
+    """Say in words what a twin lacks to talk through the real vendors; nothing when it has all."""
+    names = {one.name for one in (await gate.show(SecretsView)).secrets if one.versions}
+    providers = dict.fromkeys(entry.provider_id for entry in twin.price_book.entries)
+    keys = [name for name in providers if name not in names]
+    shown = await gate.show(TwinView)
+    steps = [f"`vito secret put {twin.tenant} NAME` for {', '.join(keys)}"] if keys else []
+    if shown.status == "provisioned":
+        version = shown.draft.version if shown.draft else 1
+        steps.append(f"`vito twin calibrate {twin.tenant}`")
+        steps.append(f"`vito twin sign-off {twin.tenant} {version}`")
+    return f"{twin.tenant} cannot talk yet: {', then '.join(steps)}." if steps else ""
 
 
 async def _deploy(gate: GateClient, twin: Twin, origin: str) -> None:

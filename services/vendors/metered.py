@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TypeAlias
+from typing import TypeAlias, TypedDict, Unpack
 
 import msgspec
 
@@ -47,16 +47,22 @@ class Metered(msgspec.Struct, frozen=True):
     receipt: Receipt | None = None
 
 
+class Asked(TypedDict, total=False):
+    """How a call is asked for, as in `AuthorizeCall`; without a command id it gets a new one."""
+
+    ttl_ms: int
+    session_id: str | None
+    max_delay_ms: int | None
+    purpose: CallPurpose
+    command_id: str | None
+
+
 async def metered_call(
     gate: GateClient,
     vendors: Vendors,
     *ways: Way,
-    ttl_ms: int = TTL_MS,
-    session_id: str | None = None,
-    max_delay_ms: int | None = None,
-    purpose: CallPurpose = "live",
-    command_id: str | None = None,
     decided: Decided | None = None,
+    **asked: Unpack[Asked],
 ) -> Metered:
     """
     Make a call in the first of *ways* that the gate grants; the later ones are cheaper.
@@ -71,14 +77,7 @@ async def metered_call(
         KeyError: a way names a provider without an adapter; nothing was asked.
     """
     adapters = {way.option.provider_id: vendors[way.option.provider_id] for way in ways}
-    command = command_for(
-        ways,
-        ttl_ms=ttl_ms,
-        session_id=session_id,
-        max_delay_ms=max_delay_ms,
-        purpose=purpose,
-        command_id=command_id,
-    )
+    command = command_for(ways, **asked)
     decision = await ask(gate, command)
     if decision.status != GRANTED:
         return Metered(decision)
@@ -99,28 +98,20 @@ async def metered_call(
     return Metered(decision, answer, receipt)
 
 
-def command_for(
-    ways: tuple[Way, ...],
-    *,
-    ttl_ms: int,
-    session_id: str | None,
-    max_delay_ms: int | None,
-    command_id: str | None,
-    purpose: CallPurpose = "live",
-) -> AuthorizeCall:
+def command_for(ways: tuple[Way, ...], **asked: Unpack[Asked]) -> AuthorizeCall:
     """Spell the command that asks for the first of *ways*, with the others as fallbacks."""
     wanted, *fallbacks = (way.option for way in ways)
     return AuthorizeCall(
-        command_id=command_id or new_id(),
+        command_id=asked.get("command_id") or new_id(),
         modality=wanted.modality,
         provider_id=wanted.provider_id,
         sku=wanted.sku,
         estimate=wanted.estimate,
         fallbacks=fallbacks,
-        ttl_ms=ttl_ms,
-        session_id=session_id,
-        max_delay_ms=max_delay_ms,
-        purpose=purpose,
+        ttl_ms=asked.get("ttl_ms", TTL_MS),
+        session_id=asked.get("session_id"),
+        max_delay_ms=asked.get("max_delay_ms"),
+        purpose=asked.get("purpose", "live"),
     )
 
 

@@ -16,9 +16,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
-from contracts.budget import AuthorizeCall, CallPurpose
+from contracts.budget import AuthorizeCall
 from contracts.replies import Decision, Receipt
 from contracts.usage import Usage
 from services import logs
@@ -28,6 +28,7 @@ from services.client.meter import Meter
 from services.vendors.adapter import VendorCutOff, VendorFailed, Vendors, VendorUnreachable, Way
 from services.vendors.metered import (
     GRANTED,
+    Asked,
     Decided,
     ask,
     close_books,
@@ -46,12 +47,8 @@ def metered_pieces(
     gate: GateClient,
     vendors: Vendors,
     *ways: Way,
-    ttl_ms: int = TTL_MS,
-    session_id: str | None = None,
-    max_delay_ms: int | None = None,
-    purpose: CallPurpose = "live",
-    command_id: str | None = None,
     decided: Decided | None = None,
+    **asked: Unpack[Asked],
 ) -> MeteredPieces:
     """
     Prepare a call in the first of *ways* that the gate grants; the later ones are cheaper.
@@ -70,15 +67,7 @@ def metered_pieces(
     for provider_id, adapter in adapters.items():
         if not isinstance(adapter, PiecesAdapter):
             raise TypeError(f"{provider_id} does not answer in pieces: use metered_call")
-    command = command_for(
-        ways,
-        ttl_ms=ttl_ms,
-        session_id=session_id,
-        max_delay_ms=max_delay_ms,
-        purpose=purpose,
-        command_id=command_id,
-    )
-    return MeteredPieces(gate, vendors, ways, command, decided)
+    return MeteredPieces(gate, vendors, ways, command_for(ways, **asked), decided)
 
 
 class MeteredPieces:

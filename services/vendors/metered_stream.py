@@ -17,6 +17,7 @@ import asyncio
 from types import TracebackType
 from typing import Self
 
+from contracts.budget import CallPurpose
 from contracts.replies import Decision, Receipt
 from contracts.usage import Usage
 from services import logs
@@ -51,6 +52,7 @@ class MeteredStream:
         *,
         ttl_ms: int = TTL_MS,
         session_id: str | None = None,
+        purpose: CallPurpose = "live",
     ) -> None:
         assert adapter.provider_id == way.option.provider_id, "the adapter speaks to another vendor"
         self._gate = gate
@@ -58,6 +60,7 @@ class MeteredStream:
         self._way = way
         self._ttl_ms = ttl_ms
         self._session_id = session_id
+        self._purpose: CallPurpose = purpose
         self._grant: Grant | None = None
         self._name: str | None = None
         self.answer: Answer | None = None
@@ -69,8 +72,7 @@ class MeteredStream:
             (self._way,),
             ttl_ms=self._ttl_ms,
             session_id=self._session_id,
-            max_delay_ms=None,
-            command_id=None,
+            purpose=self._purpose,
         )
         self.decision = await ask(self._gate, command)
         if self.decision.status != GRANTED:

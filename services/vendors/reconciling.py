@@ -1,4 +1,4 @@
-"""Reconciling every twin with every vendor that keeps sessions: once, or for ever."""
+"""Reconciling every twin with every vendor that keeps sessions, or one twin with one of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from contracts.views import PriceBookView
 from services import logs
 from services.client.errors import CannotVerify, NoGrant, Refused, SecretRefused
 from services.client.gate_client import GateClient
-from services.client.read_side import ReadSide
+from services.client.read_side import ReadSide, ReadSideProblem
 from services.settings import Settings
 from services.vendors.adapter import VendorCutOff, VendorFailed, VendorUnreachable
 from services.vendors.addresses import base_url
@@ -33,12 +33,16 @@ from services.vendors.reconciliation import (
 )
 
 AT_ONCE_MAX: Final = 8
+# Longer than any list of sessions takes; the grant of a look lasts for twice as long.
+LOOK_S_MAX: Final = 300.0
 _US: Final = 1_000_000
 _PROBLEMS: Final = (
     CannotVerify,
     NoGrant,
     Refused,
+    ReadSideProblem,
     SecretRefused,
+    TimeoutError,
     VendorCutOff,
     VendorFailed,
     VendorUnreachable,
@@ -100,7 +104,7 @@ class Reconciling:
         self._tenants = tenants
         self._bookings = bookings
         self._lookback_us = lookback_us
-        self._reconcilers: dict[tuple[str, str, Product], Reconciler] = {}
+        self._reconcilers: dict[tuple[str, str], tuple[Product, Reconciler]] = {}
 
     async def once(self) -> list[Report]:
         """Look at every twin once; one that cannot be looked at is reported, and the others are."""
@@ -118,20 +122,17 @@ class Reconciling:
         found = await asyncio.gather(*(one(name) for name in names))
         return [report for reports in found for report in reports]
 
-    async def until(self, stop: asyncio.Event, every_s: float) -> None:
-        """Look again and again, until *stop*; what goes wrong once is logged and tried again."""
-        while not stop.is_set():
-            reports = await self.once()
-            logs.get().info(
-                "reconciled",
-                twins=len({report.tenant for report in reports}),
-                sessions=sum(report.sessions for report in reports),
-                findings=sum(len(report.findings) for report in reports),
-                failures=sum(bool(report.refused) for report in reports),
-            )
-            stopping = asyncio.ensure_future(stop.wait())
-            await asyncio.wait([stopping], timeout=every_s)
-            stopping.cancel()
+    @property
+    def provider_ids(self) -> frozenset[str]:
+        """The vendors that are asked."""
+        return frozenset(vendor.adapter.provider_id for vendor in self._vendors)
+
+    async def look(self, tenant: str, provider_id: str) -> Report | None:
+        """Look at one twin at one vendor; None when it has no key or no price of that vendor."""
+        for vendor in self._vendors:
+            if vendor.adapter.provider_id == provider_id:
+                return await self._one(tenant, vendor)
+        return None
 
     async def _one(self, tenant: str, vendor: Reconciled) -> Report | None:
         provider_id = vendor.adapter.provider_id
@@ -140,23 +141,26 @@ class Reconciling:
             product = await _product(gate, provider_id, vendor.secret_name)
             if product is None:
                 return None
-            return await self._reconciler(gate, vendor, product).run()
+            async with asyncio.timeout(LOOK_S_MAX):
+                return await self._reconciler(gate, vendor, product).run()
         except _PROBLEMS as problem:
             why = f"{type(problem).__name__}: {problem}"
             logs.get().error("not_reconciled", tenant=tenant, provider_id=provider_id, reason=why)
             return Report(tenant=tenant, provider_id=provider_id, refused=why)
 
     def _reconciler(self, gate: GateClient, vendor: Reconciled, product: Product) -> Reconciler:
-        key = (gate.tenant, vendor.adapter.provider_id, product)
-        if key not in self._reconcilers:
-            self._reconcilers[key] = Reconciler(
+        key = (gate.tenant, vendor.adapter.provider_id)
+        known = self._reconcilers.get(key)
+        if known is None or known[0] != product:
+            made = Reconciler(
                 gate,
                 vendor.adapter,
                 product,
                 bookings=self._bookings,
                 lookback_us=self._lookback_us,
             )
-        return self._reconcilers[key]
+            known = self._reconcilers[key] = product, made
+        return known[1]
 
 
 async def _product(gate: GateClient, provider_id: str, secret_name: str) -> Product | None:

@@ -1,65 +1,20 @@
 """A twin that talks through the agents library: a real gate, the sandbox's vendors, one session."""
 
-import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from contracts.agent_job import AgentJob
-from contracts.policy import BudgetPolicy, Policy, SessionLimits
-from contracts.price_book import PriceBook
 from contracts.topics import Topic
-from contracts.views import BudgetView
 from services.agent.twin_session import TwinSession
 from services.live.parts import open_parts
 from services.sandbox.clock import HandClock
 from services.sandbox.server import Sandbox
-from services.secret import Secret
 from services.settings import Settings
-from services.twins import prices
-from tests.client.twin import CENT, FAST
-from tests.vendors.speaking import price
+from tests.rig.talking_twin import BOOK, TalkingTwin, provision, rules, until
 
-PROMPT = "Sos Andrés Cantor, relator de fútbol. Hablás español rioplatense. Decí ¡Goooool!"
-BOOK = PriceBook(
-    [prices.TAVUS_VIDEO, prices.CARTESIA_VOICE, prices.GPT_4O_MINI, prices.SPORTRADAR_SOCCER]
-)
-PRICED = {
-    "tavus": prices.TAVUS_VIDEO,
-    "openai": prices.GPT_4O_MINI,
-    "cartesia": prices.CARTESIA_VOICE,
-    "sportradar": prices.SPORTRADAR_SOCCER,
-}
-WITHIN_S = 20.0
+__all__ = ["BOOK", "SHORT", "PaperStage", "Talking", "rules", "said", "talking", "until"]
+
 # The twin has a short answer of its own to this: what is heard takes as long as it lasts.
 SHORT = "precio"
-
-
-def rules(*, limit_nanos=1_000 * CENT, **fields):
-    wanted = {
-        "rate": FAST,
-        "budget": BudgetPolicy(monthly_hard_limit_nanos=limit_nanos),
-        "modalities": ["video", "voice", "text", "data"],
-        "ladder": ["video", "voice", "text"],
-        "session": SessionLimits(),
-    }
-    return Policy(**(wanted | fields))
-
-
-async def provision(gate, **fields):
-    """A live twin that is told what to say, with the sandbox's keys in its vault."""
-    receipt = await gate.provision(
-        display_name="A twin that talks",
-        organisation="Tests",
-        policy=rules(**fields),
-        price_book=BOOK,
-        activation="immediate",
-    )
-    assert receipt.status == 200, receipt
-    assert (await gate.save_prompt(PROMPT, expected_version=0)).status == 200
-    assert (await gate.activate_prompt(1)).status == 200
-    short = Topic(name="Precios", phrases=["precio"])
-    assert (await gate.set_topics([short], expected_version=0)).status == 200
-    for vendor in PRICED:
-        assert (await gate.put_secret(vendor, Secret(f"sandbox-{vendor}"))).status == 200
 
 
 class PaperStage:
@@ -85,12 +40,11 @@ class PaperStage:
         self.hung_up += 1
 
 
-class Talking:
+class Talking(TalkingTwin):
     """One twin; sessions of it are closed at the end of its block."""
 
     def __init__(self, gate, sandbox, parts, stack):
-        self.gate = gate
-        self.sandbox = sandbox
+        super().__init__(gate, sandbox)
         self.parts = parts
         self._stack = stack
 
@@ -109,26 +63,6 @@ class Talking:
         (found,) = (await self.gate.find_sessions([session_id])).sessions
         return found
 
-    async def books(self):
-        return await self.gate.show(BudgetView)
-
-    def billed_nanos(self):
-        """What the vendors bill, at the twin's prices."""
-        ledger = self.sandbox.ledger
-        return sum(price(entry, ledger.bill(vendor)) for vendor, entry in PRICED.items())
-
-    def calls(self, vendor="openai"):
-        return self.sandbox.ledger.count(vendor)
-
-    async def settled(self):
-        """Wait until nothing is held any more; returns what was committed."""
-        async with asyncio.timeout(WITHIN_S):
-            while True:
-                books = await self.books()
-                if not books.open_holds:
-                    return next(one.committed for one in books.meters if one.meter == "money")
-                await asyncio.sleep(0.01)
-
 
 @asynccontextmanager
 async def talking(deployment, tenant, *, clock=None, **policy):
@@ -137,7 +71,8 @@ async def talking(deployment, tenant, *, clock=None, **policy):
         sandbox = await stack.enter_async_context(Sandbox(clock=clock or HandClock()))
         parts = await open_parts(Settings.from_env({"VITO_SANDBOX_URL": sandbox.url}), stack)
         gate = await stack.enter_async_context(deployment.client(tenant))
-        await provision(gate, **policy)
+        short = Topic(name="Precios", phrases=[SHORT])
+        await provision(gate, short, **policy)
         async with AsyncExitStack() as sessions:
             yield Talking(gate, sandbox, parts, sessions)
 
@@ -149,12 +84,3 @@ def said(result):
         for event in result.events
         if event.type == "message" and event.item.role == "assistant"
     ]
-
-
-async def until(is_so):
-    """Let what is under way come about."""
-    async with asyncio.timeout(WITHIN_S):
-        while True:
-            if is_so():
-                return
-            await asyncio.sleep(0.005)

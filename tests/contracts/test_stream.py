@@ -29,6 +29,7 @@ PROBLEM = stream.ProblemBody(
 )
 EXAMPLES = [
     stream.Hello(resume="abc", position=3, modality="voice", language="es-MX"),
+    stream.Hello(values={"user_name": "Ana", "age": 30, "is_fan": True}),
     stream.Disclosed(version=2),
     stream.Text(id="t1", text="¡Goooool! 🎉"),
     stream.AudioEnd(id="t2"),
@@ -44,7 +45,9 @@ EXAMPLES = [
         disclosure=stream.Shown(version=1, text="Soy una IA.", language="es"),
         modality="video",
         limits=Limits().told(),
+        listens=True,
     ),
+    stream.Understood(position=1, turn="t1", text="¿Cómo va?", final=True),
     stream.TurnStarted(position=1, turn="t1"),
     stream.TextPiece(position=2, turn="t1", text="Hola"),
     stream.Notice(position=3, code="quota_voice", message="Por texto.", modality="text"),

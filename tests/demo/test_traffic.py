@@ -1,6 +1,7 @@
 """Traffic against the real rules: open loop, honest latencies, and books that balance."""
 
 import asyncio
+from contextlib import AsyncExitStack
 
 import pytest
 
@@ -14,7 +15,11 @@ from services.demo.tally import Tally
 from services.demo.trace import Row, read_trace
 from services.demo.traffic import TalliedClient, Traffic
 from services.demo.turns import PROVIDERS
+from services.live.parts import open_parts
+from services.sandbox.server import Sandbox
+from services.settings import Settings
 from services.twins import TWINS
+from services.twins.calibration import Studio
 from services.twins.provisioning import provision_demo_twins
 from services.vendors.adapter import Vendors
 from services.vendors.counting import CountingAdapter
@@ -29,12 +34,16 @@ async def played(own_nats):
     fake = FakeGate()
     await fake.listen(own_nats.url_for("unrestricted"))
     async with (
+        AsyncExitStack() as stack,
+        Sandbox() as sandbox,
         CountingVendor() as vendor,
         Outbound(vendor.url) as outbound,
         GateClient.connect(own_nats.url_for("client"), tenant="cantor") as plain,
         TalliedClient.connect(own_nats.url_for("client"), tenant="cantor") as first,
     ):
-        await provision_demo_twins(plain)
+        settings = Settings.from_env({"VITO_SANDBOX_URL": sandbox.url})
+        studio = Studio(parts=await open_parts(settings, stack))
+        await provision_demo_twins(plain, studio)
         clients = {twin.tenant: first.for_tenant(twin.tenant) for twin in TWINS}
         for client in clients.values():
             client.tally = Tally()

@@ -44,7 +44,9 @@ def test_it_is_executable():
     assert os.access(ENTRYPOINT, os.X_OK)
 
 
-@pytest.mark.parametrize("command", ["worker", "callout", "projector", "api", "gateway"])
+@pytest.mark.parametrize(
+    "command", ["worker", "callout", "projector", "api", "gateway", "reconcile", "agent"]
+)
 def test_a_process_says_that_it_is_ready(run, tmp_path, command):
     """The health check reads a file, which must not be there from an earlier start."""
     ready = Path(tmp_path / "ready")

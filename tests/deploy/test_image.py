@@ -33,6 +33,16 @@ def instructions(name: str) -> list[str]:
     return [line.split(maxsplit=1)[1] for line in LINES if line.startswith(f"{name} ")]
 
 
+STAGES = {line.split()[2] for line in instructions("FROM") if " AS " in line}
+
+
+def stage(name: str) -> str:
+    """The text of a stage, up to the next one."""
+    begins = TEXT.index(next(line for line in LINES if line.endswith(f" AS {name}")))
+    ends = TEXT.find("\nFROM ", begins + 1)
+    return TEXT[begins : ends if ends > 0 else len(TEXT)]
+
+
 def copied() -> list[str]:
     """Every path of the build context that is copied."""
     found = []
@@ -72,9 +82,9 @@ def test_what_is_copied_exists_and_is_sent():
 
 def test_bases_are_tags_of_the_supported_python():
     """`latest` is another Python one day."""
-    bases = [line.split()[0] for line in instructions("FROM")]
+    bases = {line.split()[0] for line in instructions("FROM")}
 
-    assert set(bases) == {"python:3.11-slim"}
+    assert bases - STAGES == {"python:3.11-slim"}
 
 
 def test_dependencies_are_checked_and_nothing_is_compiled():
@@ -89,12 +99,27 @@ def test_dependencies_are_checked_and_nothing_is_compiled():
 
 def test_the_process_is_nobody_in_particular():
     """The user of the image is the one that owns the secrets (README, start)."""
-    last_stage = TEXT[TEXT.rindex("FROM ") :]
+    bare = stage("bare")
 
-    assert re.findall(r"^USER (.*)$", last_stage, re.MULTILINE) == ["10001:10001"]
-    assert "--uid 10001" in last_stage
-    assert 'ENTRYPOINT ["/usr/local/bin/entrypoint.sh"]' in last_stage
-    assert "--owner 10001 --group 10001 --mode 0700 /data" in last_stage
+    assert re.findall(r"^USER (.*)$", TEXT, re.MULTILINE) == ["10001:10001"]
+    assert "USER 10001:10001" in bare
+    assert "--uid 10001" in bare
+    assert 'ENTRYPOINT ["/usr/local/bin/entrypoint.sh"]' in bare
+    assert "--owner 10001 --group 10001 --mode 0700 /data" in bare
+    for image in ("agent", "processes"):
+        assert stage(image).startswith(f"FROM bare AS {image}\n")
+
+
+def test_only_the_agents_image_has_the_agents_libraries():
+    """They are 400 MB that no other process imports, and code that an intruder could use."""
+    assert TEXT.rindex("FROM bare AS processes") == TEXT.rindex("FROM ")
+    assert "--from=of-the-others" in stage("processes")
+    assert "--from=of-the-agent" in stage("agent")
+    keeping = [run for run in instructions("RUN") if "runtime_packages --others" in run]
+    assert len(keeping) == 2
+    assert "--extra livekit" in stage("of-the-agent")
+    assert "livekit" not in stage("of-the-others").partition("FROM bare")[0]
+    assert "livekit-agents" in runtime_packages.needed("livekit") - runtime_packages.needed()
 
 
 def test_every_import_is_a_dependency_of_the_project():

@@ -113,7 +113,11 @@ async def test_every_role_connects_and_is_confined(node):
         ],
         "desk": ["_INBOX_gateway.x", "_INBOX.key_1.x"],
         "api": ["$JS.API.STREAM.INFO.EVT_0"],
-        "http": ["cmd.cantor.budget.authorize.key_1", "qry.cantor.budget.show.person_1"],
+        "http": [
+            "cmd.cantor.budget.authorize.key_1",
+            "qry.cantor.budget.show.person_1",
+            "reconcile.hint",
+        ],
         "gateway": [
             "cmd.cantor.deployment.mint",
             "qry.cantor.deployment.show",
@@ -121,6 +125,12 @@ async def test_every_role_connects_and_is_confined(node):
             "cmd.cantor.session.open",
             "cmd.cantor.secret.open",
             "qry.cantor.bundle.show",
+        ],
+        "reconciler": [
+            "cmd.cantor.budget.authorize",
+            "cmd.cantor.budget.settle",
+            "cmd.cantor.secret.open",
+            "qry.cantor.budget.find",
         ],
         "client": ["cmd.cantor.budget.authorize"],
         "auditor": ["$JS.API.STREAM.INFO.EVT_0"],
@@ -142,6 +152,9 @@ async def test_every_role_connects_and_is_confined(node):
         if role == "desk":
             # Who asks names where the answer goes.
             others += ["cmd.cantor.knowledge.approve", "push.cantor.bundle"]
+        if role == "reconciler":
+            # It books what was left over, and neither hints at itself nor governs anything.
+            others += ["reconcile.hint", "cmd.cantor.budget.top_up", "cmd.cantor.secret.put"]
         if role != "knowledge":
             others += ["blob.cantor.upload.x.1", "part.cantor.x.1"]
         for subject in (*forbidden, *others):

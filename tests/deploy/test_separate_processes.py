@@ -173,6 +173,7 @@ async def test_from_an_empty_deployment_to_an_audited_call(deployment):
         for number in range(COMPOSE["services"][name]["deploy"]["replicas"])
     }
     running |= {(name, 0): deployment.start(name) for name in ("projector", "api", "gateway")}
+    running["reconcile", 0] = deployment.start("reconcile")
     await asyncio.gather(
         *(deployment.healthy(name, child, n) for (name, n), child in running.items())
     )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from typing import get_args
 
 from contracts.access import (
     ROLES,
     BreakGlass,
     ChangeRole,
+    Door,
     RemoveMember,
     ReportDenial,
     RevokeKey,
@@ -62,7 +64,7 @@ def turn_away(twin: People, chance: random.Random) -> None:
         "operator",
         ReportDenial,
         principal=f"key_{key_of('k1')}",
-        door=chance.choice(("http", "bus")),
+        door=chance.choice(get_args(Door)),
         noun="budget",
         verb="show",
         code="caller_unknown",

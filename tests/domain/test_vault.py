@@ -23,6 +23,7 @@ from domain.answer import answer
 from domain.refusals import Refusal
 from domain.state import Envelope
 from domain.views import view
+from tests.domain.dna import aim, ask, begin, draft, fresh
 from tests.domain.world import MINUTE, SECOND, Twin, snapshot
 
 BOX = b"box of openai 5"
@@ -204,6 +205,20 @@ class TestOpening:
         twin.decide(SuspendTenant(command_id="stop"))
 
         assert twin.open(grant).code == "twin_suspended"
+
+    def test_for_a_sample_before_anybody_has_signed(self):
+        """The vendor that shows the twin asks for its key; nothing else is called before that."""
+        twin = fresh()
+        twin.put()
+        draft(twin), aim(twin), begin(twin)
+        grant = ask(twin)
+
+        assert twin.open(grant).name == "openai"
+        twin.settle(grant, 100)
+        assert twin.open(grant).code == "twin_not_activated"
+        second = ask(twin)
+        twin.decide(SuspendTenant(command_id="stop"))
+        assert twin.open(second).code == "twin_suspended"
 
     def test_is_counted(self):
         """An owner sees whether a key is still in use before revoking it."""

@@ -272,14 +272,14 @@ def exhibit(name, **fields):
     return Exhibit(**{"id": name, "claim": "c: d", "method": "m", "observed": {"x": 1}, **fields})
 
 
-PASSED = [exhibit(f"EV-0{number}") for number in range(1, 5)]
+PASSED = [exhibit(name) for name in ("EV-01", "EV-02", "EV-03", "EV-03-WS", "EV-04")]
 
 
 class TestReport:
     def test_all_that_can_be_verified_must_have_passed(self):
         """The exit code is what other programs look at."""
         assert report.holds(PASSED)
-        for number in range(4):
+        for number in range(len(PASSED)):
             without = PASSED[:number] + PASSED[number + 1 :]
             broken = [*without, exhibit(PASSED[number].id, faults=["off by one"])]
             untried = [*without, exhibit(PASSED[number].id, observed={})]

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import nats
 import pytest
+from nats.js.errors import KeyNotFoundError
 
 from contracts import subjects
 from services.embedded.polling import until
@@ -135,6 +136,22 @@ async def test_finishing_one_shard_does_not_cost_the_others(connection, bucket):
         await within(10, lambda: me.rounds > began + 8)  # two lives of a lease
         assert me.leases.is_valid(1)
         assert me.lost == [0]
+
+
+async def test_a_lease_is_given_back_although_its_last_renewal_was_cut_off(connection, bucket):
+    """
+    Goal: whoever stops leaves no lease behind that the next one must wait for.
+    Method: a renewal is stored, and the stop comes before its answer, so its revision is unknown.
+    """
+    holder = Holder(connection, bucket, shards=1)
+    async with running(holder) as me:
+        await within(SOON_S, lambda: me.taken == [0])
+    await bucket.create("shard.0", ME.encode())
+    holder.leases._held(0, 1, 0)
+    await holder.leases.release_all()
+
+    with pytest.raises(KeyNotFoundError):
+        await bucket.get("shard.0")
 
 
 async def test_a_late_farewell_does_not_delete_the_next_ones_lease(connection, bucket):

@@ -18,7 +18,7 @@ MALFORMED = {
     "above its bound": (json_of(authorize("a", ttl_ms=10**9)), "$.ttl_ms"),
     "negative": (json_of(authorize("a", estimate={"requests": -1})), "$.estimate.requests"),
     "a fraction": (json_of(authorize("a", estimate={"requests": 0.5})), "$.estimate.requests"),
-    "an id with a line end": (json_of(authorize("a\n")), "`command_id` must match"),
+    "an id with a line end": (json_of(authorize("a\n")), "`command_id` must be 1 to 64 of"),
     "an id that is too long": (json_of(authorize("a" * 65)), "$.command_id"),
     "an unknown modality": (json_of(authorize("a", modality="smell")), "$.modality"),
     "too many fallbacks": (json_of(authorize("a", fallbacks=[ONE] * 4)), "$.fallbacks"),

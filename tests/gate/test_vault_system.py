@@ -298,7 +298,7 @@ async def opened(made: Deployment, tenant: str, name: str) -> str:
 @pytest.mark.parametrize(
     ("arguments", "stdin", "told"),
     [
-        (["put", "vault-1", "white space"], "x", "`name` must match"),
+        (["put", "vault-1", "white space"], "x", "`name` must be 1 to 64 of"),
         (["put", "vault-1", "n"], "", "1 to 8192 bytes"),
         (["put", "vault-1", "n"], "x" * 8_193, "1 to 8192 bytes"),
         (["put", "Vault", "n"], "x", "is not the name of a twin"),

@@ -10,9 +10,14 @@ from contracts.deployment import CreateDeployment, DeploymentTerms, Disclosure, 
 from services.gateway import server
 from services.gateway.limits import Limits
 from services.http_door.authentication import Authentication, Identity
+from services.http_door.oidc_sign_in import CALLBACK_PATH
+from services.http_door.wiring import ExternalTokens
+from services.identity.oidc_code import open_oidc
 from services.query_api.keys import BearerKey
+from services.settings import Settings
 from tests.gateway.talker import Talker
 from tests.http_door.doors import World as Doors
+from tests.identity.issuer import AUDIENCE, NOW_S
 from tests.query_api.conftest import KEY
 from tests.rig.conversation import ScriptedConversations
 
@@ -31,6 +36,7 @@ class World:
         self.tokens, self.gate = doors.tokens, doors.gate
         self.conversations = ScriptedConversations()
         self.limits = limits
+        self.external = self.watcher = None
         self.used = []
         self.running = None
         self.talkers = []
@@ -39,7 +45,12 @@ class World:
 
     def parts(self):
         identity = Identity(
-            self.directory, self.tokens, self.clock, lambda *key: self.used.append(key), "test"
+            self.directory,
+            self.tokens,
+            self.clock,
+            lambda *key: self.used.append(key),
+            "test",
+            self.external,
         )
         return server.Parts(
             host="127.0.0.1",
@@ -52,6 +63,7 @@ class World:
             limits=self.limits,
             clock_s=lambda: self.clock.now_s,
             clock_us=self.clock,
+            watcher=self.watcher,
         )
 
     @property
@@ -136,13 +148,35 @@ class World:
             return response.status, response.headers, await response.read()
 
 
+def tokens_of(issuer, session, clock):
+    """What reads the issuer's tokens, as a gateway that was told of it makes it."""
+    told = {"VITO_OIDC_ISSUER": issuer.url, "VITO_OIDC_AUDIENCE": AUDIENCE}
+    made = open_oidc(
+        Settings.from_env(told),
+        session,
+        redirect_path=CALLBACK_PATH,
+        clock=clock,
+        monotonic=lambda: clock.now_s,
+    )
+    return ExternalTokens(made.verifier)
+
+
 @asynccontextmanager
-async def standing(**limits):
-    """A gateway with these limits."""
+async def standing(*, issuer=None, watcher=None, **limits):
+    """
+    A gateway with these limits.
+
+    *issuer*: whose tokens are taken besides our own. *watcher*: the key of its figures.
+    """
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(aiohttp.ClientSession())
         known = {"close_s": 5.0, "drain_s": 0.05}
         world = World(session, Limits(**(known | limits)))
+        if watcher is not None:
+            world.watcher = BearerKey(watcher)
+        if issuer is not None:
+            world.clock.now_us = NOW_S * 1_000_000
+            world.external = tokens_of(issuer, session, world.clock)
         world.running = await server.start(world.parts(), stack)
         yield world
         # Nobody reads any more, and a polite end would wait for them.

@@ -16,8 +16,9 @@ from contracts.stream import (
     TurnStarted,
 )
 from domain.refusals import CALLER_NOT_ALLOWED
-from services.gateway.problems import body_of, of_refusal
+from services.gateway.problems import body_of
 from services.http_door.commands import refused
+from services.query_api.problems import of_refusal
 from tests.gateway.conftest import DISCLOSURE
 from tests.rig.conversation import OVER, repeat
 
@@ -329,3 +330,17 @@ async def test_pings_are_answered(world):
         await talker.next(Pong)
 
     assert talker.pings == [b"abc"]
+
+
+async def test_the_end_of_speech_that_is_said_again_is_one_turn(world):
+    """A page that is not sure, after a lost connection, repeats it; what was lost it is told."""
+    talker = await world.service(modality="voice")
+    await talker.speak(bytes(640))
+    for _ in range(2):
+        await talker.say("audio_end", id="t1")
+    await talker.next(TurnEnded, turn="t1")
+    await talker.say("audio_end", id="t2")
+    refused = await talker.hear()
+
+    assert world.conversation.spoken == [("t1", 1)]
+    assert (refused.turn, refused.problem.code) == ("t2", "malformed_message")

@@ -87,6 +87,7 @@ async def sites():
         view = msgspec.convert(await world.gate.show(OWN, "deployment", OPERATOR), DeploymentView)
         world.platform = world.running.url.replace("127.0.0.1", "localhost")
         snippet = embed_code(OWN, view.deployments[0], platform=world.platform)
+        snippet = snippet.replace("<div ", '<div data-vito-value-user_name="Ana" ', 1)
         for site in (allowed, other):
             site.html = (
                 "<!doctype html><html lang=es><meta name=viewport"
@@ -125,6 +126,7 @@ async def test_somebody_talks_with_a_twin_on_an_allowed_page_and_on_no_other(
 
     assert world.conversation.said == [("t1", "¿Cómo va <b>el partido</b>?")]
     assert world.conversation.opening.modality == "voice"
+    assert world.conversation.opening.values == {"user_name": "Ana"}
     assert await live.text_content() == "¿Cómo va <b>el partido</b>?"
     assert await page.locator("li.you span").last.text_content() == "¿Cómo va <b>el partido</b>?"
     assert tab.refused == []

@@ -13,7 +13,7 @@ from domain import memory
 from services.migrations import prepare_database
 from tests.http_door.doors import World
 from tests.projector.read_side import project
-from tests.query_api.conftest import Answer, as_reader, serving, tables, written  # noqa: F401 - fixtures
+from tests.query_api.conftest import answer_of, as_reader, serving, tables, written  # noqa: F401 - fixtures
 from tests.query_api.twins import Tables, Twin
 from tests.rig.browser import browser, open_tab  # noqa: F401 - fixtures
 
@@ -57,13 +57,13 @@ class Site:
         async with self.session.request(
             method, self.url + path, headers=headers, json=json, **more
         ) as response:
-            return Answer(response.status, response.headers, await response.read())
+            return await answer_of(response)
 
     async def ask_raw(self, method, path, headers, data):
         """Like ask(), but path and body are sent as they are."""
         url = URL(self.url + path, encoded=True)
         async with self.session.request(method, url, headers=headers, data=data) as response:
-            return Answer(response.status, response.headers, await response.read())
+            return await answer_of(response)
 
     async def get(self, path, headers=None, **more):
         return await self.ask("GET", path, headers, **more)

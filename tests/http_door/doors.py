@@ -5,7 +5,8 @@ from msgspec.structs import replace
 from services.http_door.authentication import Identity
 from services.http_door.doors import Doors
 from services.http_door.opening import SignInNotPossible
-from services.identity.directory import LinkRecord, SessionRecord
+from services.http_door.webhooks import Webhooks
+from services.identity.directory import AccountRecord, LinkRecord, SessionRecord
 from services.identity.random_secret import digest
 from services.identity.tokens import TokenIssuer, TokenVerifier
 from tests.callout.world import ISSUER, SIGNING_KEYS
@@ -49,6 +50,16 @@ class FakeAccounts:
             self.directory.links[digest(link)] = LinkRecord(person, found.expires_at_us, True)
         self.directory.sessions[session_hash] = SessionRecord(person, expires_at_us, False)
 
+    async def register(self, person, email, password_hash):
+        if self.fault is not None:
+            raise self.fault
+        if await self.directory.account_by_email(email) is not None:
+            return False
+        self.directory.accounts[person] = AccountRecord(
+            person, email, password_hash, False, False, 0
+        )
+        return True
+
     async def close_session(self, person, session_hash):
         found = self.directory.sessions[session_hash]
         self.directory.sessions[session_hash] = SessionRecord(person, found.expires_at_us, True)
@@ -84,6 +95,7 @@ class World:
         self.gate = MemoryGate(self.clock)
         self.accounts = FakeAccounts(self.directory, self.clock)
         self.passwords = FakePasswords()
+        self.webhook_secret = self.livekit = None
         self.used = []
         self.keys = []
 
@@ -103,6 +115,13 @@ class World:
                 self.external,
             ),
             gate=self.gate,
+            webhooks=Webhooks(
+                self.gate,
+                deployment="test",
+                clock=self.clock,
+                tavus=self.webhook_secret,
+                livekit=self.livekit,
+            ),
             accounts=self.accounts,
             passwords=self.passwords,
             visits=self.tokens,

@@ -38,6 +38,7 @@ class MemoryGate:
         self.heard = []
         self.reported = []
         self.commits = []
+        self.hinted = []
         self.fault = None
         # Answers wait for *pause*; then *taken* says that one does.
         self.pause = None
@@ -66,6 +67,12 @@ class MemoryGate:
         self.writer(tenant).offer(Waiter([command], principal, answers.extend))
         self.commit(tenant)
         return as_sent(answers[0])
+
+    async def hint(self, hint):
+        """See services.http_door.webhooks.Hints."""
+        if self.fault is not None:
+            raise self.fault
+        self.hinted.append((hint.tenant, hint.provider_id))
 
     def offer(self, tenant, command, waiter):
         """Decide, and do what `KeyErrands` would, with a key store that always works."""

@@ -7,6 +7,7 @@ import msgspec
 from contracts.commands import NOUN_AND_VERB
 from contracts.examples import EXAMPLES
 from services.http_api import openapi
+from services.http_api.changes import CHANGES
 from services.http_door import knowledge
 from services.http_door.visitors import MINT
 from services.query_api.routes import ROUTES
@@ -21,14 +22,18 @@ _COMMAND_OF = {
     f"{noun}/{verb}".replace("_", "-"): (command, (noun, verb))
     for command, (noun, verb) in NOUN_AND_VERB.items()
 }
+_ABOUT = {
+    CHANGES.path: CHANGES.about,
+    **{route.path: (route.about, route.verb) for route in ROUTES},
+}
 LOOKUPS = {one.path: one for one in (knowledge.SEARCH, knowledge.REVIEW, knowledge.UPLOAD)}
-_ABOUT = {route.path: (route.about, route.verb) for route in ROUTES}
 _PATH = {
     "decision_id": "{tenant}.2",
     "version": "1",
     "deployment": "web",
     "session": "s-1",
     "source": "rules",
+    "token": "guessed",
 }
 TENANT = "/v1/tenants/{tenant}"
 

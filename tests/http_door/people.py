@@ -13,6 +13,7 @@ from services.identity.api_key import generate_key
 from services.identity.directory import (
     AccountRecord,
     DirectoryDown,
+    InvitationRecord,
     KeyRecord,
     LinkRecord,
     SessionRecord,
@@ -76,11 +77,15 @@ class FakeDirectory:
     def __init__(self):
         self.keys, self.sessions, self.links = {}, {}, {}
         self.accounts, self.roles = {}, {}
+        self.invitations = {}
         self.asked = []
         self.away = False
 
     async def find_key(self, key_id):
         return self._found("key", self.keys, key_id)
+
+    async def invitation(self, invitation_id):
+        return self._found("invitation", self.invitations, invitation_id)
 
     async def find_session(self, session_hash):
         return self._found("session", self.sessions, session_hash)
@@ -127,6 +132,18 @@ class FakeDirectory:
         made = session.new()
         self.sessions[made.session_hash] = SessionRecord(person, expires_at_us, closed)
         return made.secret
+
+    def add_invitation(self, tenant, command, state="open"):
+        """Show an invitation that the twin's log has."""
+        self.invitations[command.invitation_id] = InvitationRecord(
+            command.invitation_id,
+            tenant,
+            command.email,
+            command.role,
+            command.secret_hash,
+            command.expires_at_us,
+            state,
+        )
 
     def add_link(self, person, *, expires_at_us=NOW_US + HOUR_US, used=False):
         """Issue a one-time link; return its secret."""

@@ -100,3 +100,18 @@ async def test_a_gate_that_does_not_answer_is_told_so(platform, ask):
     }
     with pytest.raises(CannotVerify):
         await what[ask]()
+
+
+async def test_an_account_is_registered_once_for_each_address(platform):
+    """In the name of whose it is; an address that has one already is said to, and keeps it."""
+    gate, accounts = platform
+
+    assert await accounts.register("eva", "eva@example.com", ARGON2ID)
+    assert not await accounts.register("bob", "ana@example.com", ARGON2ID)
+    with pytest.raises(SignInNotPossible, match="account_exists"):
+        await accounts.register("eva", "eve@example.com", ARGON2ID)
+    gate.fault = unverified()
+    with pytest.raises(CannotVerify):
+        await accounts.register("dan", "dan@example.com", ARGON2ID)
+    assert set(gate.state(PLATFORM).account.people) >= {"ana@example.com", "eva@example.com"}
+    assert (gate.heard[1][2], gate.heard[2][2]) == ("person_eva", "person_bob")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -11,46 +10,27 @@ import msgspec
 
 from contracts.access import IssueKey
 from contracts.deployment import CreateDeployment, DeploymentTerms, Disclosure, EnableDeployment
-from contracts.policy import BudgetPolicy, Policy, SessionLimits
-from contracts.price_book import PriceBook
 from contracts.topics import Topic
-from contracts.views import BudgetView
 from services.client.patience import Timing
 from services.client.sender import new_id
 from services.gateway import server
 from services.gateway.limits import Limits
+from services.gateway.video_page import VideoPage
 from services.http_door.authentication import Authentication, CredentialRefused
 from services.http_door.authentication import Identity as Door
 from services.http_door.gate_line import GateLine
 from services.live.engine import open_engine
 from services.sandbox.clock import HandClock
 from services.sandbox.server import Sandbox
-from services.secret import Secret
-from services.twins import prices
-from tests.client.twin import CENT, FAST
 from tests.gateway.talker import Talker
 from tests.http_door.people import FakeDirectory, FakeTokens
-from tests.vendors.speaking import price
+from tests.rig import talking_twin
+from tests.rig.talking_twin import HEARING_BOOK as BOOK
+from tests.rig.talking_twin import TalkingTwin, rules, until
+
+__all__ = ["BOOK", "Talking", "by_hand", "rules", "talking", "texts", "until"]
 
 PAGE = "https://tvazteca.example"
-PROMPT = "Sos Andrés Cantor, relator de fútbol. Hablás español rioplatense. Decí ¡Goooool!"
-BOOK = PriceBook(
-    [
-        prices.TAVUS_VIDEO,
-        prices.CARTESIA_VOICE,
-        prices.DEEPGRAM_HEARING,
-        prices.GPT_4O_MINI,
-        prices.SPORTRADAR_SOCCER,
-    ]
-)
-PRICED = {
-    "tavus": prices.TAVUS_VIDEO,
-    "openai": prices.GPT_4O_MINI,
-    "cartesia": prices.CARTESIA_VOICE,
-    "deepgram": prices.DEEPGRAM_HEARING,
-    "sportradar": prices.SPORTRADAR_SOCCER,
-}
-WITHIN_S = 10.0
 ACKNOWLEDGED_EVERY = 8
 
 
@@ -61,33 +41,10 @@ class NoOther:
         raise CredentialRefused("The token was not made here.")
 
 
-def rules(*, limit_nanos=1_000 * CENT, **fields):
-    wanted = {
-        "rate": FAST,
-        "budget": BudgetPolicy(monthly_hard_limit_nanos=limit_nanos),
-        "modalities": ["video", "voice", "text", "data"],
-        "ladder": ["video", "voice", "text"],
-        "session": SessionLimits(),
-    }
-    return Policy(**(wanted | fields))
-
-
 async def provision(gate, **fields):
-    """A live twin that is told what to say, shown on one page, with keys in its vault."""
-    receipt = await gate.provision(
-        display_name="A twin that talks",
-        organisation="Tests",
-        policy=rules(**fields),
-        price_book=BOOK,
-        activation="immediate",
-    )
-    assert receipt.status == 200, receipt
-    assert (await gate.save_prompt(PROMPT, expected_version=0)).status == 200
-    assert (await gate.activate_prompt(1)).status == 200
+    """A live twin that is shown on one page, and can be spoken to."""
     bets = Topic(name="Apuestas", phrases=["casa de apuestas"])
-    assert (await gate.set_topics([bets], expected_version=0)).status == 200
-    for vendor in PRICED:
-        assert (await gate.put_secret(vendor, Secret(f"sandbox-{vendor}"))).status == 200
+    await talking_twin.provision(gate, bets, BOOK, **fields)
     terms = DeploymentTerms(surface="web_widget", ceiling="video", origins=[PAGE])
     told = Disclosure(text="Hablas con una IA.", language="es-AR")
     for command in (
@@ -111,12 +68,11 @@ class Reader(Talker):
         return message
 
 
-class Talking:
+class Talking(TalkingTwin):
     """One twin. *clock* is the vendors' and, where a test wants that, the engine's."""
 
     def __init__(self, gate, sandbox, engine, session):
-        self.gate = gate
-        self.sandbox = sandbox
+        super().__init__(gate, sandbox)
         self.engine = engine
         self.directory = FakeDirectory()
         self.tokens = FakeTokens(NoOther())
@@ -135,13 +91,17 @@ class Talking:
 
     # -- who comes -------------------------------------------------------------------
 
-    async def visitor(self, **hello):
-        """A visitor of the page, who has read the disclosure."""
+    async def knocks(self):
+        """A visitor of the page, who has not said hello yet."""
         path = f"{self.running.url}/v1/twins/{self.tenant}/deployments/web/visitors"
         async with self.session.post(path, headers={"Origin": PAGE}) as answer:
             assert answer.status == 200, await answer.text()
             token = (await answer.json())["token"]
-        talker = await self._connect(token, {"Origin": PAGE})
+        return await self._connect(token, {"Origin": PAGE})
+
+    async def visitor(self, **hello):
+        """A visitor of the page, who has read the disclosure."""
+        talker = await self.knocks()
         welcome = await talker.hello(**hello)
         assert welcome.disclosure is not None, welcome
         await talker.say("disclosed", version=welcome.disclosure.version)
@@ -149,13 +109,18 @@ class Talking:
 
     async def service(self, **hello):
         """A service with a key of the twin's."""
-        text = self.directory.add_key(self.tenant, "calls")
-        (record,) = self.directory.keys.values()
-        receipt = await self.gate.tell(_issue(record))
-        assert receipt.status == 200, receipt
-        talker = await self._connect(text, {})
+        talker = await self._connect(await self.key(), {})
         await talker.hello(**hello)
         return talker
+
+    async def key(self):
+        """A new API key, which gateway and gate know."""
+        before = set(self.directory.keys)
+        text = self.directory.add_key(self.tenant, "calls")
+        (name,) = set(self.directory.keys) - before
+        receipt = await self.gate.tell(_issue(self.directory.keys[name]))
+        assert receipt.status == 200, receipt
+        return text
 
     async def _connect(self, credential, headers):
         socket = await self.session.ws_connect(
@@ -173,29 +138,6 @@ class Talking:
         """The session of a conversation, as the gate has it."""
         (one,) = (await self.gate.find_sessions([talker.welcome.session_id])).sessions
         return one
-
-    async def books(self):
-        return await self.gate.show(BudgetView)
-
-    def billed_nanos(self):
-        """What the vendors bill, at the twin's prices."""
-        self.sandbox.reckon()
-        ledger = self.sandbox.ledger
-        return sum(price(entry, ledger.bill(vendor)) for vendor, entry in PRICED.items())
-
-    def calls(self, vendor="openai"):
-        return self.sandbox.ledger.count(vendor)
-
-    async def settled(self, clock=None):
-        """Wait until nothing is held any more, time passing by *clock*; return what was booked."""
-        async with asyncio.timeout(WITHIN_S):
-            while True:
-                if clock is not None:
-                    clock.advance_ms(100)
-                books = await self.books()
-                if not books.open_holds:
-                    return next(one.committed for one in books.meters if one.meter == "money")
-                await asyncio.sleep(0.01)
 
 
 @asynccontextmanager
@@ -248,6 +190,7 @@ def _parts(made, line):
         clock_s=time.monotonic,
         clock_us=_now_us,
         shows_meter=made.shows_meter,
+        video=VideoPage(made.sandbox.url),
     )
 
 
@@ -268,10 +211,3 @@ def _issue(record):
 def texts(messages):
     """What the twin has said in these."""
     return "".join(message.text for message in messages if hasattr(message, "text"))
-
-
-async def until(is_so):
-    """Let what is under way come about."""
-    async with asyncio.timeout(WITHIN_S):
-        while not is_so():  # noqa: ASYNC110 - what is waited for tells nobody
-            await asyncio.sleep(0.005)

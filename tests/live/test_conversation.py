@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from contracts.budget import CallAuthorized
 from contracts.deployment import ChangeDeployment, DeploymentTerms
 from contracts.policy import RatePolicy
+from contracts.prompt import Variable
 from contracts.stream import AudioPiece, Notice, Refused, TextPiece, Throttled, TurnEnded
 from contracts.topics import Topic
 from services.client.sender import new_id
 from services.sandbox.faults import Fault
 from tests.live.talking import texts, until
+from tests.rig.checking import read_log
+
+PHRASE = "Sos relator. Decí ¡Vamos {{team}} con {{goals}} goles, {{is_fan}}!"
 
 
 async def test_a_visitor_is_answered_and_every_call_is_booked(twin):
@@ -150,6 +155,63 @@ async def test_throttled_is_told_and_waited_for(new_twin):
             next(one for one in heard if isinstance(one, TextPiece))
         )
         assert heard[-1].outcome == "done"
+
+
+async def test_every_wait_of_a_turn_is_told_before_it(new_twin, served):
+    """
+    Goal: who waits hears for how long, also for what is looked up and for each sentence that is
+    spoken; the waits are the gate's own.
+    Method: one call in 200 ms; a question that needs live data, by voice. What the client was told
+    is what the log has, wait by wait.
+    """
+    rate = RatePolicy(
+        requests=1, period_ms=200, burst=1, overflow="queue", queue_max_delay_ms=5_000
+    )
+    async with new_twin(rate=rate) as twin:
+        page = await twin.visitor(modality="voice", language="es-AR")
+        heard = await page.turn("¿Cómo va el partido?")
+
+        waits = [one for one in heard if isinstance(one, Throttled)]
+        logged = await read_log(served, twin.tenant)
+        granted = [one for one in logged.events if isinstance(one, CallAuthorized)]
+        delayed = [one for one in granted if one.delay_us]
+        assert {one.modality for one in delayed} >= {"data", "text", "voice"}
+        assert [one.delay_ms for one in waits] == [-(-one.delay_us // 1_000) for one in delayed]
+        assert {one.turn for one in waits} == {"t1"}
+        first_words = next(one for one in heard if isinstance(one, TextPiece))
+        assert heard.index(waits[0]) < heard.index(waits[1]) < heard.index(first_words)
+
+
+async def test_a_page_fills_the_variables_of_the_prompt(twin):
+    """
+    Goal: what the page says of its visitor is in the prompt: of declared variables only, as they
+    were declared; nothing in a value is read as a variable again.
+    Method: a prompt with three variables, whose phrase the model repeats; values as a page spells
+    them, one too many; then one that is too long, and one of a wrong type.
+    """
+    variables = [
+        Variable(name="team", required=True, max_length=20),
+        Variable(name="goals", type="integer", default=0),
+        Variable(name="is_fan", type="boolean", default=False),
+    ]
+    await twin.gate.save_prompt(PHRASE, expected_version=1, variables=variables)
+    assert (await twin.gate.activate_prompt(2)).status == 200
+    values = {"team": "Boca {{goals}}", "goals": "3", "is_fan": "true", "other": "x"}
+    page = await twin.visitor(language="es-AR", values=values)
+
+    assert "¡Vamos Boca {{goals}} con 3 goles, true!" in texts(await page.turn("Hola"))
+    too_long = await _not_welcome(twin, values | {"team": "B" * 21})
+    none_at_all = await _not_welcome(twin, {"goals": "tres"})
+    assert (too_long.status, too_long.code) == (422, "values_refused")
+    assert [one.field for one in too_long.errors] == ["values.team"]
+    assert "at most 20 characters" in too_long.errors[0].rule
+    assert [one.field for one in none_at_all.errors] == ["values.team", "values.goals"]
+
+
+async def _not_welcome(twin, values):
+    talker = await twin.knocks()
+    await talker.say("hello", values=values)
+    return await talker.ended()
 
 
 async def test_at_the_hard_limit_the_twin_sleeps(new_twin):

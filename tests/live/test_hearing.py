@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contracts.policy import Quotas
-from contracts.stream import AudioPiece, Refused, TextPiece, TurnEnded
+from contracts.stream import AudioPiece, Refused, TextPiece, TurnEnded, Understood
 from services.sandbox.voice import say
 from tests.live.talking import texts
 
@@ -38,6 +38,14 @@ async def test_a_spoken_question_is_answered_and_every_call_is_booked(twin):
     heard = await spoken(page, say("¿Qué opinás del clásico?", "visitor", 16_000))
 
     assert heard[-1].outcome == "done"
+    (understood,) = [one for one in heard if isinstance(one, Understood)]
+    assert (understood.turn, understood.text, understood.final) == (
+        "t1",
+        "¿Qué opinás del clásico?",
+        True,
+    )
+    assert heard.index(understood) == 0, "before it is answered"
+    assert page.welcome.listens
     assert "clásico" in texts(heard).lower()
     assert any(isinstance(one, AudioPiece) for one in heard)
     assert await twin.settled() == twin.billed_nanos() > 0
@@ -54,6 +62,7 @@ async def test_silence_is_answered_honestly_and_asks_no_model(twin):
 
     heard = await spoken(page, bytes(16_000))
 
+    assert (type(heard[0]), heard[0].text) == (Understood, "")
     assert texts(heard) == "No te entendí. Dímelo otra vez, por favor, o escríbeme."
     assert (heard[-1].outcome, twin.calls("openai")) == ("done", 0)
     assert await twin.settled() == twin.billed_nanos() > 0

@@ -7,6 +7,11 @@ from contracts.stream import AudioPiece, Notice, TurnEnded, Video, VideoLine
 from services.sandbox.clock import HandClock
 from tests.live.talking import rules, texts, until
 
+QUESTION = "¿Y el mundial?"
+# Of video, as the price book has it.
+MINUTE_NANOS = 370_000_000
+# Of the voice, and enough to go on in writing for long.
+FEW_SENTENCES_NANOS = 12_000_000
 CAP = BudgetPolicy(
     monthly_hard_limit_nanos=100_000_000, soft_cap_permille=50, soft_cap_modality="text"
 )
@@ -20,7 +25,7 @@ async def turns_until(page, count, is_so):
     """Ask until something is so; return everything that was heard."""
     heard = []
     for number in range(count):
-        heard += await page.turn("¿Y el mundial?", turn=f"{len(page.pings)}-{number}-{count}")
+        heard += await page.turn(QUESTION, turn=f"{len(page.pings)}-{number}-{count}")
         if is_so(heard):
             return heard
     raise AssertionError(heard)
@@ -70,7 +75,7 @@ async def test_a_face_is_paid_in_slices_and_followed_by_the_voice(new_twin):
             await until(lambda: True)
         gone = await page.hear_until(Notice)
 
-        assert shown.url.startswith("https://")
+        assert "/tavus/rooms/" in shown.url
         lines = [one for one in heard if isinstance(one, VideoLine)]
         assert "".join(one.message["properties"]["text"] for one in lines)
         assert not [one for one in heard if isinstance(one, AudioPiece)]
@@ -113,3 +118,60 @@ async def test_where_video_is_not_allowed_the_conversation_is_by_voice(new_twin)
         assert page.welcome.modality == "voice"
         assert heard[-1] == TurnEnded(turn="t1", outcome="done", position=heard[-1].position)
         assert [one for one in heard if isinstance(one, AudioPiece)]
+
+
+async def test_it_climbs_back_after_a_top_up_one_notice_a_step(new_twin):
+    """
+    Goal: video, voice, text as the month's money goes; credits bring back exactly the rung that
+    they pay for; each step is told once, and nothing flaps, neither between steps nor when what
+    was added is not enough.
+    Method: money for one minute of video; then for a few sentences; turns until it writes; then
+    credits for nothing, for more sentences, and for minutes of video, with turns in between.
+    """
+    clock = HandClock()
+    async with new_twin(limit_nanos=MINUTE_NANOS + 40_000_000, clock=clock) as twin:
+        page = await twin.visitor(modality="video", language="es-AR")
+        await page.next(Video)
+        for _ in range(70):
+            clock.advance_ms(1_000)
+            await until(lambda: True)
+        down = await page.hear_until(Notice)
+        # From here on it depends on no clock what is left.
+        left = rules(limit_nanos=await twin.settled(clock) + FEW_SENTENCES_NANOS)
+        assert (await twin.gate.set_policy(left)).status == 200
+        down += await turns_until(page, 20, notices)
+        still = await page.turn(QUESTION, turn="written")
+        assert not sounds(still)
+
+        await topped_up(twin, 1_000)
+        still += await page.turn(QUESTION, turn="too-little")
+        await topped_up(twin, 5 * FEW_SENTENCES_NANOS)
+        by_voice = await page.turn(QUESTION, turn="voice") + await page.turn("Hola", turn="v2")
+        await topped_up(twin, 3 * MINUTE_NANOS)
+        by_video = await page.turn(QUESTION, turn="video") + await page.turn("Hola", turn="v4")
+
+        assert [rung for _, rung in notices(down)] == ["voice", "text"]
+        assert not notices(still)
+        assert notices(by_voice) == [("topped_up", "voice")]
+        assert sounds(by_voice)
+        assert notices(by_video) == [("topped_up", "video")]
+        assert [bool(one.url) for one in by_video if isinstance(one, Video)] == [True]
+        assert [one for one in by_video if isinstance(one, VideoLine) and one.turn == "v4"]
+        assert (await twin.found(page)).modality == "video"
+        await page.say("bye")
+        await page.ended()
+        of_month = await twin.settled(clock)
+        (paid_before,) = [one for one in (await twin.books()).meters if one.meter == "credits"]
+        assert of_month + paid_before.committed >= twin.billed_nanos() > MINUTE_NANOS
+
+
+async def topped_up(twin, nanos):
+    """Credits, at the gate; the engine has heard of them."""
+    kept = next(iter(twin.engine._twins.values())).beginning.result()
+    before = kept.room
+    assert (await twin.gate.top_up(nanos)).status == 200
+    await until(lambda: kept.room > before)
+
+
+def sounds(messages):
+    return [one for one in messages if isinstance(one, AudioPiece)]

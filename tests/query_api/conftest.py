@@ -71,6 +71,13 @@ class Answer:
         return int(self.headers["Vito-Position"])
 
 
+async def answer_of(response):
+    """Read an answer; of one that goes on for ever the first piece."""
+    goes_on = response.content_type == "text/event-stream"
+    body = await (response.content.readline() if goes_on else response.read())
+    return Answer(response.status, response.headers, body)
+
+
 class Asker:
     """A client with the right key, unless a test says otherwise."""
 
@@ -84,14 +91,14 @@ class Asker:
         async with self.session.request(
             method, self.url + path, params=params, headers={**known, **(headers or {})}, **more
         ) as response:
-            return Answer(response.status, response.headers, await response.read())
+            return await answer_of(response)
 
     async def get_raw(self, path, *, headers=None):
         """Like get(), but the path is sent as it is."""
         known = {"Authorization": f"Bearer {KEY}"} | (headers or {})
         url = URL(self.url + path, encoded=True)
         async with self.session.get(url, headers=known) as response:
-            return Answer(response.status, response.headers, await response.read())
+            return await answer_of(response)
 
     async def pages(self, path, **params):
         """All rows of all pages."""

@@ -20,6 +20,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -56,14 +57,14 @@ _STATUS = "Failed to load resource: the server responded with a status of"
 class Chromium:
     """The process, and where it is spoken to."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *flags: str) -> None:
         program = next(filter(None, map(shutil.which, NAMES)), None)
         assert program is not None, MISSING
         self._said = directory / "DevToolsActivePort"
         self.child = Child.spawn(
             Command(
                 "chromium",
-                (program, *FLAGS, f"--user-data-dir={directory}", "about:blank"),
+                (program, *FLAGS, *flags, f"--user-data-dir={directory}", "about:blank"),
                 directory / "chromium.log",
                 env={**os.environ, "HOME": str(directory)},
             )
@@ -106,12 +107,21 @@ class Tab:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Chromium]:
     """One Chromium for the run."""
+    with chromium() as started:
+        yield started
+
+
+@contextmanager
+def chromium(*flags: str) -> Iterator[Chromium]:
+    """Start one that also has these *flags*."""
     directory = Path(tempfile.mkdtemp(prefix="vito-test-"))
-    chromium = Chromium(directory)
-    asyncio.run(chromium.ready())
-    yield chromium
-    chromium.child.kill()
-    shutil.rmtree(directory, ignore_errors=True)
+    started = Chromium(directory, *flags)
+    try:
+        asyncio.run(started.ready())
+        yield started
+    finally:
+        started.child.kill()
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 @pytest.fixture

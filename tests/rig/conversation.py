@@ -14,7 +14,7 @@ class ScriptedConversation:
 
     def __init__(self, opening, script):
         self.opening = opening
-        self.modality = opening.modality
+        self.modality, self.listens = opening.modality, True
         self.script = script
         self.said, self.spoken, self.heard = [], [], []
         self.shown, self.interrupted, self.closed = [], 0, None

@@ -96,16 +96,17 @@ class Deployment:
         await setup.streams(self.settings)
 
     def launch(self, command: str, ready_fd: int | None = None) -> Process:
-        """Start `vito <command>`; nobody waits until it is ready."""
-        log = self.directory / f"{command}-{len(self.processes)}.log"
+        """Start `vito <command>`, its words apart; nobody waits until it is ready."""
+        name, *words = command.split()
+        log = self.directory / f"{name}-{len(self.processes)}.log"
         env = {k: v for k, v in os.environ.items() if not k.startswith("VITO_")}
         env |= self.variables
         if ready_fd is not None:
             env[READY_FD] = str(ready_fd)
         fds = () if ready_fd is None else (ready_fd,)
-        argv = (sys.executable, "-m", "services.cli", command)
-        child = Child.spawn(Command(command, argv, log, env=env, cwd=ROOT, pass_fds=fds))
-        process = Process(command, child, log)
+        argv = (sys.executable, "-m", "services.cli", name, *words)
+        child = Child.spawn(Command(name, argv, log, env=env, cwd=ROOT, pass_fds=fds))
+        process = Process(name, child, log)
         self.processes.append(process)
         return process
 

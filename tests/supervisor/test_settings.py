@@ -22,6 +22,8 @@ SECRETS = {
     "VITO_OIDC_CLIENT_SECRET": "hunter2",
     "VITO_LIVEKIT_SECRET": "hunter2",
     "VITO_AGENT_KEY": "vito_hunter2",
+    "VITO_GATEWAY_METRICS_KEY": "vito_hunter2",
+    "VITO_WEBHOOK_SECRET": "hunter2hunter2hunter2hunter2hunter2",
 }
 
 
@@ -60,6 +62,8 @@ def test_every_variable_is_read():
         "VITO_API_ALLOW_REMOTE": "true",
         "VITO_SANDBOX_PORT": "4810",
         "VITO_SANDBOX_URL": "http://127.0.0.1:4810",
+        "VITO_RECONCILE_METRICS_HOST": "0.0.0.0",
+        "VITO_RECONCILE_METRICS_PORT": "9100",
         "VITO_LIVEKIT_URL": "wss://media.tvazteca.example",
         "VITO_LIVEKIT_KEY": "APItv",
         "VITO_DEFAULT_VOICE": "e07c00bc",
@@ -69,6 +73,7 @@ def test_every_variable_is_read():
         "VITO_GATEWAY_HOST": "0.0.0.0",
         "VITO_GATEWAY_PORT": "8041",
         "VITO_GATEWAY_ALLOW_REMOTE": "true",
+        "VITO_ROOM_SCRIPT": "/etc/vito/room.js",
         "VITO_GATEWAY_CONNECTIONS_MAX": "5000",
         "VITO_GATEWAY_TENANT_CONNECTIONS_MAX": "1000",
         "VITO_EMBEDDING_MODEL": "openai:text-embedding-3-small:1536",

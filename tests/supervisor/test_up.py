@@ -12,7 +12,10 @@ import psutil
 import psycopg
 import pytest
 
+from contracts.views import SecretsView, TwinView
 from services import run_file
+from services.client import GateClient
+from services.client.connection import of_login
 from services.embedded import ports
 from services.embedded.polling import until
 from services.http_door.sign_in_page import link
@@ -199,6 +202,31 @@ async def test_everything_starts_and_stops(directory):
         assert time.monotonic() - began < 5.0
         await gone(family)
         assert "Violation" not in (directory / "logs" / "nats.log").read_text()
+
+
+async def test_with_real_vendors_it_says_what_is_missing(directory):
+    """No sandbox is started, none of its keys goes to a vendor, and nobody is called."""
+    async with Up(directory, EVERYTHING, VITO_SANDBOX_URL="") as up:
+        await up.ready()
+        run, family = up.run(), [psutil.Process(one.pid).as_dict() for one in up.family()]
+        told = [one["environ"] for one in family if "gateway" in one["cmdline"]]
+        login = of_login(run_file.settings({"VITO_DATA_DIR": str(directory)}).nats("client"))
+        async with GateClient.connect(**login, tenant="cantor") as gate:
+            secrets = (await gate.show(SecretsView)).secrets
+            shown = await gate.show(TwinView)
+
+    assert "✓ sandbox" not in up.output
+    assert not any("sandbox" in one["cmdline"] for one in family)
+    assert (run.sandbox_port, "VITO_SANDBOX_URL" in run.environment()) == (0, False)
+    assert told
+    assert not any("VITO_SANDBOX_URL" in environment for environment in told)
+    assert (secrets, shown.status, shown.calibration) == ([], "provisioned", None)
+    for words in (
+        "cantor cannot talk yet: `vito secret put cantor NAME` for tavus, cartesia",
+        "then `vito twin calibrate cantor`, then `vito twin sign-off cantor 1`.",
+        "calls cost money",
+    ):
+        assert words in up.output.replace("\n", " ")
 
 
 @pytest.fixture

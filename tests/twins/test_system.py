@@ -25,6 +25,8 @@ from services.cli.asking import Refused
 from services.cli.top_up import top_up
 from services.client import GateClient
 from services.failure import Failure
+from services.sandbox.server import Sandbox
+from services.secret import Secret
 from services.twins import CANTOR, FERNANDEZ
 from tests.audit.conftest import projected, start
 from tests.conftest import new_directory, new_nats
@@ -68,6 +70,14 @@ async def tenant(system) -> str:
         )
     assert receipt.code == "provisioned"
     return name
+
+
+@pytest.fixture
+async def sandbox(monkeypatch):
+    """The vendors, for the commands that call one."""
+    async with Sandbox() as made:
+        monkeypatch.setenv("VITO_SANDBOX_URL", made.url)
+        yield made
 
 
 @pytest.fixture
@@ -130,9 +140,10 @@ async def test_text_survives_every_round_trip(system, tenant, encoding, vito, do
     assert (told.draft.version, told.draft.identity) == (2, IDENTITY)
 
 
-async def test_the_command_line_leads_to_the_air(system, tenant, vito, document):
+async def test_the_command_line_leads_to_the_air(system, sandbox, tenant, vito, document):
     """What an owner's team types, from the first document to the end of the twin."""
     async with system.client(tenant) as gate:
+        assert (await gate.put_secret("tavus", Secret("sandbox-tavus"))).status == 200
 
         async def call():
             estimate = {"modality": "text", "provider_id": "openai", "sku": "gpt-4o-mini"}
@@ -145,15 +156,19 @@ async def test_the_command_line_leads_to_the_air(system, tenant, vito, document)
         await vito("set-purpose", tenant, document(FERNANDEZ.purpose), "--note", "a trial")
         assert "twin.begin_calibration" in await vito("show", tenant)
         said = await vito("calibrate", tenant)
-        assert [f"sample {n}: call-{n} (call {tenant}." in said for n in (1, 2, 3)] == [True] * 3
+        conversations = list(sandbox.vendors["tavus"].conversations)
+        shown = [f"sample {n}: {name} (call {tenant}." for n, name in enumerate(conversations, 1)]
+        assert [line in said for line in shown] == [True] * 3
         assert "identity 2 is the draft" in await vito("refine", tenant, "--pitch", "1050")
         with pytest.raises(Refused, match=r"twin\.begin_calibration"):
             await vito("sign-off", tenant, "2")
         assert "vito twin sign-off" in await vito("calibrate", tenant)
         assert await call() == "twin_not_activated"
-        # Six samples of ten seconds at $0.37 a minute.
+        # Six samples, as long as each lasted, and not a nano below the vendor's bill.
         money = (await gate.show(BudgetView)).meters[0]
-        assert (money.committed, money.held) == (6 * 61_666_667, 0)
+        billed_nanos = sandbox.ledger.bill("tavus").stream_ms * 370_000_000 // 60_000
+        assert len(sandbox.vendors["tavus"].conversations) == 6
+        assert (money.committed >= billed_nanos, money.held) == (True, 0)
         with pytest.raises(Refused, match="Somebody else changed it"):
             await vito("sign-off", tenant, "1")
         assert "identity 2 is live" in await vito("sign-off", tenant, "2", "--note", "¡Soy yo!")

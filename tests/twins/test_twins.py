@@ -1,12 +1,12 @@
 """The two twins are documents that the gate accepts, and differ as the requirements say."""
 
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack
 
 import msgspec
 import pytest
 
 from contracts.access import OPERATOR
-from contracts.policy import Policy
+from contracts.policy import Policy, Quotas
 from contracts.price_book import PriceBook
 from contracts.twin import Identity, Purpose
 from contracts.usage import Usage
@@ -15,23 +15,32 @@ from domain import policy, price_book
 from domain.period import zone
 from domain.twin import contradiction
 from services.client import GateClient
+from services.live.parts import open_parts
+from services.sandbox.clock import HandClock
+from services.sandbox.faults import Fault
+from services.sandbox.server import Sandbox
+from services.secret import Secret
+from services.settings import Settings
 from services.twins import CANTOR, FERNANDEZ, TWINS
-from services.twins.calibration import NotCalibrated
+from services.twins.calibration import NotCalibrated, Studio, begin, complete
 from services.twins.provisioning import NotProvisioned, provision_demo_twins
 from services.twins.twin import USD
-from services.vendors.adapter import Vendors
-from services.vendors.counting import CountingAdapter
-from services.vendors.counting_vendor import Behaviour, CountingVendor
-from services.vendors.outbound import Outbound
 from tests.client.fake_gate import FakeGate
 
 
-@asynccontextmanager
-async def broken_vendor(provider_id):
-    """A vendor that makes nothing."""
-    async with CountingVendor() as vendor, Outbound(vendor.url) as outbound:
-        vendor.behaviour = Behaviour(status=500)
-        yield Vendors(CountingAdapter(provider_id, outbound))
+@pytest.fixture
+async def sandbox():
+    """The vendors, at a time that stands still."""
+    async with Sandbox(clock=HandClock()) as made:
+        yield made
+
+
+@pytest.fixture
+async def studio(sandbox):
+    """Where samples are made: by the real adapters, at the sandbox."""
+    async with AsyncExitStack() as stack:
+        settings = Settings.from_env({"VITO_SANDBOX_URL": sandbox.url})
+        yield Studio(parts=await open_parts(settings, stack))
 
 
 @pytest.fixture
@@ -114,55 +123,135 @@ class TestDocuments:
 
 
 class TestProvisioning:
-    async def test_it_can_be_repeated_without_an_event(self, gate):
+    async def test_it_can_be_repeated_without_an_event(self, gate, studio):
         """`vito up` does it at every start."""
-        assert await provision_demo_twins(gate) == ["cantor", "fernandez"]
+        assert await provision_demo_twins(gate, studio) == ["cantor", "fernandez"]
         heard = len(gate.fake.heard)
-        assert await provision_demo_twins(gate) == []
+        assert await provision_demo_twins(gate, studio) == []
         assert len(gate.fake.heard) == heard
 
-    async def test_a_twin_that_was_changed_is_left_alone(self, gate):
+    async def test_a_twin_that_was_changed_is_left_alone(self, gate, studio):
         """The operator's policy is not ours to reset."""
-        await provision_demo_twins(gate)
+        await provision_demo_twins(gate, studio)
         await gate.set_policy(FERNANDEZ.policy)
-        await provision_demo_twins(gate)
+        await provision_demo_twins(gate, studio)
 
         assert gate.fake.states["cantor"].policy.version == 2
 
     @pytest.mark.parametrize("twin", TWINS, ids=lambda twin: twin.tenant)
-    async def test_a_first_start_goes_the_whole_way(self, gate, twin):
+    async def test_a_first_start_goes_the_whole_way(self, gate, studio, sandbox, twin):
         """Identity, purpose, three samples that are paid for, a signature: no short cut."""
-        await provision_demo_twins(gate)
+        await provision_demo_twins(gate, studio)
         client = gate.for_tenant(twin.tenant)
         shown = await client.show(TwinView)
 
         assert (shown.status, shown.missing) == ("active", [])
         assert (shown.live.identity, shown.purpose.purpose) == (twin.identity, twin.purpose)
         assert shown.live.signed_off_by == OPERATOR
-        # 10 s of video at $0.37 a minute, three times; 10/60 of a nano price is rounded up.
         samples = [e for e in gate.fake.heard if type(e).__name__ == "RecordSample"]
+        conversations = sandbox.vendors["tavus"].conversations
+        assert {one.reference for one in samples} == set(conversations)
         assert len(samples) == 3 * len(TWINS)
-        assert gate.fake.totals(twin.tenant).committed_nanos == 3 * 61_666_667
+        # Conversations that are over, with the twin's face, which greet with its own phrase.
+        assert all(one.ended_us for one in conversations.values())
+        faces = {one.wanted.replica_id for one in conversations.values()}
+        assert faces == {one.identity.face for one in TWINS}
+        # Each is settled by the vendor's own times, and nothing is held any more.
+        settled = [e for e in gate.fake.heard if type(e).__name__ == "SettleCall"]
+        assert {one.vendor_ref for one in settled} == set(conversations)
         assert gate.fake.totals(twin.tenant).held_nanos == 0
 
-    async def test_an_interrupted_start_goes_on_where_it_stopped(self, gate, monkeypatch):
+    async def test_an_interrupted_start_goes_on_where_it_stopped(self, gate, studio, sandbox):
         """The vendor was down at the first start; the second must not need a new twin."""
-        monkeypatch.setattr("services.twins.calibration.local_vendor", broken_vendor)
+        sandbox.faults.add(
+            Fault(vendor="tavus", operation="conversation.create", kind="status", status=402)
+        )
         with pytest.raises(NotCalibrated, match="did not make a sample"):
-            await provision_demo_twins(gate)
+            await provision_demo_twins(gate, studio)
         assert (await gate.show(TwinView)).status == "provisioned"
-        monkeypatch.undo()
+        sandbox.faults.clear()
 
-        assert await provision_demo_twins(gate) == ["cantor", "fernandez"]
+        assert await provision_demo_twins(gate, studio) == ["cantor", "fernandez"]
         assert (await gate.show(TwinView)).live.version == 1
 
-    async def test_a_refusal_is_said_with_its_remedy(self, gate, monkeypatch):
+    async def test_a_refusal_is_said_with_its_remedy(self, gate, studio, monkeypatch):
         """A first start must not look as if it had worked."""
         broken = msgspec.structs.replace(
             CANTOR, policy=msgspec.structs.replace(CANTOR.policy, time_zone="Mars/Olympus")
         )
         monkeypatch.setattr("services.twins.provisioning.TWINS", (broken,))
         with pytest.raises(NotProvisioned, match="time_zone") as caught:
-            await provision_demo_twins(gate)
+            await provision_demo_twins(gate, studio)
 
         assert caught.value.remedy
+
+
+class TestSamples:
+    """What makes the samples is what will show the twin: a face, a voice, or words."""
+
+    async def shaped(self, gate, modality, *, vendors=("tavus", "cartesia", "openai")):
+        """A twin that appears in *modality* at most, with an identity and its vendors' keys."""
+        modalities = {"voice": ["voice", "text"], "text": ["text"]}.get(modality, [])
+        rules = msgspec.structs.replace(
+            CANTOR.policy,
+            modalities=modalities or CANTOR.policy.modalities,
+            ladder=modalities or CANTOR.policy.ladder,
+            quotas=Quotas() if modalities else CANTOR.policy.quotas,
+        )
+        made = await gate.provision(
+            display_name="A twin",
+            organisation="Tests",
+            policy=rules,
+            price_book=CANTOR.price_book,
+        )
+        assert made.status == 200, made
+        for vendor in vendors:
+            assert (await gate.put_secret(vendor, Secret(f"sandbox-{vendor}"))).status == 200
+        assert (await gate.set_identity(CANTOR.identity, expected_version=0)).status == 200
+        assert (await gate.set_purpose(CANTOR.purpose, expected_version=0)).status == 200
+
+    @pytest.mark.parametrize(
+        ("modality", "provider_id", "sku"),
+        [("voice", "cartesia", "sonic-3"), ("text", "openai", "gpt-4o-mini")],
+    )
+    async def test_a_twin_without_a_face_is_heard_or_read(
+        self, gate, studio, sandbox, modality, provider_id, sku
+    ):
+        """Three calls that the vendor has counted, and each is a sample and on the bill."""
+        await self.shaped(gate, modality)
+        await begin(gate, provider_id=provider_id, sku=sku)
+        await complete(gate, studio)
+        shown = await gate.show(TwinView)
+
+        assert [one.state for one in shown.calibration.samples] == ["recorded"] * 3
+        assert sum(one.is_billed for one in sandbox.ledger.calls(provider_id)) == 3
+        assert gate.fake.totals("cantor").committed_nanos > 0
+        assert gate.fake.totals("cantor").held_nanos == 0
+
+    async def test_a_person_is_shown_where_to_look(self, gate, studio, sandbox):
+        """With a real vendor the Owner looks at the sample while it lasts."""
+        await self.shaped(gate, "video")
+        told, slept = [], []
+
+        async def sleep(for_s):
+            slept.append(for_s)
+
+        gate.timing = msgspec.structs.replace(gate.timing, sleep=sleep)
+        await begin(gate, provider_id="tavus", sku="cvi")
+        shown = msgspec.structs.replace(studio, shown_s=10.0, show=told.append)
+        await complete(gate, shown)
+
+        names = list(sandbox.vendors["tavus"].conversations)
+        assert told == [f"https://tavus.daily.co/{name}" for name in names]
+        assert slept.count(10.0) == 3
+
+    async def test_a_key_that_is_missing_is_said(self, gate, studio, sandbox):
+        """Nothing is made and nothing held; the remedy is the command to type."""
+        await self.shaped(gate, "video", vendors=())
+        await begin(gate, provider_id="tavus", sku="cvi")
+        with pytest.raises(NotCalibrated, match="tavus cannot be used") as caught:
+            await complete(gate, studio)
+
+        assert "vito secret put cantor tavus" in caught.value.remedy
+        assert sandbox.vendors["tavus"].conversations == {}
+        assert gate.fake.totals("cantor").held_nanos == 0

@@ -5,7 +5,6 @@ The sandbox, the gate and the client share one clock, which a test turns.
 """
 
 import contextlib
-import os
 from datetime import UTC, datetime
 
 import msgspec
@@ -25,6 +24,7 @@ from services.vendors.data.live_adapters import KINDS
 from services.vendors.data.live_context import LiveContext
 from services.vendors.outbound import Outbound
 from tests.client.fake_gate import FakeGate
+from tests.vendors.targets import real
 
 QUICK = Patience(deadline_s=5.0, attempt_s=0.5)
 BOOK = PriceBook([prices.SPORTRADAR_SOCCER, prices.API_FOOTBALL, prices.NEWSAPI_EVERYTHING])
@@ -46,19 +46,17 @@ def targets():
     """
     The sandbox for each vendor, and the real ones that the environment names.
 
-    `VITO_CONFORMANCE_SPORTRADAR_KEY`, `VITO_CONFORMANCE_API_FOOTBALL_KEY` and
-    `VITO_CONFORMANCE_NEWSAPI_KEY` are keys of real accounts. They have never been set: the tests
-    have not been run against the real vendors.
+    See `tests.vendors.targets` for the names.
     """
     found = [
         pytest.param(vendor, None, Secret(default_key(vendor)), id=vendor) for vendor in ADAPTERS
     ]
-    for vendor, kind in ADAPTERS.items():
-        key = os.environ.get(f"VITO_CONFORMANCE_{vendor.upper().replace('-', '_')}_KEY")
-        if key:
-            # The id is printed, so the key is no part of it.
-            found.append(pytest.param(vendor, kind.base_url, Secret(key), id=f"real-{vendor}"))
-    return found
+    # The id is printed, so the key is no part of it.
+    return found + [
+        pytest.param(vendor, target.url, target.key, id=f"real-{vendor}")
+        for vendor in ADAPTERS
+        if (target := real(vendor))
+    ]
 
 
 def policy(limit_nanos=10**12, **rate):

@@ -1,15 +1,9 @@
 """
 Whom the tests of chat and speech speak to, and a twin that may.
 
-By default the sandbox. The same conformance tests speak to a real vendor when these are set; that
-costs money, and **they have never been run against a real one**:
-
-    VITO_REAL_OPENAI_KEY, VITO_REAL_OPENAI_URL (https://api.openai.com/v1)
-    VITO_REAL_CARTESIA_KEY, VITO_REAL_CARTESIA_VOICE, VITO_REAL_CARTESIA_URL
-    VITO_REAL_DEEPGRAM_KEY, VITO_REAL_DEEPGRAM_URL (https://api.deepgram.com)
+By default the sandbox; `tests.vendors.targets` says what has the same conformance tests speak to a
+real vendor, against which they have never been run.
 """
-
-import os
 
 import msgspec
 
@@ -23,6 +17,7 @@ from services.vendors.chat.model import ChatMessage, ChatRequest, Tool
 from services.vendors.speech.hearing import HearingRequest
 from services.vendors.speech.speaking import SpeechRequest
 from tests.client.twin import CENT, FAST
+from tests.vendors.targets import real
 
 MODEL, VOICE_MODEL, EAR_MODEL = GPT_4O_MINI.sku, CARTESIA_VOICE.sku, DEEPGRAM_HEARING.sku
 PERSONA = "Sos Andrés Cantor, relator de fútbol. Hablás español rioplatense. Decí ¡Goooool!"
@@ -51,13 +46,11 @@ class Target(msgspec.Struct, frozen=True):
         return not self.url
 
 
-def targets(vendor, default_url):
+def targets(vendor):
     """The sandbox, and the real vendor if somebody has set its key."""
     found = [Target(vendor, Secret(f"sandbox-{vendor}"))]
-    name = f"VITO_REAL_{vendor.upper()}"
-    if key := os.environ.get(f"{name}_KEY"):
-        voice = os.environ.get(f"{name}_VOICE", "")
-        found.append(Target(vendor, Secret(key), voice, os.environ.get(f"{name}_URL", default_url)))
+    if there := real(vendor):
+        found.append(Target(vendor, there.key, there.voice, there.url))
     return found
 
 

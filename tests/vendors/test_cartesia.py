@@ -35,7 +35,7 @@ from tests.vendors.speaking import (
 TEXT = "¡Hola! ¿Todo bien por ahí?"
 
 
-@pytest.fixture(params=targets("cartesia", "https://api.cartesia.ai"), ids=name_of)
+@pytest.fixture(params=targets("cartesia"), ids=name_of)
 async def target(request, sandbox, speaker):
     """The sandbox, or the real vendor if it is configured; the twin has its key."""
     await speaker.put_secret("cartesia", request.param.key)

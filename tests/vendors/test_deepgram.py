@@ -47,7 +47,7 @@ async def _key(speaker):
     await speaker.put_secret("deepgram", Secret("sandbox-deepgram"))
 
 
-@pytest.fixture(params=targets("deepgram", "https://api.deepgram.com"), ids=name_of)
+@pytest.fixture(params=targets("deepgram"), ids=name_of)
 async def target(request, sandbox, speaker):
     """The sandbox, or the real vendor if it is configured; the twin has its key."""
     await speaker.put_secret("deepgram", request.param.key)

@@ -38,7 +38,7 @@ from tests.vendors.speaking import (
 OUTPUT_TOKENS = 200
 
 
-@pytest.fixture(params=targets("openai", "https://api.openai.com/v1"), ids=name_of)
+@pytest.fixture(params=targets("openai"), ids=name_of)
 async def target(request, sandbox, speaker):
     """The sandbox, or the real vendor if it is configured; the twin has its key."""
     await speaker.put_secret("openai", request.param.key)
@@ -329,11 +329,12 @@ async def test_a_listener_who_is_cancelled_while_waiting_is_booked(speaker, mode
 
 def test_only_configured_vendors_are_real(monkeypatch):
     """No test of a machine without accounts leaves it."""
-    monkeypatch.delenv("VITO_REAL_OPENAI_KEY", raising=False)
-    assert [target.is_sandbox for target in targets("openai", "https://x.example")] == [True]
-    monkeypatch.setenv("VITO_REAL_OPENAI_KEY", "sk")
-    assert targets("openai", "https://x.example")[1:] == [
-        Target("openai", Secret("sk"), "", "https://x.example")
+    monkeypatch.delenv("VITO_TEST_OPENAI_KEY", raising=False)
+    monkeypatch.delenv("VITO_TEST_OPENAI_URL", raising=False)
+    assert [target.is_sandbox for target in targets("openai")] == [True]
+    monkeypatch.setenv("VITO_TEST_OPENAI_KEY", "sk")
+    assert targets("openai")[1:] == [
+        Target("openai", Secret("sk"), "", "https://api.openai.com/v1")
     ]
 
 

@@ -6,8 +6,10 @@ import pytest
 
 from contracts.usage import Usage
 from services.sandbox.faults import Fault
+from services.secret import Secret
 from services.vendors.adapter import VendorCutOff, VendorFailed
 from services.vendors.face.avatar import AvatarEnded, CallRefused, RuntimeLimits, StreamInput
+from services.vendors.face.tavus_webhook import Callback, is_token
 from services.vendors.failed import CreditUsedUp, KeyRefused, VendorBusy
 from tests.vendors.avatar_rig import CONFIG, LIMITS, NANOS_PER_MS, SLICE_MS, Rig, rules
 
@@ -322,3 +324,16 @@ class TestEnding:
 
         assert rig.vendor.active == {}
         assert rig.booked_ms() == rig.billed_ms()
+
+
+async def test_tavus_is_told_where_to_say_that_it_ended(rig):
+    """Each twin has an address of its own there, which nobody else can make."""
+    rig.adapter._callback = Callback("https://twins.example", Secret("w" * 40))
+    avatar = rig.avatar()
+    session = await avatar.initialize_session(CONFIG, LIMITS)
+    await avatar.terminate("USER_EXIT")
+
+    told = rig.vendor.conversations[session].wanted.callback_url
+    assert told == f"https://twins.example/v1/webhooks/tavus/cantor/{told.rpartition('/')[2]}"
+    assert is_token(told.rpartition("/")[2], Secret("w" * 40), "cantor")
+    assert not is_token(told.rpartition("/")[2], Secret("w" * 40), "fernandez")

@@ -15,13 +15,17 @@ one twin paid for is ever shown by another.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
 import msgspec
 
+from contracts.replies import Decision
 from contracts.usage import Usage
 from services.client.errors import NoGrant, SecretRefused
 from services.client.gate_client import GateClient
+from services.client.patience import Timing
 from services.vendors.adapter import VendorCutOff, Vendors, VendorUnreachable, Way, simple_way
 from services.vendors.allowance import Allowance
 from services.vendors.data.context import ContextData, bounded
@@ -38,7 +42,7 @@ from services.vendors.data.context_errors import (
 from services.vendors.data.context_query import ContextQuery
 from services.vendors.data.freshness import Shelf
 from services.vendors.data.live_data import Board, Fetch, LiveDataAdapter
-from services.vendors.metered import GRANTED, metered_call
+from services.vendors.metered import GRANTED, Decided, metered_call
 
 FLIGHTS_MAX = 32
 SCOPES_MAX = 16
@@ -69,20 +73,57 @@ class _Kept(msgspec.Struct, frozen=True):
         return now_us - self.fetched_us + self.fetched_at_us - self.as_of_us
 
 
-class _Flight:
-    """A call under way for a session, and how many wait for it."""
+async def _nobody(_decision: Decision) -> None:
+    """Nobody wants to know."""
 
-    def __init__(self, task: asyncio.Task[_Kept], session_id: str | None) -> None:
+
+class _Told:
+    """Tells whoever waits for a call what the gate has decided, also who has come to wait since."""
+
+    def __init__(self, timing: Timing) -> None:
+        self._timing = timing
+        self._decision: Decision | None = None
+        self._starts_us = 0
+        self._has_decided = asyncio.Event()
+
+    async def decided(self, decision: Decision) -> None:
+        """The gate has decided; the call begins after the delay."""
+        self._decision = decision
+        self._starts_us = self._timing.monotonic_us() + decision.delay_us
+        self._has_decided.set()
+
+    @asynccontextmanager
+    async def to(self, listener: Decided) -> AsyncIterator[None]:
+        """Tell *listener* while it waits, in a task: a slow one holds up nobody else."""
+        telling = asyncio.create_task(self._tell(listener), name="telling")
+        try:
+            yield
+        finally:
+            telling.cancel()
+
+    async def _tell(self, listener: Decided) -> None:
+        await self._has_decided.wait()
+        assert self._decision is not None, "it has decided"
+        left_us = max(0, self._starts_us - self._timing.monotonic_us())
+        await listener(msgspec.structs.replace(self._decision, delay_us=left_us))
+
+
+class _Flight:
+    """A call under way for a session, how many wait for it, and what the gate has decided."""
+
+    def __init__(self, task: asyncio.Task[_Kept], session_id: str | None, told: _Told) -> None:
         self.task = task
         self.session_id = session_id
         self.waiting = 0
         self.is_abandoned = False
+        self._told = told
 
-    async def wait(self) -> _Kept:
+    async def wait(self, decided: Decided | None) -> _Kept:
         """Wait for the call; when nobody does any more, it is cancelled and its books closed."""
         self.waiting += 1
         try:
-            return await asyncio.shield(self.task)
+            async with self._told.to(decided or _nobody):
+                return await asyncio.shield(self.task)
         finally:
             self.waiting -= 1
             if not self.waiting and not self.task.done():
@@ -113,9 +154,12 @@ class LiveContext:
         *,
         session_id: str | None = None,
         max_delay_ms: int | None = None,
+        decided: Decided | None = None,
     ) -> ContextData:
         """
         Fetch live context; *secret_scope* names the twin's secret, by default the provider's id.
+
+        *decided* is awaited with the gate's decision before its delay is waited for.
 
         Raises:
             ContextError: there is none; see `services.vendors.data.context_errors`.
@@ -129,7 +173,7 @@ class LiveContext:
         if kept is not None:
             return self._handed_out(query, kept, from_cache=True)
         try:
-            fetched = await self._shared(key, session_id, max_delay_ms)
+            fetched = await self._shared(key, session_id, max_delay_ms, decided)
         except PASSING as problem:
             return self._in_need(query, key, problem)
         return self._handed_out(query, fetched)
@@ -181,11 +225,17 @@ class LiveContext:
 
     # -- calls --------------------------------------------------------------------
 
-    async def _shared(self, key: _Key, session_id: str | None, max_delay_ms: int | None) -> _Kept:
+    async def _shared(
+        self,
+        key: _Key,
+        session_id: str | None,
+        max_delay_ms: int | None,
+        decided: Decided | None,
+    ) -> _Kept:
         """Wait for the call that is under way for *key*, or make it."""
         while (flight := self._flights.get(key)) is not None and not flight.is_abandoned:
             try:
-                return await flight.wait()
+                return await flight.wait(decided)
             except ContextRefused as refused:
                 # Refused to the session that asked first; ours may ask for itself.
                 if refused.decision.status != NOT_ALLOWED or flight.session_id == session_id:
@@ -196,24 +246,27 @@ class LiveContext:
                 "too many calls at once",
                 retry_after_ms=BUSY_RETRY_MS,
             )
-        call = self._fetch(key, session_id, max_delay_ms)
+        told = _Told(self._gate.timing)
+        call = self._fetch(key, session_id, max_delay_ms, told.decided)
         # An errand, so that a client which closes waits for it.
         task = self._gate.errands.start(call, awaited=True)
-        flight = self._flights[key] = _Flight(task, session_id)
+        flight = self._flights[key] = _Flight(task, session_id, told)
         flight.task.add_done_callback(lambda _task: self._landed(key, flight))
-        return await flight.wait()
+        return await flight.wait(decided)
 
     def _landed(self, key: _Key, flight: _Flight) -> None:
         if self._flights.get(key) is flight:
             del self._flights[key]
 
-    async def _fetch(self, key: _Key, session_id: str | None, max_delay_ms: int | None) -> _Kept:
+    async def _fetch(
+        self, key: _Key, session_id: str | None, max_delay_ms: int | None, decided: Decided
+    ) -> _Kept:
         """Make one metered call, and remember what the vendor says of its limits."""
         timing, allowance = self._gate.timing, self._allowance(key[0])
         allowance.take(timing.monotonic_us())
         was_sent = True
         try:
-            kept = await self._called(key, session_id, max_delay_ms)
+            kept = await self._called(key, session_id, max_delay_ms, decided)
             allowance.read(kept.board.headroom, timing.monotonic_us(), timing.wall_us())
         except ContextRefused:
             was_sent = False
@@ -225,7 +278,9 @@ class LiveContext:
             allowance.returned(was_sent=was_sent)
         return self._checked(key, kept)
 
-    async def _called(self, key: _Key, session_id: str | None, max_delay_ms: int | None) -> _Kept:
+    async def _called(
+        self, key: _Key, session_id: str | None, max_delay_ms: int | None, decided: Decided
+    ) -> _Kept:
         provider_id = self.adapter.provider_id
         try:
             done = await metered_call(
@@ -234,6 +289,7 @@ class LiveContext:
                 self._way(key),
                 session_id=session_id,
                 max_delay_ms=max_delay_ms,
+                decided=decided,
             )
         except (VendorUnreachable, VendorCutOff) as problem:
             raise ContextUnavailable(provider_id, str(problem)) from problem

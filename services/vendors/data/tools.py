@@ -34,6 +34,7 @@ from services.vendors.data.context_query import ContextQuery, MatchQuery, NewsQu
 from services.vendors.data.foreign_text import foreign_line
 from services.vendors.data.live_context import LiveContext
 from services.vendors.data.tool_words import ENVELOPE, FIELDS, SENTENCES, TOOLS
+from services.vendors.metered import Decided
 
 Language: TypeAlias = Literal["es", "en"]
 NAMES: Mapping[str, type[ContextQuery]] = {"football_matches": MatchQuery, "news": NewsQuery}
@@ -88,9 +89,10 @@ class LiveTools:
         language: Language = "en",
         session_id: str | None = None,
         max_delay_ms: int | None = None,
+        decided: Decided | None = None,
     ) -> ToolResult:
         """
-        Run what a model asked for.
+        Run what a model asked for. *decided* hears of each decision before its delay.
 
         Only cancellation is raised. Whatever else goes wrong becomes a sentence for the model.
         """
@@ -104,7 +106,7 @@ class LiveTools:
             detail = foreign_line(str(problem), FAULT_CHARS_MAX)
             return _said(language, "bad_arguments", detail=detail)
         try:
-            data = await _first(contexts, query, session_id, max_delay_ms)
+            data = await _first(contexts, query, session_id, max_delay_ms, decided)
         except ContextError as problem:
             return _failed(language, problem)
         except (CannotVerify, MalformedCommand, NotAllowed) as problem:
@@ -118,13 +120,14 @@ async def _first(
     query: ContextQuery,
     session_id: str | None,
     max_delay_ms: int | None,
+    decided: Decided | None,
 ) -> ContextData:
     """Ask one vendor after the other; raises what the first one said when none has an answer."""
     first: ContextError | None = None
     for context in contexts:
         try:
             return await context.fetch_context(
-                query, session_id=session_id, max_delay_ms=max_delay_ms
+                query, session_id=session_id, max_delay_ms=max_delay_ms, decided=decided
             )
         except ContextError as problem:
             if not _another_may(problem):

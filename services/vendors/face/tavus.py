@@ -44,6 +44,7 @@ from services.vendors.face.avatar import (
     StreamInput,
 )
 from services.vendors.face.tavus_conversation import Conversation
+from services.vendors.face.tavus_webhook import Callback
 from services.vendors.failed import VendorBusy, failed, retry_after_ms
 from services.vendors.found import FoundSession
 from services.vendors.outbound import Outbound, Reply
@@ -76,7 +77,7 @@ class TavusAdapter(AvatarAdapter):
     Tavus for the twins of *deployment*, through *outbound*, with each twin's secret *secret_name*.
 
     *names_pal* sends `pal_id` and `face_id`, as Tavus calls personas and replicas now, and its
-    older names otherwise; both mean the same.
+    older names otherwise; both mean the same. *callback*: where it tells what becomes of them.
     """
 
     is_reconciled: ClassVar[bool] = True
@@ -89,6 +90,7 @@ class TavusAdapter(AvatarAdapter):
         secret_name: str = "tavus",  # noqa: S107 - the name of one
         deployment: str = "development",
         names_pal: bool = False,
+        callback: Callback | None = None,
         timing: Timing | None = None,
     ) -> None:
         super().__init__(provider_id)
@@ -96,6 +98,7 @@ class TavusAdapter(AvatarAdapter):
         self._secret_name = secret_name
         self._deployment = deployment
         self._spell = tavus_conversation.Spelling(names_pal=names_pal)
+        self._callback = callback
         self._timing = timing or Timing()
         self._running: WeakKeyDictionary[Meter, _Running] = WeakKeyDictionary()
 
@@ -107,7 +110,8 @@ class TavusAdapter(AvatarAdapter):
         limits: RuntimeLimits = request["limits"]
         key = await grant.secret(self._secret_name)
         name = str(name_of(self._deployment, grant.terms.reservation_id))
-        body = self._spell.create(name, config, limits)
+        told = self._callback.url(grant.terms.tenant) if self._callback is not None else ""
+        body = self._spell.create(name, config, limits, told)
         self._running[meter] = _Running(key, name, self._timing.monotonic_us())
         reply = await self._send(meter, key, "POST", CONVERSATIONS, json=body)
         if reply.status != HTTPStatus.OK:

@@ -86,8 +86,10 @@ class Spelling(msgspec.Struct, frozen=True, kw_only=True):
 
     names_pal: bool
 
-    def create(self, name: str, config: AvatarConfig, limits: RuntimeLimits) -> dict[str, Any]:
-        """The body that creates a conversation."""
+    def create(
+        self, name: str, config: AvatarConfig, limits: RuntimeLimits, callback_url: str = ""
+    ) -> dict[str, Any]:
+        """The body that creates a conversation; Tavus tells *callback_url* what becomes of it."""
         persona, replica = ("pal_id", "face_id") if self.names_pal else ("persona_id", "replica_id")
         said = {
             "conversation_name": name,
@@ -95,6 +97,7 @@ class Spelling(msgspec.Struct, frozen=True, kw_only=True):
             replica: config.replica,
             "custom_greeting": config.greeting,
             "conversational_context": config.context,
+            "callback_url": callback_url,
         }
         body: dict[str, Any] = {field: text for field, text in said.items() if text}
         if config.is_audio_only:

@@ -1,0 +1,164 @@
+"""One request to a page: who asks, about which twin, in what language, and the answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from aiohttp import web
+from jinja2 import Environment
+
+from contracts.access import ROLES
+from domain import rights
+from domain.rights import QUESTION, RIGHTS
+from services.console.api import ApiProblem, Json, PublicApi
+from services.console.forms import KEY_FIELD, PROOF_FIELD, Form, new_key
+from services.console.languages import LANGUAGES, Words
+from services.console.pages import Page
+from services.console.rendering import Figures
+
+BASE: Final = "/console"
+_IS_POSITION: Final = re.compile("[0-9]{1,18}")
+# What may run on a page: our own files, and nothing that is written into it.
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "media-src 'self' blob:; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; "
+    "base-uri 'none'"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """The person who asks, as `GET /v1/me` knows them; *secret* is their session's."""
+
+    secret: str = field(repr=False)
+    me: Json = field(repr=False)
+
+    @property
+    def proof(self) -> str:
+        """What shows that a form is one of our pages."""
+        return str(self.me.get("csrf_token") or "")
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether they are a platform super admin."""
+        return bool(self.me.get("is_admin"))
+
+    def role(self, tenant: str) -> str | None:
+        """Return their role in a twin."""
+        role: str | None = self.me.get("roles", {}).get(tenant)
+        return role
+
+    def may(self, tenant: str, noun: str, verb: str = QUESTION) -> bool:
+        """Whether the gate would let them, as far as their role goes."""
+        role = self.role(tenant)
+        by_role = role in ROLES and rights.role_may(role, noun, verb)
+        return by_role or (self.is_admin and rights.admin_may(noun, verb))
+
+
+@dataclass(slots=True)
+class Ask:
+    """See the module. *at* is the position that must be seen: that of what was just done."""
+
+    request: web.Request
+    api: PublicApi
+    engine: Environment
+    words: Words
+    who: Who
+    pages: tuple[Page, ...]
+    theme: str
+    tenant: str = ""
+    form: Form = field(default_factory=Form)
+    problem: ApiProblem | None = None
+    about: Json = field(default_factory=dict)
+
+    @property
+    def at(self) -> int | None:
+        """The position of what this person has just done."""
+        text = self.request.query.get("at", "")
+        return int(text) if _IS_POSITION.fullmatch(text) else None
+
+    def may(self, noun: str, verb: str = QUESTION) -> bool:
+        """Whether they may do this to the twin of the page."""
+        return self.who.may(self.tenant, noun, verb)
+
+    def needs(self, noun: str, verb: str = QUESTION) -> str:
+        """Name the lowest role that may, to tell those who may not."""
+        return RIGHTS[noun, verb].role or "admin"
+
+    # -- the API ------------------------------------------------------------------------
+
+    async def get(self, path: str, **query: object) -> Json:
+        """Ask about the twin of the page: *path* follows /v1/tenants/{tenant}/."""
+        whole = f"/v1/tenants/{self.tenant}/{path}".rstrip("/")
+        # Live views are the gate's own and need no position.
+        at = None if path.startswith("live/") else self.at
+        return await self.api.get(self.who.secret, whole, at=at, query=query)
+
+    async def do(self, noun: str, verb: str, **fields: object) -> Json:
+        """Send a command about the twin of the page, once however often its form is sent."""
+        path = f"/v1/tenants/{self.tenant}/{noun}/{verb}".replace("_", "-")
+        return await self.api.post(self.who.secret, path, self.who.proof, fields, key=self.form.key)
+
+    # -- answers ------------------------------------------------------------------------
+
+    @property
+    def figures(self) -> Figures:
+        """How figures are written for this person and twin."""
+        return Figures(self.words, str(self.about.get("time_zone") or "UTC"))
+
+    def page(self, template: str, *, status: int = 200, **context: Any) -> web.Response:
+        """Show a page."""
+        said = self.request.query.get("said", "")
+        text = self.engine.get_template(template).render(**self._common(), said=said, **context)
+        if self.problem is not None:
+            status = self.problem.status
+        return web.Response(
+            text=text,
+            status=status,
+            content_type="text/html",
+            headers={"Content-Security-Policy": POLICY, "Vary": "Cookie, Accept-Language"},
+        )
+
+    def done(self, path: str, said: str, receipt: Mapping[str, Any] | None = None) -> web.Response:
+        """Go back to a page that says what was done; *said* is a key of its template's `SAID`."""
+        query = {"said": said}
+        position = (receipt or {}).get("position")
+        if position is not None:
+            query["at"] = str(position)
+        address = f"{self.url(path)}?{urlencode(query)}"
+        return web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": address})
+
+    def url(self, path: str = "") -> str:
+        """Return the address of a page of the same twin."""
+        return "/".join(filter(None, (BASE, self.tenant, path.strip("/"))))
+
+    def _common(self) -> Json:
+        offered = [page for page in self.pages if page.name and self.may(page.noun, page.verb)]
+        return {
+            "_": self.words,
+            "about": self.about,
+            "ask": self,
+            "base": BASE,
+            "csrf_field": PROOF_FIELD,
+            "figures": self.figures,
+            "form": self.form,
+            "key_field": KEY_FIELD,
+            "languages": LANGUAGES,
+            "may": self.may,
+            "needs": self.needs,
+            "new_key": new_key,
+            "now": datetime.now(UTC),
+            "offered": offered if self.tenant else [],
+            "path": self.request.path,
+            "problem": self.problem.problem if self.problem else None,
+            "tenant": self.tenant,
+            "theme": self.theme,
+            "url": self.url,
+            "who": self.who,
+        }

@@ -1,0 +1,38 @@
+"""
+Which pages there are, and who is offered which.
+
+A page is offered to those who may ask for what it shows; what a button does is offered to those who
+may do it. Both are looked up in `domain.rights`, where the gate looks as well, so the console
+cannot offer what the gate refuses for the person's role.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from services.console.asking import Ask
+
+Handler: TypeAlias = Callable[["Ask"], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """
+    One page of a twin.
+
+    *path* follows `/console/{tenant}`; *name* is the English of the navigation, empty for a page
+    that is reached from another; *noun* and *verb* are what somebody must be able to ask for.
+    *actions* are forms, by the path that follows the page's own.
+    """
+
+    path: str
+    name: str
+    noun: str
+    show: Handler
+    actions: dict[str, Handler]
+    verb: str = "show"

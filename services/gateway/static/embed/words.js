@@ -1,0 +1,43 @@
+/* What the widget itself says. */
+const WORDS = {
+  en: {
+    title: "Conversation with an AI", start: "Start the conversation", again: "Start again",
+    label: "Your message", send: "Send", stop: "Stop the answer", mute: "Mute",
+    you: "You", twin: "Answer", connecting: "Connecting…", ready: "You can write now.",
+    talk: "Talk", video: "The twin, in a video", understood: "Understood",
+    listening: "I am listening. Let go, or press again, to send.",
+    no_microphone: "No microphone was found. You can write.",
+    not_allowed: "The microphone is not allowed here. Allow it in your browser, or write.",
+    unheard: "What you said was lost. Please say it again.",
+    thinking: "The answer is on its way…", later: "Many people are asking. One moment…",
+    lost: "The connection was lost. Trying again…", over: "The conversation is over.",
+    elsewhere: "This assistant is not allowed on this page. Whoever runs the page must add its"
+      + " address to the assistant's deployment.",
+    away: "The assistant cannot be reached. Check your connection and try again.",
+    idle: "The conversation ended because nobody said anything.",
+    visit_over: "Your visit is over. You can start again.",
+    gateway_stopping: "The conversation was interrupted on our side. Please start again.",
+    too_many_conversations: "Too many people are asking right now. Try again in a moment.",
+    visitors_too_fast: "Too many people are asking right now. Try again in a moment.",
+  },
+  es: {
+    title: "Conversación con una IA", start: "Iniciar la conversación", again: "Empezar de nuevo",
+    label: "Tu mensaje", send: "Enviar", stop: "Detener la respuesta", mute: "Silenciar",
+    you: "Tú", twin: "Respuesta", connecting: "Conectando…", ready: "Ya puedes escribir.",
+    talk: "Hablar", video: "El gemelo, en video", understood: "Entendido",
+    listening: "Te escucho. Suelta, o pulsa otra vez, para enviar.",
+    no_microphone: "No se encontró un micrófono. Puedes escribir.",
+    not_allowed: "El micrófono no está permitido aquí. Permítelo en tu navegador, o escribe.",
+    unheard: "Se perdió lo que dijiste. Dilo otra vez, por favor.",
+    thinking: "La respuesta está en camino…", later: "Hay muchas preguntas. Un momento…",
+    lost: "Se perdió la conexión. Intentando de nuevo…", over: "La conversación ha terminado.",
+    elsewhere: "Este asistente no está permitido en esta página. Quien la administra debe agregar"
+      + " su dirección al despliegue del asistente.",
+    away: "No se puede llegar al asistente. Revisa tu conexión e intenta de nuevo.",
+    idle: "La conversación terminó porque nadie dijo nada.",
+    visit_over: "Tu visita terminó. Puedes empezar de nuevo.",
+    gateway_stopping: "La conversación se interrumpió de nuestro lado. Empieza de nuevo.",
+    too_many_conversations: "Hay muchas personas preguntando. Intenta en un momento.",
+    visitors_too_fast: "Hay muchas personas preguntando. Intenta en un momento.",
+  },
+};
