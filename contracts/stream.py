@@ -19,6 +19,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
 
 import msgspec
 
+from contracts.citation import CitedSource
 from contracts.deployment import Ceiling, Language
 from contracts.message import Id, Nanos, Version, check_lines, check_prose, prose
 from contracts.prompt import VARIABLES_MAX, VariableName, VariableValue
@@ -337,22 +338,6 @@ class Closing(GatewayMessage, frozen=True, tag="closing"):
     """The connection ends with the code 4000 + *problem.status*, for this reason."""
 
     problem: ProblemBody
-
-
-class CitedSource(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """
-    Where something that the answer goes by stands, and how well it matched: 1,000 is the best.
-
-    *page* counts from 1, *second* from the beginning of a recording; null without such places.
-    """
-
-    source: str
-    title: str
-    content_hash: str
-    chunk: int
-    score_permille: int
-    page: int | None = None
-    second: int | None = None
 
 
 class Cited(GatewayMessage, frozen=True, tag="cited"):

@@ -18,9 +18,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from contracts import stream
+from contracts.citation import CitedSource
 from contracts.stream import (
     Cited,
-    CitedSource,
     Closing,
     FromGateway,
     Notice,

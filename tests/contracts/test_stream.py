@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts import stream
+from contracts import citation, stream
 from contracts.schema import STREAM_PATH
 from contracts.stream_schema import MESSAGES
 from services.gateway.limits import Limits
@@ -57,7 +57,7 @@ EXAMPLES = [
         position=4,
         turn="t1",
         sources=[
-            stream.CitedSource(
+            citation.CitedSource(
                 source="rules",
                 title="Reglas",
                 content_hash="a" * 64,
