@@ -37,6 +37,22 @@ class Citation(
     second: Place = None
 
 
+class CitedSource(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """
+    Where something that the answer goes by stands, and how well it matched: 1,000 is the best.
+
+    *page* counts from 1, *second* from the beginning of a recording; null without such places.
+    """
+
+    source: str
+    title: str
+    content_hash: str
+    chunk: int
+    score_permille: int
+    page: int | None = None
+    second: int | None = None
+
+
 Citations: TypeAlias = Annotated[
     list[Citation], msgspec.Meta(min_length=1, max_length=CITATIONS_MAX)
 ]

@@ -19,8 +19,10 @@ from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
 
 import msgspec
 
+from contracts.citation import CitedSource
 from contracts.deployment import Ceiling, Language
 from contracts.message import Id, Nanos, Version, check_lines, check_prose, prose
+from contracts.problem import ProblemBody
 from contracts.prompt import VARIABLES_MAX, VariableName, VariableValue
 
 PATH: Final = "/v1/twins/{tenant}/stream"
@@ -147,44 +149,6 @@ class Bye(ClientMessage, frozen=True, tag="bye"):
 FromClient: TypeAlias = Hello | Disclosed | Text | AudioEnd | Interrupt | Acknowledge | Ping | Bye
 
 # -- what the gateway says -------------------------------------------------------
-
-
-class FieldFault(msgspec.Struct, frozen=True, gc=False):
-    """One field that cannot be used, as in the problems of the HTTP API."""
-
-    field: str
-    rule: str
-    remedy: str
-
-
-class ProblemBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """
-    A problem (RFC 9457): the very body that the HTTP API answers with. Branch on *code*.
-
-    *retry_after_ms* is there where waiting helps. A visitor sees no money.
-    """
-
-    type: str
-    title: str
-    status: int
-    code: str
-    detail: str
-    remedy: str
-    instance: str | None = None
-    errors: list[FieldFault] | None = None
-    position: int | None = None
-    min_position: int | None = None
-    command_id: str | None = None
-    decision_id: str | None = None
-    retry_after_ms: int | None = None
-    facts: dict[str, int | str] | None = None
-    committed_nanos: int | None = None
-    held_nanos: int | None = None
-    limit_nanos: int | None = None
-    credits_nanos: int | None = None
-    remaining_nanos: int | None = None
-    resets_at_us: int | None = None
-    replayed: bool | None = None
 
 
 class GatewayMessage(
@@ -337,22 +301,6 @@ class Closing(GatewayMessage, frozen=True, tag="closing"):
     """The connection ends with the code 4000 + *problem.status*, for this reason."""
 
     problem: ProblemBody
-
-
-class CitedSource(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """
-    Where something that the answer goes by stands, and how well it matched: 1,000 is the best.
-
-    *page* counts from 1, *second* from the beginning of a recording; null without such places.
-    """
-
-    source: str
-    title: str
-    content_hash: str
-    chunk: int
-    score_permille: int
-    page: int | None = None
-    second: int | None = None
 
 
 class Cited(GatewayMessage, frozen=True, tag="cited"):

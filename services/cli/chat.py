@@ -18,7 +18,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from contracts import stream
+from contracts.citation import CitedSource
 from contracts.stream import (
+    Cited,
     Closing,
     FromGateway,
     Notice,
@@ -274,6 +276,9 @@ class _Chat:
                 self._console.print(f"\n[yellow]{escape(message.message)}[/]")
             case Video() if message.url:
                 self._console.print(f"\n[dim]seen at {escape(message.url)}[/]")
+            case Cited():
+                told = "; ".join(dict.fromkeys(_cited(one) for one in message.sources))
+                self._console.print(f"[dim]by: {escape(told)}[/]")
             case Throttled():
                 self._console.print(f"[dim]… in {message.delay_ms} ms[/]")
             case Refused() | Closing():
@@ -305,6 +310,14 @@ async def _typed(console: Console) -> str | None:
         console.print("[bold]>[/] ", end="")
     line = await asyncio.to_thread(sys.stdin.readline)
     return line.rstrip("\n") if line else None
+
+
+def _cited(one: CitedSource) -> str:
+    if one.page is not None:
+        return f"{one.title}, page {one.page}"
+    if one.second is not None:
+        return f"{one.title}, {one.second // 60}:{one.second % 60:02}"
+    return one.title
 
 
 def _usd(nanos: int) -> str:

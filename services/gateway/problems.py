@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
-from contracts.stream import CLOSE_BASE, ProblemBody
+from contracts.problem import ProblemBody
+from contracts.stream import CLOSE_BASE
 from domain import refusals
 from services.query_api.problems import HttpProblem, Kind, kind_of, new_instance
 

@@ -18,10 +18,10 @@ from datetime import UTC, datetime
 from typing import Final
 
 from contracts.bundle import LiveSource
-from contracts.citation import CITATIONS_MAX, Citation
+from contracts.citation import CITATIONS_MAX, Citation, CitedSource
 from contracts.lookup import QUESTION_CHARS_MAX, FoundPassage, Where
 from contracts.message import fault_in_line, fault_in_prose
-from contracts.stream import Cited, CitedSource
+from contracts.stream import Cited
 from services import logs
 from services.client import GateClient
 from services.client.errors import CannotVerify, MalformedCommand, NotAllowed, Refused

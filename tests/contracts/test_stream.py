@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts import stream
+from contracts import citation, problem, stream
 from contracts.schema import STREAM_PATH
 from contracts.stream_schema import MESSAGES
 from services.gateway.limits import Limits
@@ -17,14 +17,14 @@ from services.http_door.commands import CommandProblem
 from services.query_api.problems import FieldError
 
 DOCUMENT = json.loads(STREAM_PATH.read_text())
-PROBLEM = stream.ProblemBody(
+PROBLEM = problem.ProblemBody(
     type="urn:vito:problem:idle",
     title="Nothing was said.",
     status=408,
     code="idle",
     detail="For 300 seconds.",
     remedy="Begin anew.",
-    errors=[stream.FieldFault(field="id", rule="too long", remedy="shorten it")],
+    errors=[problem.FieldFault(field="id", rule="too long", remedy="shorten it")],
     facts={"limit": 3},
 )
 EXAMPLES = [
@@ -53,6 +53,20 @@ EXAMPLES = [
     stream.Notice(position=3, code="quota_voice", message="Por texto.", modality="text"),
     stream.Video(position=3, url="https://tavus.daily.co/c1"),
     stream.VideoLine(position=3, turn="t1", message={"message_type": "conversation"}),
+    stream.Cited(
+        position=4,
+        turn="t1",
+        sources=[
+            citation.CitedSource(
+                source="rules",
+                title="Reglas",
+                content_hash="a" * 64,
+                chunk=3,
+                score_permille=812,
+                page=2,
+            )
+        ],
+    ),
     stream.Throttled(position=4, turn="t1", delay_ms=250),
     stream.Refused(position=5, problem=PROBLEM, turn="t1"),
     stream.TurnEnded(position=6, turn="t1", outcome="done", cost_nanos=12),
@@ -108,8 +122,8 @@ def test_every_message_is_in_the_document_and_every_reference_leads_somewhere():
 
 def test_a_problem_has_the_fields_of_http():
     """One body for both doors: who can read one can read the other."""
-    assert set(stream.ProblemBody.__struct_fields__) == set(CommandProblem.model_fields)
-    assert set(stream.FieldFault.__struct_fields__) == set(FieldError.model_fields)
+    assert set(problem.ProblemBody.__struct_fields__) == set(CommandProblem.model_fields)
+    assert set(problem.FieldFault.__struct_fields__) == set(FieldError.model_fields)
 
 
 @given(st.binary(min_size=1, max_size=40).map(lambda data: data * 2))

@@ -73,7 +73,7 @@ def test_who_opens_commits_has_the_keyring_and_nobody_else():
     """The keyring opens everything; set-up, the query API and the servers need none of it."""
     holders = {name for name, one in OURS.items() if "kek" in sources(one.get("secrets", []))}
 
-    assert holders == {"worker", "projector", "admin"}
+    assert holders == {"worker", "projector", "ingest", "admin"}
 
 
 def test_nothing_secret_is_in_the_file():

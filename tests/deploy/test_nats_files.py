@@ -109,7 +109,9 @@ async def test_every_role_connects_and_is_confined(node):
             "blob.cantor.upload.x.1",
             "$JS.API.STREAM.PURGE.KNOWLEDGE",
             "cmd.cantor.budget.authorize",
+            "cmd.cantor.knowledge.begin_ingestion",
         ],
+        "desk": ["_INBOX_gateway.x", "_INBOX.key_1.x"],
         "api": ["$JS.API.STREAM.INFO.EVT_0"],
         "http": [
             "cmd.cantor.budget.authorize.key_1",
@@ -147,6 +149,9 @@ async def test_every_role_connects_and_is_confined(node):
             # In its own name only: it lets visitors in, and makes the calls of its conversations.
             others += ["cmd.cantor.deployment.mint.key_1", "cmd.cantor.budget.authorize.key_1"]
             others += ["cmd.cantor.budget.top_up", "cmd.cantor.session.kill"]
+        if role == "desk":
+            # Who asks names where the answer goes.
+            others += ["cmd.cantor.knowledge.approve", "push.cantor.bundle"]
         if role == "reconciler":
             # It books what was left over, and neither hints at itself nor governs anything.
             others += ["reconcile.hint", "cmd.cantor.budget.top_up", "cmd.cantor.secret.put"]

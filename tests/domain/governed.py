@@ -162,8 +162,8 @@ class Governed(Twin):
         source = {"kind": "web", "title": "Reglas", "location": f"{PAGE}/reglas", **fields}
         return self.decide(AddSource(command_id=self.new_id(), source=name, **source))
 
-    def submit(self, name: str = "rules") -> AnyEvent:
-        return self.decide(SubmitSource(command_id=self.new_id(), source=name))
+    def submit(self, name: str = "rules", **fields) -> AnyEvent:
+        return self.decide(SubmitSource(command_id=self.new_id(), source=name, **fields))
 
     def begin(self, name: str = "rules") -> AnyEvent:
         return self.decide(BeginIngestion(command_id=self.new_id(), source=name))

@@ -341,3 +341,90 @@ class TestBounds:
         nobody = Governed(provisioned=False)
         assert getattr(nobody, act)().code == "twin_unknown"
         assert nobody.add().code == "twin_unknown"
+
+
+class TestProgress:
+    """How far an ingestion is, for people who wait and for a worker that takes it up."""
+
+    def test_each_step_is_told_once_and_none_after_a_later_one(self, twin):
+        """Four events a source at most, however often a worker tries."""
+        twin.add()
+        twin.begin()
+        assert twin.advanced("reading", kept=FIRST).kept == FIRST
+        assert (twin.source().step, twin.source().kept) == ("reading", FIRST)
+
+        for step in ("fetching", "reading"):
+            assert twin.advanced(step).code == "progress_not_forward"
+
+        assert twin.advanced("embedding").step == "embedding"
+        assert twin.source().kept == FIRST
+
+    def test_who_takes_it_up_goes_on_and_what_a_person_asks_for_begins_anew(self, twin):
+        """A dead worker's pages need not be fetched twice; a new edition must be."""
+        twin.add()
+        twin.begin()
+        twin.advanced("reading", kept=FIRST)
+        twin.begin()
+        assert (twin.source().step, twin.source().kept) == ("reading", FIRST)
+
+        twin.submit()
+        assert (twin.source().step, twin.source().kept) == ("", "")
+
+    def test_it_ends_with_the_ingestion(self, twin):
+        """Nothing of a finished one is gone on with."""
+        for end in (twin.ingested, twin.failed):
+            name = end.__name__
+            twin.add(name)
+            twin.begin(name)
+            twin.advanced("cutting", name, kept=FIRST)
+            end(name=name)
+            assert (twin.source(name).step, twin.source(name).kept) == ("", "")
+
+
+class TestFlags:
+    """Hidden text and instructions to the model: who approves says that they saw them all."""
+
+    def test_all_of_them_and_no_more(self, twin):
+        """A number that is wrong says for sure that somebody did not look."""
+        twin.reviewable(FIRST, flags=2)
+        for seen in (0, 1, 3):
+            refusal = twin.approve(FIRST, flags_seen=seen)
+            assert (refusal.code, refusal.facts) == ("flags_not_seen", {"flags": 2})
+
+        assert twin.approve(FIRST, flags_seen=2).flags == 2
+
+    def test_they_are_those_of_this_draft(self, twin):
+        """A clean edition is approved without; nothing is left of the one before."""
+        twin.reviewable(FIRST, flags=2)
+        twin.reviewable(SECOND)
+
+        assert twin.approve(SECOND).flags == 0
+
+
+class TestUploads:
+    """A file is named by its hash, and only what is a file has one."""
+
+    def test_a_new_file_may_come_before_the_last_one_was_read(self, twin):
+        """Somebody has seen that it was the wrong one."""
+        file = {"kind": "pdf", "location": "reglas.pdf"}
+        assert twin.add(**file, upload=FIRST).upload == FIRST
+        assert twin.submit().code == "source_not_at_stage"
+        assert twin.submit(upload=SECOND).upload == SECOND
+
+        assert (twin.source().stage, twin.source().upload) == ("pending", SECOND)
+
+    def test_what_has_an_address_takes_no_file(self, twin):
+        """It would never be read."""
+        refusal = twin.add(upload=FIRST)
+        assert (refusal.code, refusal.facts["field"]) == ("source_invalid", "upload")
+        twin.add()
+        assert twin.submit(upload=FIRST).facts["field"] == "upload"
+
+    @pytest.mark.parametrize("location", ["newsapi:words=gol&most=3", "sportradar:"])
+    def test_a_vendors_feed_is_an_address_too(self, twin, location):
+        """Its name and what is asked of it, as the feeds are fetched."""
+        assert isinstance(twin.add(kind="api", location=location), SourceAdded)
+
+    def test_no_source_is_called_as_a_path_of_the_api(self, twin):
+        """`knowledge/search` looks something up."""
+        assert twin.add("search").facts["field"] == "source"
