@@ -83,6 +83,16 @@ class Ask:
         text = self.request.query.get("at", "")
         return int(text) if _IS_POSITION.fullmatch(text) else None
 
+    @property
+    def path(self) -> str:
+        """The address of the page itself, also where one of its forms was sent to and refused."""
+        path = self.request.path
+        return path if self.request.method == "GET" else path.rpartition("/do/")[0] or path
+
+    def part(self, name: str) -> str:
+        """Return a variable of the page's address, as `version` in `versions/{version}`."""
+        return self.request.match_info[name]
+
     def may(self, noun: str, verb: str = QUESTION) -> bool:
         """Whether they may do this to the twin of the page."""
         return self.who.may(self.tenant, noun, verb)
@@ -138,6 +148,13 @@ class Ask:
         """Return the address of a page of the same twin."""
         return "/".join(filter(None, (BASE, self.tenant, path.strip("/"))))
 
+    def current(self, page: Page) -> str:
+        """How a page of the navigation stands to this one (aria-current), if it does."""
+        address = self.url(page.path)
+        if self.path == address:
+            return "page"
+        return "true" if page.path and self.path.startswith(f"{address}/") else ""
+
     def _common(self) -> Json:
         offered = [page for page in self.pages if page.name and self.may(page.noun, page.verb)]
         return {
@@ -155,7 +172,7 @@ class Ask:
             "new_key": new_key,
             "now": datetime.now(UTC),
             "offered": offered if self.tenant else [],
-            "path": self.request.path,
+            "path": self.path,
             "problem": self.problem.problem if self.problem else None,
             "tenant": self.tenant,
             "theme": self.theme,

@@ -57,8 +57,8 @@ class Console:
             ("POST", f"{BASE}/-/look"): self._look,
             ("POST", f"{BASE}/-/sign-out"): self._page(self._sign_out),
         }
-        for page in PAGES:
-            path = f"{BASE}/{{tenant}}/{page.path}".rstrip("/")
+        twin = f"{BASE}/{{tenant}}"
+        for path, page in (entry for first in PAGES for entry in first.below(twin)):
             found["GET", path] = self._page(page.show, page)
             for name, handler in page.actions.items():
                 found["POST", f"{path}/do/{name}"] = self._page(handler, page)
