@@ -41,7 +41,7 @@ class ApiProblem(Exception):
     def __init__(self, status: int, problem: Json) -> None:
         super().__init__(f"{status} {problem.get('code', '')}")
         self.status = status
-        self.problem: Json = {**_SAID_OF_EACH, **problem}
+        self.problem: Json = {**_SAID_OF_EACH, **problem, **_fault_in(problem)}
 
     @property
     def code(self) -> str:
@@ -99,6 +99,16 @@ class PublicApi:
         if response.status >= HTTPStatus.BAD_REQUEST:
             raise ApiProblem(response.status, answer)
         return answer
+
+
+def _fault_in(problem: Json) -> Json:
+    """What a refusal says of one field in its facts, as a door says what is wrong with fields."""
+    facts = problem.get("facts") or {}
+    if problem.get("errors") or not {"field", "rule"} <= facts.keys():
+        return {}
+    named = {"field": facts["field"], "rule": f"{facts['rule']}.", "remedy": ""}
+    # Without the facts, which are said of the field; and its remedy names them.
+    return {"errors": [named], "detail": "", "remedy": "Correct what is named."}
 
 
 def _unreachable(problem: Exception) -> Json:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -21,8 +21,10 @@ from services.console.forms import KEY_FIELD, PROOF_FIELD, Form, new_key
 from services.console.languages import LANGUAGES, Words
 from services.console.pages import Page
 from services.console.rendering import Figures
+from services.query_api.problems import COMMAND_RUNNING
 
 BASE: Final = "/console"
+_UNKNOWN: Final = 500
 _IS_POSITION: Final = re.compile("[0-9]{1,18}")
 # What may run on a page: our own files, and nothing that is written into it.
 POLICY: Final = (
@@ -30,6 +32,10 @@ POLICY: Final = (
     "media-src 'self' blob:; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; "
     "base-uri 'none'"
 )
+
+
+def _policy(media: Iterable[str]) -> str:
+    return POLICY.replace("media-src 'self'", " ".join(("media-src 'self'", *media)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +128,10 @@ class Ask:
         """How figures are written for this person and twin."""
         return Figures(self.words, str(self.about.get("time_zone") or "UTC"))
 
-    def page(self, template: str, *, status: int = 200, **context: Any) -> web.Response:
-        """Show a page."""
+    def page(
+        self, template: str, *, status: int = 200, media: Iterable[str] = (), **context: Any
+    ) -> web.Response:
+        """Show a page; *media* are the origins of what it plays, beside our own."""
         said = self.request.query.get("said", "")
         text = self.engine.get_template(template).render(**self._common(), said=said, **context)
         if self.problem is not None:
@@ -132,7 +140,7 @@ class Ask:
             text=text,
             status=status,
             content_type="text/html",
-            headers={"Content-Security-Policy": POLICY, "Vary": "Cookie, Accept-Language"},
+            headers={"Content-Security-Policy": _policy(media), "Vary": "Cookie, Accept-Language"},
         )
 
     def done(self, path: str, said: str, receipt: Mapping[str, Any] | None = None) -> web.Response:
@@ -147,6 +155,24 @@ class Ask:
     def url(self, path: str = "") -> str:
         """Return the address of a page of the same twin."""
         return "/".join(filter(None, (BASE, self.tenant, path.strip("/"))))
+
+    def faults(self, name: str) -> list[Json]:
+        """What was wrong with a field of a form, or with a part of it, as `name[2]` or `name.x`."""
+        found = (self.problem.problem["errors"] or []) if self.problem else []
+        parts = (f"{name}[", f"{name}.")
+        return [one for one in found if one["field"] == name or one["field"].startswith(parts)]
+
+    def key_for(self, action: str) -> str:
+        """
+        Make the key of a form. Where nobody knows what became of one, it is sent with the same key.
+
+        What was refused has been decided: corrected it is another command.
+        """
+        is_same = self.request.method == "POST" and self.request.path == self.url(action)
+        is_unknown = self.problem is not None and (
+            self.problem.status >= _UNKNOWN or self.problem.code == COMMAND_RUNNING.code
+        )
+        return (self.form.key if is_same and is_unknown else "") or new_key()
 
     def current(self, page: Page) -> str:
         """How a page of the navigation stands to this one (aria-current), if it does."""
@@ -169,7 +195,6 @@ class Ask:
             "languages": LANGUAGES,
             "may": self.may,
             "needs": self.needs,
-            "new_key": new_key,
             "now": datetime.now(UTC),
             "offered": offered if self.tenant else [],
             "path": self.path,
