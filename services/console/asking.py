@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -34,7 +34,7 @@ POLICY: Final = (
 )
 
 
-def _policy(media: Iterable[str]) -> str:
+def _policy(media: Sequence[str]) -> str:
     return POLICY.replace("media-src 'self'", " ".join(("media-src 'self'", *media)))
 
 
@@ -95,6 +95,15 @@ class Ask:
         path = self.request.path
         return path if self.request.method == "GET" else path.rpartition("/do/")[0] or path
 
+    @property
+    def is_live_part(self) -> bool:
+        """Whether a page that is open asks for what is new on it."""
+        return self.request.headers.get("HX-Request") == "true"
+
+    def anew(self) -> web.Response:
+        """Have the page that is open loaded anew: its policy is that of when it was loaded."""
+        return web.Response(headers={"HX-Refresh": "true", "Vary": "Cookie, HX-Request"})
+
     def part(self, name: str) -> str:
         """Return a variable of the page's address, as `version` in `versions/{version}`."""
         return self.request.match_info[name]
@@ -129,11 +138,13 @@ class Ask:
         return Figures(self.words, str(self.about.get("time_zone") or "UTC"))
 
     def page(
-        self, template: str, *, status: int = 200, media: Iterable[str] = (), **context: Any
+        self, template: str, *, status: int = 200, media: Sequence[str] = (), **context: Any
     ) -> web.Response:
         """Show a page; *media* are the origins of what it plays, beside our own."""
         said = self.request.query.get("said", "")
-        text = self.engine.get_template(template).render(**self._common(), said=said, **context)
+        text = self.engine.get_template(template).render(
+            **self._common(), said=said, media=media, **context
+        )
         if self.problem is not None:
             status = self.problem.status
         return web.Response(

@@ -47,6 +47,9 @@ async def show(ask: Ask) -> web.StreamResponse:
         ask.get("live/twin"), ask.get("live/policy"), ask.get("live/price-book")
     )
     made = samples(view)
+    played_from = origins(made)
+    if ask.is_live_part and ask.request.query.get("media", "") != " ".join(played_from):
+        return ask.anew()
     return ask.page(
         "dna_calibration.html",
         view=view,
@@ -54,7 +57,7 @@ async def show(ask: Ask) -> web.StreamResponse:
         needed=SAMPLES,
         products=_products(policy["policy"], book["price_book"]),
         adjusted=_adjusted(ask, view),
-        media=origins(made),
+        media=played_from,
     )
 
 
