@@ -93,6 +93,10 @@ class Ask:
         """Return a variable of the page's address, as `version` in `versions/{version}`."""
         return self.request.match_info[name]
 
+    def told(self, pattern: str, values: Mapping[str, str]) -> str:
+        """Say a sentence of the log, and those of its values that are words, in their language."""
+        return self.words(pattern, **{name: self.words(value) for name, value in values.items()})
+
     def may(self, noun: str, verb: str = QUESTION) -> bool:
         """Whether they may do this to the twin of the page."""
         return self.who.may(self.tenant, noun, verb)

@@ -102,6 +102,7 @@ class DecisionDetail(BaseModel):
     words: str = Field(description="what happened, in English")
     pattern: str = Field(description="the sentence with `%(name)s` for each of its values")
     values: dict[str, str]
+    said: str = Field(description="the note or reason that was given, else empty")
     before: Stood | None = Field(
         description="from what the decision says of itself; null where it is not about money"
     )
@@ -153,6 +154,7 @@ async def show(call: Call[PositionQuery]) -> DecisionDetail:
             "words": told.words,
             "pattern": told.pattern,
             "values": told.values,
+            "said": told.said,
             "before": None if row is None else await _before(call, row),
             "hold": hold,
             "settlement": settlement,
