@@ -24,6 +24,7 @@ from contracts.message import ID_PATTERN, TENANT_PATTERN
 from domain.refusals import BY_CODE, Refusal
 from services.http_api import probes
 from services.http_api.changes import CHANGES
+from services.http_api.log_export import EXPORT
 from services.http_door import commands, cross_site, doors, session
 from services.http_door.endpoint import Content, Endpoint
 from services.query_api import parameters, problems
@@ -34,7 +35,7 @@ from services.query_api.routes import ROUTES
 
 Json: TypeAlias = dict[str, Any]
 
-_ENDPOINTS: Final = (*doors.ENDPOINTS, CHANGES)
+_ENDPOINTS: Final = (*doors.ENDPOINTS, CHANGES, EXPORT)
 PATH: Final = Path(__file__).resolve().parents[2] / "contracts" / "openapi.json"
 _REF: Final = "#/components/schemas/{model}"
 _MESSAGE: Final = "contracts."

@@ -8,6 +8,7 @@ from contracts.commands import NOUN_AND_VERB
 from contracts.examples import EXAMPLES
 from services.http_api import openapi
 from services.http_api.changes import CHANGES
+from services.http_api.log_export import EXPORT
 from services.http_door.visitors import MINT
 from services.query_api.routes import ROUTES
 
@@ -23,6 +24,7 @@ _COMMAND_OF = {
 }
 _ABOUT = {
     CHANGES.path: CHANGES.about,
+    EXPORT.path: EXPORT.about,
     **{route.path: (route.about, route.verb) for route in ROUTES},
 }
 _PATH = {

@@ -1,8 +1,15 @@
 """The log in plain words: every kind of decision, filters, a search, and pages of it."""
 
+import json
+
+import aiohttp
+import pytest
+
 from projections.decided import DECIDED
+from services.http_api import log_export
 from services.query_api import log
 from services.query_api.log_words import NOTHING, PATTERNS
+from services.query_api.problems import READ_SIDE_UNAVAILABLE, HttpProblem
 
 LOG = "/v1/tenants/cantor/log"
 
@@ -86,3 +93,33 @@ async def test_a_decision_says_how_it_stood_before_and_after(api):
         assert after["credits_nanos"] - before["credits_nanos"] == moved[1]
         assert before["committed_nanos"] == after["committed_nanos"]
         assert answer.json["words"]
+
+
+async def test_an_export_is_the_whole_list_as_lines(api, monkeypatch):
+    """However many pages it takes, each entry is one line; filters hold, pages do not exist."""
+    monkeypatch.setattr(log_export, "ENTRIES_A_PAGE", 7)
+    answer = await api.get(f"{LOG}/export")
+    lines = [json.loads(line) for line in answer.body.splitlines()]
+    assert lines == await api.pages(LOG, limit=500)
+    assert answer.headers["Content-Type"] == "application/x-ndjson"
+
+    one = await api.get(f"{LOG}/export", params={"noun": "topics", "text": "rolled"})
+    assert [json.loads(line)["code"] for line in one.body.splitlines()] == ["topics_rolled_back"]
+    assert (await api.get(f"{LOG}/export", params={"limit": 5})).status == 400
+    assert (await api.get("/v1/tenants/no-such-twin/log/export")).status == 404
+
+
+async def test_an_export_that_breaks_off_is_not_taken_for_the_whole(api, monkeypatch):
+    """After the first page no problem can be told any more: the connection breaks instead."""
+    monkeypatch.setattr(log_export, "ENTRIES_A_PAGE", 7)
+    read, pages = api.api.read_side.read, []
+
+    async def fails_later(work):
+        pages.append(work)
+        if len(pages) > 1:
+            raise HttpProblem(READ_SIDE_UNAVAILABLE, "The connection was lost.")
+        return await read(work)
+
+    monkeypatch.setattr(api.api.read_side, "read", fails_later)
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await api.get(f"{LOG}/export")
