@@ -25,6 +25,7 @@ async def show(ask: Ask) -> web.StreamResponse:
     """Show a page of the log."""
     asked = {name: ask.request.query.get(name, "") for name in _FIELDS}
     cursor = ask.request.query.get("cursor")
+    verification = await ask.get("verification")
     found: Json = {"items": [], "next_cursor": None, "searched_to": None}
     try:
         query = _query(ask, asked)
@@ -38,6 +39,7 @@ async def show(ask: Ask) -> web.StreamResponse:
     return ask.page(
         "audit.html",
         found=found,
+        verification=verification,
         asked=asked,
         is_asked=bool(known),
         is_first=cursor is None,
@@ -45,6 +47,12 @@ async def show(ask: Ask) -> web.StreamResponse:
         more=urlencode({**known, "cursor": found["next_cursor"] or ""}),
         export=f"/v1/tenants/{ask.tenant}/log/export?{urlencode(query)}".rstrip("?"),
     )
+
+
+async def verify(ask: Ask) -> web.StreamResponse:
+    """Begin to prove the log."""
+    await ask.post("verification")
+    return ask.done("audit", "verifying")
 
 
 async def decision(ask: Ask) -> web.StreamResponse:
@@ -102,6 +110,6 @@ PAGE: Final = Page(
     "Audit",
     "budget",
     show,
-    {},
+    {"verify": verify},
     within=(Page("decisions/{decision}", "", "budget", decision, {}),),
 )

@@ -22,7 +22,7 @@ from pydantic.json_schema import models_json_schema
 
 from contracts.message import ID_PATTERN, TENANT_PATTERN
 from domain.refusals import BY_CODE, Refusal
-from services.http_api import probes
+from services.http_api import probes, verification
 from services.http_api.changes import CHANGES
 from services.http_api.log_export import EXPORT
 from services.http_door import commands, cross_site, doors, session
@@ -35,7 +35,7 @@ from services.query_api.routes import ROUTES
 
 Json: TypeAlias = dict[str, Any]
 
-_ENDPOINTS: Final = (*doors.ENDPOINTS, CHANGES, EXPORT)
+_ENDPOINTS: Final = (*doors.ENDPOINTS, CHANGES, EXPORT, *verification.ENDPOINTS)
 PATH: Final = Path(__file__).resolve().parents[2] / "contracts" / "openapi.json"
 _REF: Final = "#/components/schemas/{model}"
 _MESSAGE: Final = "contracts."

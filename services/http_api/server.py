@@ -13,7 +13,7 @@ from services import logs
 from services.console.api import PublicApi
 from services.console.site import Console
 from services.failure import Failure
-from services.http_api import openapi, probes
+from services.http_api import openapi, probes, verification
 from services.http_api.app import Api, Limits
 from services.http_api.changes import Changes
 from services.http_api.log_export import LogExport
@@ -51,6 +51,7 @@ class Parts(msgspec.Struct, frozen=True):
     heads: StreamHeads
     doors: Doors
     limits: Limits = Limits()
+    verify: verification.Run = verification.nobody
 
 
 async def parts(settings: Settings, stack: AsyncExitStack) -> Parts:
@@ -63,6 +64,7 @@ async def parts(settings: Settings, stack: AsyncExitStack) -> Parts:
         ReadSide(settings.postgres_reader()),
         NatsStreamHeads(settings.nats("api").options(), settings.shards),
         await open_doors(settings, stack),
+        verify=verification.by_process,
     )
 
 
@@ -102,6 +104,8 @@ async def start(chosen: Parts, stack: AsyncExitStack) -> Running:
     stack.push_async_callback(signing_in.close)
     changes = Changes(chosen.read_side.positions, authentication, doorman)
     export = LogExport(chosen.read_side, authentication, doorman)
+    verifications = verification.Verifications(chosen.verify, doorman)
+    stack.push_async_callback(verifications.close)
     address: list[str] = []
     console = Console(await PublicApi.open(lambda: address[0], stack))
     app = api.application(
@@ -111,6 +115,7 @@ async def start(chosen: Parts, stack: AsyncExitStack) -> Running:
             **chosen.doors.handlers(signing_in, idempotency),
             **changes.handlers(),
             **export.handlers(),
+            **verifications.handlers(),
         },
         console.routes(),
     )

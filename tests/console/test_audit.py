@@ -53,3 +53,15 @@ async def test_the_list_follows_the_log(place):
     await acting.page.get_by_label("Why").fill("too loud")
     await acting.page.get_by_role("button", name="Suspend the twin").click()
     await expect(watching.page.locator("#live q")).to_have_text("too loud")
+
+
+async def test_the_chain_is_verified_from_the_page(place):
+    """What was proved is told area by area, and what could not be checked is not called proved."""
+    tab = await place.tab("viewer")
+    await tab.page.goto(f"{place.url}/console/cantor/audit")
+    await tab.page.get_by_role("button", name="Verify the log").click()
+    proof = tab.page.locator("#proof")
+    await expect(proof).to_contain_text("not everything could be checked")
+    await expect(proof.get_by_role("row", name="live")).to_contain_text("the gate does not answer")
+    await expect(proof.get_by_role("row", name="content")).to_contain_text("proved")
+    assert tab.refused == []

@@ -9,6 +9,7 @@ from contracts.examples import EXAMPLES
 from services.http_api import openapi
 from services.http_api.changes import CHANGES
 from services.http_api.log_export import EXPORT
+from services.http_api.verification import BEGIN
 from services.http_door.visitors import MINT
 from services.query_api.routes import ROUTES
 
@@ -25,6 +26,7 @@ _COMMAND_OF = {
 _ABOUT = {
     CHANGES.path: CHANGES.about,
     EXPORT.path: EXPORT.about,
+    BEGIN.path: BEGIN.about,
     **{route.path: (route.about, route.verb) for route in ROUTES},
 }
 _PATH = {
@@ -47,7 +49,7 @@ def right_of(method, path):
     rest = path.removeprefix(TENANT).lstrip("/")
     if path == MINT.path:
         return "deployment", "mint"
-    if method == "POST":
+    if method == "POST" and path != BEGIN.path:
         return _COMMAND_OF[rest][1]
     if rest.startswith("live/"):
         return rest.removeprefix("live/").replace("-", "_"), "show"
@@ -62,6 +64,8 @@ def target(path, tenant):
 
 def body_of(path):
     """The body of a command, from the examples of the contracts."""
+    if path == BEGIN.path:
+        return None
     if path == MINT.path:
         return dict(MINT.example)
     command = EXAMPLES[_COMMAND_OF[path.removeprefix(TENANT).lstrip("/")][0]]
