@@ -177,10 +177,7 @@ def written(catalogue: Catalog) -> bytes:
     file = io.BytesIO()
     write_po(file, catalogue, omit_header=False, include_lineno=False, width=100)
     lines = file.getvalue().decode().splitlines(keepends=True)
-    told = ("POT-Creation-Date", "PO-Revision-Date", "Generated-By", "Last-Translator")
-    return "".join(
-        one for one in lines if not one.startswith(tuple(f'"{x}' for x in told))
-    ).encode()
+    return "".join(one for one in lines if not one.startswith(_OF_HISTORY)).encode()
 
 
 def main() -> int:
