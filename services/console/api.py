@@ -15,9 +15,11 @@ from typing import Any, Final, TypeAlias
 import aiohttp
 import msgspec
 
+from services.console.plain import in_plain
 from services.http_door.commands import KEY_HEADER
 from services.http_door.cross_site import PROOF_HEADER
 from services.http_door.session import COOKIE
+from services.query_api.problems import MALFORMED_COMMAND
 
 Json: TypeAlias = dict[str, Any]
 CONNECTIONS_MAX: Final = 64
@@ -33,6 +35,11 @@ _SAID_OF_EACH: Final[Json] = {
     "errors": None,
     "instance": None,
 }
+_OF_A_FORM: Final[Json] = {
+    "title": "A field is not right.",
+    "detail": "",
+    "remedy": "Correct what is named; everything else that you wrote is still here.",
+}
 
 
 class ApiProblem(Exception):
@@ -41,7 +48,7 @@ class ApiProblem(Exception):
     def __init__(self, status: int, problem: Json) -> None:
         super().__init__(f"{status} {problem.get('code', '')}")
         self.status = status
-        self.problem: Json = {**_SAID_OF_EACH, **problem}
+        self.problem: Json = {**_SAID_OF_EACH, **problem, **_said_of_fields(problem)}
 
     @property
     def code(self) -> str:
@@ -99,6 +106,19 @@ class PublicApi:
         if response.status >= HTTPStatus.BAD_REQUEST:
             raise ApiProblem(response.status, answer)
         return answer
+
+
+def _said_of_fields(problem: Json) -> Json:
+    """What is wrong with fields of the form, whether the door has found it or the gate."""
+    facts, errors = problem.get("facts") or {}, problem.get("errors")
+    if errors:
+        said: Json = {"errors": [in_plain(error) for error in errors]}
+        return said | (_OF_A_FORM if problem.get("code") == MALFORMED_COMMAND.code else {})
+    if not {"field", "rule"} <= facts.keys():
+        return {}
+    named = {"field": facts["field"], "rule": f"{facts['rule']}.", "remedy": ""}
+    # Without the facts, which are said of the field; and its remedy names them.
+    return {**_OF_A_FORM, "title": problem.get("title", ""), "errors": [in_plain(named)]}
 
 
 def _unreachable(problem: Exception) -> Json:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -21,8 +21,10 @@ from services.console.forms import KEY_FIELD, PROOF_FIELD, Form, new_key
 from services.console.languages import LANGUAGES, Words
 from services.console.pages import Page
 from services.console.rendering import Figures
+from services.query_api.problems import COMMAND_RUNNING
 
 BASE: Final = "/console"
+_UNKNOWN: Final = 500
 _IS_POSITION: Final = re.compile("[0-9]{1,18}")
 # What may run on a page: our own files, and nothing that is written into it.
 POLICY: Final = (
@@ -30,6 +32,10 @@ POLICY: Final = (
     "media-src 'self' blob:; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; "
     "base-uri 'none'"
 )
+
+
+def _policy(media: Sequence[str]) -> str:
+    return POLICY.replace("media-src 'self'", " ".join(("media-src 'self'", *media)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +89,25 @@ class Ask:
         text = self.request.query.get("at", "")
         return int(text) if _IS_POSITION.fullmatch(text) else None
 
+    @property
+    def path(self) -> str:
+        """The address of the page itself, also where one of its forms was sent to and refused."""
+        path = self.request.path
+        return path if self.request.method == "GET" else path.rpartition("/do/")[0] or path
+
+    @property
+    def is_live_part(self) -> bool:
+        """Whether a page that is open asks for what is new on it."""
+        return self.request.headers.get("HX-Request") == "true"
+
+    def anew(self) -> web.Response:
+        """Have the page that is open loaded anew: its policy is that of when it was loaded."""
+        return web.Response(headers={"HX-Refresh": "true", "Vary": "Cookie, HX-Request"})
+
+    def part(self, name: str) -> str:
+        """Return a variable of the page's address, as `version` in `versions/{version}`."""
+        return self.request.match_info[name]
+
     def may(self, noun: str, verb: str = QUESTION) -> bool:
         """Whether they may do this to the twin of the page."""
         return self.who.may(self.tenant, noun, verb)
@@ -112,17 +137,21 @@ class Ask:
         """How figures are written for this person and twin."""
         return Figures(self.words, str(self.about.get("time_zone") or "UTC"))
 
-    def page(self, template: str, *, status: int = 200, **context: Any) -> web.Response:
-        """Show a page."""
+    def page(
+        self, template: str, *, status: int = 200, media: Sequence[str] = (), **context: Any
+    ) -> web.Response:
+        """Show a page; *media* are the origins of what it plays, beside our own."""
         said = self.request.query.get("said", "")
-        text = self.engine.get_template(template).render(**self._common(), said=said, **context)
+        text = self.engine.get_template(template).render(
+            **self._common(), said=said, media=media, **context
+        )
         if self.problem is not None:
             status = self.problem.status
         return web.Response(
             text=text,
             status=status,
             content_type="text/html",
-            headers={"Content-Security-Policy": POLICY, "Vary": "Cookie, Accept-Language"},
+            headers={"Content-Security-Policy": _policy(media), "Vary": "Cookie, Accept-Language"},
         )
 
     def done(self, path: str, said: str, receipt: Mapping[str, Any] | None = None) -> web.Response:
@@ -138,6 +167,31 @@ class Ask:
         """Return the address of a page of the same twin."""
         return "/".join(filter(None, (BASE, self.tenant, path.strip("/"))))
 
+    def faults(self, name: str) -> list[Json]:
+        """What was wrong with a field of a form, or with a part of it, as `name[2]` or `name.x`."""
+        found = (self.problem.problem["errors"] or []) if self.problem else []
+        parts = (f"{name}[", f"{name}.")
+        return [one for one in found if one["field"] == name or one["field"].startswith(parts)]
+
+    def key_for(self, action: str) -> str:
+        """
+        Make the key of a form. Where nobody knows what became of one, it is sent with the same key.
+
+        What was refused has been decided: corrected it is another command.
+        """
+        is_same = self.request.method == "POST" and self.request.path == self.url(action)
+        is_unknown = self.problem is not None and (
+            self.problem.status >= _UNKNOWN or self.problem.code == COMMAND_RUNNING.code
+        )
+        return (self.form.key if is_same and is_unknown else "") or new_key()
+
+    def current(self, page: Page) -> str:
+        """How a page of the navigation stands to this one (aria-current), if it does."""
+        address = self.url(page.path)
+        if self.path == address:
+            return "page"
+        return "true" if page.path and self.path.startswith(f"{address}/") else ""
+
     def _common(self) -> Json:
         offered = [page for page in self.pages if page.name and self.may(page.noun, page.verb)]
         return {
@@ -152,10 +206,9 @@ class Ask:
             "languages": LANGUAGES,
             "may": self.may,
             "needs": self.needs,
-            "new_key": new_key,
             "now": datetime.now(UTC),
             "offered": offered if self.tenant else [],
-            "path": self.request.path,
+            "path": self.path,
             "problem": self.problem.problem if self.problem else None,
             "tenant": self.tenant,
             "theme": self.theme,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from babel.messages.pofile import read_po
+from markupsafe import Markup, escape
 
 LANGUAGES: Final[dict[str, str]] = {"en": "English", "es": "Español"}
 DEFAULT: Final = "en"
@@ -27,8 +28,10 @@ class Words:
         self._texts = texts
 
     def __call__(self, text: str, /, **values: object) -> str:
-        """Say *text*, with each `%(name)s` in it replaced."""
+        """Say *text*, with each `%(name)s` in it replaced; a moment, say, stays markup."""
         said = self._texts.get(text) or text
+        if any(isinstance(value, Markup) for value in values.values()):
+            return escape(said) % values
         return said % values if values else said
 
 

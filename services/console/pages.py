@@ -27,7 +27,11 @@ class Page:
 
     *path* follows `/console/{tenant}`; *name* is the English of the navigation, empty for a page
     that is reached from another; *noun* and *verb* are what somebody must be able to ask for.
-    *actions* are forms, by the path that follows the page's own.
+    *actions* are forms, by the path that follows the page's own and `/do/`.
+
+    *within* are the pages that are reached from this one (name: empty). Their paths follow this
+    page's own and may hold variables: `versions/{version}`, read with `ask.part("version")`. Each
+    has actions of its own, whose refusals show that page again. A page may also answer with a file.
     """
 
     path: str
@@ -36,3 +40,9 @@ class Page:
     show: Handler
     actions: dict[str, Handler]
     verb: str = "show"
+    within: tuple[Page, ...] = ()
+
+    def below(self, path: str) -> list[tuple[str, Page]]:
+        """Return this page and all within it, each with its whole path below *path*."""
+        own = "/".join(filter(None, (path, self.path)))
+        return [(own, self)] + [found for page in self.within for found in page.below(own)]

@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from services import logs
-from services.console import home, overview
+from services.console import behaviour, dna, home, overview
 from services.console.api import ApiProblem, PublicApi
 from services.console.asking import BASE, Ask, Who
 from services.console.files import Files
@@ -32,7 +32,7 @@ from services.query_api.problems import HttpProblem
 
 Routes: TypeAlias = dict[tuple[str, str], Callable[[web.Request], Awaitable[web.StreamResponse]]]
 # In the order of the navigation.
-PAGES: Final[tuple[Page, ...]] = (overview.PAGE,)
+PAGES: Final[tuple[Page, ...]] = (overview.PAGE, dna.PAGE, behaviour.PAGE)
 LANGUAGE_COOKIE: Final = "vito-language"
 THEME_COOKIE: Final = "vito-theme"
 THEMES: Final = ("auto", "light", "dark")
@@ -57,8 +57,8 @@ class Console:
             ("POST", f"{BASE}/-/look"): self._look,
             ("POST", f"{BASE}/-/sign-out"): self._page(self._sign_out),
         }
-        for page in PAGES:
-            path = f"{BASE}/{{tenant}}/{page.path}".rstrip("/")
+        twin = f"{BASE}/{{tenant}}"
+        for path, page in (entry for first in PAGES for entry in first.below(twin)):
             found["GET", path] = self._page(page.show, page)
             for name, handler in page.actions.items():
                 found["POST", f"{path}/do/{name}"] = self._page(handler, page)
