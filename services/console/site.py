@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from services import logs
-from services.console import behaviour, dna, home, joining, overview, people
+from services.console import behaviour, distribution, dna, home, joining, overview, people
 from services.console.api import ApiProblem, PublicApi
 from services.console.asking import BASE, Ask, Who
 from services.console.files import Files
@@ -33,7 +33,13 @@ from services.query_api.problems import HttpProblem
 
 Routes: TypeAlias = dict[tuple[str, str], Callable[[web.Request], Awaitable[web.StreamResponse]]]
 # In the order of the navigation.
-PAGES: Final[tuple[Page, ...]] = (overview.PAGE, dna.PAGE, behaviour.PAGE, people.PAGE)
+PAGES: Final[tuple[Page, ...]] = (
+    overview.PAGE,
+    dna.PAGE,
+    behaviour.PAGE,
+    distribution.PAGE,
+    people.PAGE,
+)
 LANGUAGE_COOKIE: Final = "vito-language"
 THEME_COOKIE: Final = "vito-theme"
 THEMES: Final = ("auto", "light", "dark")
