@@ -47,7 +47,7 @@ from projections.decided import DECIDED
 from projections.projection import Append, Change, Commit, Write
 
 NAME = "decisions"
-DEFINITION = 3
+DEFINITION = 4
 CHANGED: tuple[str, ...] = ("refusal_counts",)
 
 GRANTED = 200
@@ -93,10 +93,10 @@ CREATE TABLE {schema}.decisions (
     PRIMARY KEY (tenant, decision)
 );
 CREATE INDEX ON {schema}.decisions (tenant, occurred_at, decision);
--- The story of a session.
 CREATE INDEX ON {schema}.decisions (tenant, session_id, decision) WHERE session_id IS NOT NULL;
--- For a command that is repeated after the gate has forgotten it. Ids are random, and a hash index
--- is the cheapest that can be kept of such.
+CREATE INDEX ON {schema}.decisions (tenant, noun, decision) WHERE noun <> 'budget';
+CREATE INDEX ON {schema}.decisions (tenant, actor, decision) WHERE actor IS NOT NULL;
+-- For a command that the gate has forgotten; of random ids a hash index is the cheapest.
 CREATE INDEX ON {schema}.decisions USING hash (command_id);
 CREATE TABLE {schema}.refusal_counts (
     tenant   text        NOT NULL,

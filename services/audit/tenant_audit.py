@@ -9,6 +9,8 @@ the first commit that cannot be; beyond it nothing is claimed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from contracts.commit import TOPIC, AnyEvent, CommitLine
 from services.audit.findings import Findings
 from services.audit.live import LiveCheck
@@ -40,6 +42,8 @@ class TenantAudit:
         self.snapshot: SnapshotCheck | None = None
         self.rows: RowsCheck | None = None
         self.link = GENESIS
+        # Told the position after each batch.
+        self.note: Callable[[int], None] | None = None
         self.erased = False
         # Whether every commit so far could be opened and folded, and the chain followed.
         self.is_folding = True
@@ -56,6 +60,8 @@ class TenantAudit:
                     await self._commit(recorded)
                     if not self.is_whole:
                         return
+                if self.note is not None:
+                    self.note(self.link.index)
         except ForeignMessage as problem:
             self._broken(self.link.index + 1, str(problem))
             return

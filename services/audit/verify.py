@@ -46,12 +46,14 @@ class Verifier:
         with_live: bool = True,
         with_postgres: bool = True,
         patience: Patience = PATIENCE,
+        progress: Callable[[int, int], None] | None = None,
         clock_s: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._access = access
         self._with_live = with_live
         self._with_postgres = with_postgres
         self._patience = patience
+        self._progress = progress
         self._clock_s = clock_s
         self._read_side: ReadSide | None = None
         self._postgres_is_down = ""
@@ -105,6 +107,7 @@ class Verifier:
         store = access.store_of(tenant)
         audit = TenantAudit(tenant, store.names.prefix, store, access.keys, findings)
         plan = Plan()
+        await self._tell_progress(audit)
         try:
             async with AsyncExitStack() as stack:
                 await self._prepare(audit, plan, stack)
@@ -113,6 +116,14 @@ class Verifier:
             self._read_side, self._postgres_is_down = None, read_side.reason(problem)
             return await self.tenant(tenant)
         return report(audit, plan, self._clock_s() - started_s)
+
+    async def _tell_progress(self, audit: TenantAudit) -> None:
+        progress = self._progress
+        if progress is None:
+            return
+        last = await self._access.store_of(audit.tenant).last(audit.tenant)
+        end = last.version if last else 0
+        audit.note = lambda position: progress(position, end)
 
     async def _prepare(self, audit: TenantAudit, plan: Plan, stack: AsyncExitStack) -> None:
         """Read what is to be compared with the log, before the log is read."""

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import sys
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
@@ -61,6 +62,7 @@ def verify(
     live: Annotated[bool, typer.Option(help="Compare with what the running gate has.")] = True,
     postgres: Annotated[bool, typer.Option(help="Compare with the tables.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="The result as JSON.")] = False,
+    progress: Annotated[bool, typer.Option(hidden=True, help="How far it is.")] = False,
     data_dir: Annotated[
         Path | None, typer.Option(help="Where `vito up` runs.", show_default=".vito")
     ] = None,
@@ -76,7 +78,9 @@ def verify(
     gc.set_threshold(50_000, 50, 1_000)
     console = Console(highlight=False, stderr=as_json, width=None if sys.stdout.isatty() else 160)
     name = tenant and tenant_named(tenant)
-    result = uvloop.run(_verify(settings_in(data_dir), name, console, live=live, postgres=postgres))
+    told = _tell_progress if progress else None
+    settings = settings_in(data_dir)
+    result = uvloop.run(_verify(settings, name, console, told, live=live, postgres=postgres))
     if as_json:
         print(_json(result))
     else:
@@ -84,15 +88,26 @@ def verify(
     raise typer.Exit(result.exit_code)
 
 
+def _tell_progress(position: int, last: int) -> None:
+    # For programs, a line each; see services.http_api.verification.
+    print(f"progress {position} {last}", file=sys.stderr, flush=True)
+
+
 async def _verify(
-    settings: Settings, tenant: str | None, console: Console, *, live: bool, postgres: bool
+    settings: Settings,
+    tenant: str | None,
+    console: Console,
+    progress: Callable[[int, int], None] | None,
+    *,
+    live: bool,
+    postgres: bool,
 ) -> Result:
     started_s = time.perf_counter()
     reports: list[Report] = []
     spinner: Any = console.status("reading") if console.is_terminal else nullcontext()
     async with (
         opened(settings) as access,
-        Verifier(access, with_live=live, with_postgres=postgres) as verifier,
+        Verifier(access, with_live=live, with_postgres=postgres, progress=progress) as verifier,
     ):
         shards = [access.shard_of(tenant)] if tenant else range(len(access.stores))
         streams = [found for k in shards for found in (await verifier.stream(k)).listed]

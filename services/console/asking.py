@@ -110,6 +110,10 @@ class Ask:
         """Return a variable of the page's address, as `version` in `versions/{version}`."""
         return self.request.match_info[name]
 
+    def told(self, pattern: str, values: Mapping[str, str]) -> str:
+        """Say a sentence of the log, and those of its values that are words, in their language."""
+        return self.words(pattern, **{name: self.words(value) for name, value in values.items()})
+
     def may(self, noun: str, verb: str = QUESTION) -> bool:
         """Whether they may do this to the twin of the page."""
         return self.who.may(self.tenant, noun, verb)
@@ -131,6 +135,11 @@ class Ask:
         """Send a command about the twin of the page, once however often its form is sent."""
         path = f"/v1/tenants/{self.tenant}/{noun}/{verb}".replace("_", "-")
         return await self.api.post(self.who.secret, path, self.who.proof, fields, key=self.form.key)
+
+    async def post(self, path: str) -> Json:
+        """Do something about the twin of the page that is no command of the gate."""
+        whole = f"/v1/tenants/{self.tenant}/{path}"
+        return await self.api.post(self.who.secret, whole, self.who.proof, None)
 
     # -- answers ------------------------------------------------------------------------
 

@@ -18,7 +18,18 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from services import logs
-from services.console import behaviour, distribution, dna, home, joining, overview, people
+from services.console import (
+    audit,
+    behaviour,
+    distribution,
+    dna,
+    home,
+    integrations,
+    joining,
+    overview,
+    people,
+    sessions,
+)
 from services.console.api import ApiProblem, PublicApi
 from services.console.asking import BASE, Ask, Who
 from services.console.files import Files
@@ -37,7 +48,10 @@ PAGES: Final[tuple[Page, ...]] = (
     overview.PAGE,
     dna.PAGE,
     behaviour.PAGE,
+    integrations.PAGE,
     distribution.PAGE,
+    sessions.PAGE,
+    audit.PAGE,
     people.PAGE,
 )
 LANGUAGE_COOKIE: Final = "vito-language"

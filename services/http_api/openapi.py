@@ -20,8 +20,9 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from contracts.message import ID_PATTERN, TENANT_PATTERN
-from services.http_api import openapi_problems, probes
+from services.http_api import openapi_problems, probes, verification
 from services.http_api.changes import CHANGES
+from services.http_api.log_export import EXPORT
 from services.http_door import commands, cross_site, doors, session
 from services.http_door.endpoint import Content, Endpoint
 from services.query_api import parameters, problems
@@ -31,7 +32,7 @@ from services.query_api.routes import ROUTES
 
 Json: TypeAlias = dict[str, Any]
 
-_ENDPOINTS: Final = (*doors.ENDPOINTS, CHANGES)
+_ENDPOINTS: Final = (*doors.ENDPOINTS, CHANGES, EXPORT, *verification.ENDPOINTS)
 PATH: Final = Path(__file__).resolve().parents[2] / "contracts" / "openapi.json"
 _REF: Final = "#/components/schemas/{model}"
 _MESSAGE: Final = "contracts."

@@ -14,9 +14,10 @@ from services.console.api import PublicApi
 from services.console.here import Here
 from services.console.site import Console
 from services.failure import Failure
-from services.http_api import openapi, probes
+from services.http_api import openapi, probes, verification
 from services.http_api.app import Api, Limits
 from services.http_api.changes import Changes
+from services.http_api.log_export import LogExport
 from services.http_api.protocol import ApiRunner
 from services.http_door.answers import TableAnswers
 from services.http_door.authentication import Authentication
@@ -50,6 +51,7 @@ class Parts(msgspec.Struct, frozen=True):
     heads: StreamHeads
     doors: Doors
     limits: Limits = Limits()
+    verify: verification.Run = verification.nobody
 
 
 async def parts(settings: Settings, stack: AsyncExitStack) -> Parts:
@@ -62,6 +64,7 @@ async def parts(settings: Settings, stack: AsyncExitStack) -> Parts:
         ReadSide(settings.postgres_reader()),
         NatsStreamHeads(settings.nats("api").options(), settings.shards),
         await open_doors(settings, stack),
+        verify=verification.by_process,
     )
 
 
@@ -100,6 +103,9 @@ async def start(chosen: Parts, stack: AsyncExitStack) -> Running:
     signing_in = chosen.doors.sign_in()
     stack.push_async_callback(signing_in.close)
     changes = Changes(chosen.read_side.positions, authentication, doorman)
+    export = LogExport(chosen.read_side, authentication, doorman)
+    verifications = verification.Verifications(chosen.verify, doorman)
+    stack.push_async_callback(verifications.close)
     address: list[str] = []
     identity = chosen.doors.identity
     here = Here(identity.environment or "vito", identity.clock)
@@ -107,12 +113,18 @@ async def start(chosen: Parts, stack: AsyncExitStack) -> Running:
     app = api.application(
         ROUTES,
         probes.handlers(api, openapi.encode()),
-        {**chosen.doors.handlers(signing_in, idempotency), **changes.handlers()},
+        {
+            **chosen.doors.handlers(signing_in, idempotency),
+            **changes.handlers(),
+            **export.handlers(),
+            **verifications.handlers(),
+        },
         console.routes(),
     )
 
     async def end_streams(_app: web.Application) -> None:
         await changes.close()
+        await export.close()
 
     app.on_shutdown.append(end_streams)
     runner = ApiRunner(app, shutdown_timeout_s=SHUTDOWN_S)

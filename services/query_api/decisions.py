@@ -12,12 +12,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from contracts.budget import Standing
 from contracts.replies import Verdict
 from domain.refusals import BY_CODE
 from services.query_api.audit_log import AuditLogEntry
 from services.query_api.call import Call
 from services.query_api.holds import Hold
+from services.query_api.log_words import remaining_nanos, sentence, settled_row
 from services.query_api.pages import TenantPage, read_page
 from services.query_api.parameters import IS_DECISION, Code, PositionQuery, TimeRangeQuery
 from services.query_api.problems import DECISION_UNKNOWN, HttpProblem
@@ -82,6 +82,16 @@ class DecisionsPage(TenantPage):
     items: list[Decision]
 
 
+class Stood(BaseModel):
+    """The money of the month as the gate saw it just before a decision."""
+
+    committed_nanos: int
+    held_nanos: int
+    limit_nanos: int
+    credits_nanos: int
+    remaining_nanos: int = Field(description="what a new call could still hold")
+
+
 class DecisionDetail(BaseModel):
     """One decision and what belongs to it."""
 
@@ -89,6 +99,13 @@ class DecisionDetail(BaseModel):
     position: int = Field(description="the position of the twin's log that this answer reflects")
     decision_id: str
     decision: Decision | None = Field(description="null if the id is a settlement's")
+    words: str = Field(description="what happened, in English")
+    pattern: str = Field(description="the sentence with `%(name)s` for each of its values")
+    values: dict[str, str]
+    said: str = Field(description="the note or reason that was given, else empty")
+    before: Stood | None = Field(
+        description="from what the decision says of itself; null where it is not about money"
+    )
     hold: Hold | None = Field(description="the hold that it made, changed or closed")
     settlement: AuditLogEntry | None = Field(description="what the call cost in the end")
 
@@ -127,16 +144,49 @@ async def show(call: Call[PositionQuery]) -> DecisionDetail:
         reservation = row["reservation"]
         settlement = await call.reader.settlement_of(call.tenant, reservation)
     hold = await call.reader.hold(call.tenant, reservation)
+    told = sentence(row or settled_row(settlement), await call.reader.currency(call.tenant))
     return DecisionDetail.model_validate(
         {
             "tenant": call.tenant,
             "position": call.position,
             "decision_id": decision_id,
             "decision": None if row is None else _decision(row),
+            "words": told.words,
+            "pattern": told.pattern,
+            "values": told.values,
+            "said": told.said,
+            "before": None if row is None else await _before(call, row),
             "hold": hold,
             "settlement": settlement,
         }
     )
+
+
+async def _before(call: Call[PositionQuery], row: dict[str, Any]) -> Stood | None:
+    """Take back what a decision did to the money of the month; see domain.budget."""
+    if row["limit_nanos"] is None:
+        return None
+    amount, credit = int(row["amount_nanos"]), int(row["credit_nanos"])
+    held = free = 0
+    match row["code"]:
+        case "granted" | "extended":
+            held, free = amount - credit, -credit
+        case "released":
+            held, free = credit - amount, credit
+        case "topped_up":
+            free = amount
+    if row["code"] in ("extended", "released"):
+        grant = await call.reader.decision(call.tenant, row["reservation"])
+        # A hold counts in the month that it was made in, which may be over.
+        if grant is None or grant["resets_at"] != row["resets_at"]:
+            held = 0
+    stood = {
+        "committed_nanos": row["committed_nanos"],
+        "held_nanos": row["held_nanos"] - held,
+        "limit_nanos": row["limit_nanos"],
+        "credits_nanos": row["credits_nanos"] - free,
+    }
+    return Stood.model_validate({**stood, "remaining_nanos": remaining_nanos(stood)})
 
 
 def _decision(row: dict[str, Any]) -> Decision:
@@ -146,18 +196,9 @@ def _decision(row: dict[str, Any]) -> Decision:
             **row,
             "message": refusal.message if refusal else None,
             "remedy": refusal.remedy if refusal else None,
-            "remaining_nanos": _remaining_nanos(row),
+            "remaining_nanos": remaining_nanos(row),
         }
     )
-
-
-def _remaining_nanos(row: dict[str, Any]) -> int | None:
-    if row["limit_nanos"] is None:
-        return None
-    standing = Standing(
-        row["committed_nanos"], row["held_nanos"], row["limit_nanos"], row["credits_nanos"], 0
-    )
-    return standing.remaining_nanos
 
 
 def _unknown() -> HttpProblem:

@@ -16,6 +16,7 @@ from contracts.account import PLATFORM
 from services.query_api.deployment_rows import DeploymentRows
 from services.query_api.knowledge_rows import KnowledgeRows
 from services.query_api.lag import Applied
+from services.query_api.log_rows import LogRows
 from services.query_api.secret_rows import SecretRows
 from services.query_api.session_rows import SessionRows
 from services.query_api.statements import Keys, Page, Row
@@ -113,7 +114,7 @@ def newest_first(filters: Mapping[str, Any]) -> tuple[LiteralString, ...]:
     return ("occurred_at", "decision")
 
 
-class Reader(DeploymentRows, KnowledgeRows, SecretRows, SessionRows):
+class Reader(DeploymentRows, KnowledgeRows, LogRows, SecretRows, SessionRows):
     """One snapshot of the public views."""
 
     # -- The read side itself --------------------------------------------------

@@ -13,6 +13,7 @@ from contracts.session import EndReason, Rung
 from domain.refusals import BY_CODE
 from services.query_api.call import Call
 from services.query_api.holds import State as HoldState
+from services.query_api.log_words import sentence
 from services.query_api.pages import TenantPage, read_page
 from services.query_api.parameters import (
     IS_ID,
@@ -127,6 +128,10 @@ class Moment(BaseModel):
     hold_closed_at: datetime | None
     facts: dict[str, Any]
     actor: str | None
+    words: str = Field(description="what happened, in English")
+    pattern: str = Field(description="the sentence with `%(name)s` for each of its values")
+    values: dict[str, str]
+    said: str = Field(description="the note or reason that was given, else empty")
 
 
 class SessionStory(TenantPage):
@@ -166,11 +171,12 @@ async def story(call: Call[PageQuery]) -> SessionStory:
         lambda after, limit: call.reader.story(call.tenant, session_id, after, limit),
         {"decision": int},
     )
+    currency = await call.reader.currency(call.tenant)
     assert call.position is not None
     return SessionStory(
         tenant=call.tenant,
         position=call.position,
-        items=[_moment(row) for row in rows],
+        items=[_moment(row, currency) for row in rows],
         next_cursor=cursor,
     )
 
@@ -183,6 +189,16 @@ async def _found(call: Call[PageQuery] | Call[PositionQuery]) -> dict[str, Any]:
     return row
 
 
-def _moment(row: dict[str, Any]) -> Moment:
+def _moment(row: dict[str, Any], currency: str | None) -> Moment:
     refusal = BY_CODE.get(row["code"])
-    return Moment.model_validate({**row, "message": refusal.message if refusal else None})
+    told = sentence(row, currency)
+    return Moment.model_validate(
+        {
+            **row,
+            "message": refusal.message if refusal else None,
+            "words": told.words,
+            "pattern": told.pattern,
+            "values": told.values,
+            "said": told.said,
+        }
+    )

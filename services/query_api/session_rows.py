@@ -17,7 +17,8 @@ _SESSION: Final = (
 _MOMENT: Final = (
     "decision, decision_id, position, occurred_at, noun, verb, verdict, status, code, requested,"
     " modality, provider_id, sku, reservation_id, amount_nanos, delay_us, cost_nanos, turns,"
-    " outcome, late, hold, hold_closed_at, facts, actor"
+    " outcome, late, hold, hold_closed_at, facts, actor, committed_nanos, held_nanos, limit_nanos,"
+    " credits_nanos, session_id"
 )
 # A settlement is in the audit log, every other decision among the decisions. With a grant comes
 # what became of its hold, because an expiry has no number of its own.
@@ -26,12 +27,13 @@ _STORY: Final[LiteralString] = (
     " d.verb, d.verdict, d.status, d.code, d.requested, d.modality, d.provider_id, d.sku,"
     " d.reservation_id, d.amount_nanos, d.delay_us, NULL::bigint AS cost_nanos,"
     " NULL::bigint AS turns, NULL AS outcome, NULL::boolean AS late, h.state AS hold,"
-    " h.closed_at AS hold_closed_at, d.facts, d.actor"
+    " h.closed_at AS hold_closed_at, d.facts, d.actor,"
+    " d.committed_nanos, d.held_nanos, d.limit_nanos, d.credits_nanos"
     " FROM decisions d LEFT JOIN holds h ON h.tenant = d.tenant AND h.reservation = d.decision"
     " UNION ALL SELECT tenant, session_id, decision, decision_id, position, occurred_at, 'budget',"
     " 'settle', NULL, 200, 'settled', NULL, modality, provider_id, sku, reservation_id,"
-    " held_nanos::numeric, 0, cost_nanos, turns, outcome, late, NULL, NULL, '{}'::jsonb, NULL"
-    " FROM audit_logs) AS story"
+    " held_nanos::numeric, 0, cost_nanos, turns, outcome, late, NULL, NULL, '{}'::jsonb, NULL,"
+    " NULL::numeric, NULL::numeric, NULL::bigint, NULL::bigint FROM audit_logs) AS story"
 )
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from services.audit.report import AREAS
 from services.http_door import session
 from tests.http_door.conftest import OTHER, OWN, SENTINEL, standing, tables  # noqa: F401 - fixtures
 from tests.http_door.doors import World
@@ -59,6 +60,15 @@ class Place:
         return tab
 
 
+async def proved(tenant, note):
+    """A verifier that finds nothing, but could not ask the gate."""
+    note(1, 1)
+    areas = {area: {"state": "proved", "detail": "1 commits"} for area in AREAS}
+    areas["live"] = {"state": "not_checked", "detail": "the gate does not answer"}
+    report = {"tenant": tenant, "findings": [], "findings_count": 0, **areas}
+    return {"exit_code": 2, "streams": [], "tenants": [report], "took_s": 0.1}
+
+
 @pytest.fixture
 async def place(database, tables, open_tab):  # noqa: F811 - fixtures
     """See Place."""
@@ -69,7 +79,7 @@ async def place(database, tables, open_tab):  # noqa: F811 - fixtures
         world.directory.add_person(role, {OWN: role})
     world.gate.admit(OWN, members={role: role for role in ROLES})
     world.directory.add_person("admin", {}, is_admin=True)
-    async with standing(as_reader(database), world) as site:
+    async with standing(as_reader(database), world, verify=proved) as site:
         found = Place(site, tables, open_tab)
         await found.follow()
         yield found

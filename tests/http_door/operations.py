@@ -8,6 +8,8 @@ from contracts.commands import NOUN_AND_VERB
 from contracts.examples import EXAMPLES
 from services.http_api import openapi
 from services.http_api.changes import CHANGES
+from services.http_api.log_export import EXPORT
+from services.http_api.verification import BEGIN
 from services.http_door import knowledge
 from services.http_door.rooms import ROOM
 from services.http_door.visitors import MINT
@@ -25,6 +27,8 @@ _COMMAND_OF = {
 }
 _ABOUT = {
     CHANGES.path: CHANGES.about,
+    EXPORT.path: EXPORT.about,
+    BEGIN.path: BEGIN.about,
     **{route.path: (route.about, route.verb) for route in ROUTES},
 }
 LOOKUPS = {one.path: one for one in (knowledge.SEARCH, knowledge.REVIEW, knowledge.UPLOAD)}
@@ -52,7 +56,7 @@ def right_of(method, path):
     for one in (MINT, ROOM):
         if path == one.path:
             return one.about
-    if method == "POST":
+    if method == "POST" and path != BEGIN.path:
         return _COMMAND_OF[rest][1]
     if rest.startswith("live/"):
         return rest.removeprefix("live/").replace("-", "_"), "show"
@@ -68,6 +72,8 @@ def target(path, tenant):
 
 def body_of(path):
     """The body of a command, from the examples of the contracts."""
+    if path == BEGIN.path:
+        return None
     if path in LOOKUPS:
         return {"a": "file"}
     for one in (MINT, ROOM):
