@@ -13,6 +13,7 @@ from rich.table import Table
 
 from services import logs
 from services.bench import (
+    console_bench,
     conversation_bench,
     failover_bench,
     gate_bench,
@@ -33,7 +34,7 @@ def bench(
     """
     Measure what the design promises, each beside a raw baseline of the same run.
 
-    Takes about four minutes on fresh servers of its own. Prints what was reached, also when it
+    Takes about six minutes on fresh servers of its own. Prints what was reached, also when it
     falls short; a figure never fails the command.
     """
     logs.configure("bench", level="error")
@@ -60,10 +61,14 @@ async def _measure(progress: Console) -> report.Report:
     async with own_postgres() as dsn, live_stack(dsn, ("hot",)) as stack:
         turns = await turn_bench.measure(stack)
         conversations = await conversation_bench.measure(stack)
+    progress.print("pages of the console beside a million audit rows ...")
+    async with own_postgres() as dsn:
+        console = await console_bench.measure(dsn)
     lines = report.lines(gate, replay, projector, failover, rollback)
     lines += report.live_lines(turns, conversations)
+    lines.append(report.console_line(console))
     return report.Report(
-        machine, lines, gate, replay, projector, failover, rollback, turns, conversations
+        machine, lines, gate, replay, projector, failover, rollback, turns, conversations, console
     )
 
 
