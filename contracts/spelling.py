@@ -37,6 +37,7 @@ WORDS: Final[dict[str, str]] = {
     "[a-z][a-z0-9_]{0,63}": "1 to 64 of a-z 0-9 _, beginning with a letter",
     "[0-9]{4}-[0-9]{2}-[0-9]{2}": "a date such as 2026-11-22",
     "[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}": _LANGUAGE,
+    "([a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3})?": f"{_LANGUAGE}, or empty",
 }
 # Too long to be a key of a table that people read.
 _BEGINNINGS: Final[dict[str, str]] = {

@@ -93,14 +93,11 @@ CREATE TABLE {schema}.decisions (
     PRIMARY KEY (tenant, decision)
 );
 CREATE INDEX ON {schema}.decisions (tenant, occurred_at, decision);
--- The story of a session.
 CREATE INDEX ON {schema}.decisions (tenant, session_id, decision) WHERE session_id IS NOT NULL;
--- What people did, found by what it was about and by who did it: rare among so many calls.
 CREATE INDEX ON {schema}.decisions (tenant, noun, decision) WHERE noun <> 'budget';
 CREATE INDEX ON {schema}.decisions (tenant, actor, decision) WHERE actor IS NOT NULL;
--- For a command that is repeated after the gate has forgotten it. Ids are random, and a hash index
--- is the cheapest that can be kept of such.
-CREATE INDEX ON {schema}.decisions USING hash (command_id);
+CREATE INDEX ON {schema}.decisions (tenant, decision) WHERE status >= 400;
+CREATE INDEX ON {schema}.decisions USING hash (command_id); -- the cheapest of random ids
 CREATE TABLE {schema}.refusal_counts (
     tenant   text        NOT NULL,
     minute   timestamptz NOT NULL,

@@ -53,6 +53,8 @@ IDLE_PROCESSES: Final = 1
 MEMORY_WARN_MB: Final = 600
 MEMORY_LIMIT_MB: Final = 1_500
 _FULL: Final = 0.99
+# What the library calls otherwise than we do.
+_LEVELS: Final = {"warning": "warn"}
 # What the library would read from the environment besides, and must not.
 _NOT_OURS: Final = (
     "LIVEKIT_AGENT_NAME_OVERRIDE",
@@ -83,7 +85,7 @@ def server_for(settings: Settings) -> AgentServer:
         # Its health is for this machine to ask.
         host="127.0.0.1",
         port=0,
-        log_level=settings.log_level.upper(),
+        log_level=_LEVELS.get(settings.log_level, settings.log_level).upper(),
     )
     server.rtc_session(converse, agent_name=agent_name(settings.deployment), on_request=_accept)
     return server

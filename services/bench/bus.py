@@ -81,7 +81,7 @@ class Bus:
             pipe.release_child_end()
             async with asyncio.timeout(READY_WITHIN_S):
                 if not await pipe.wait():
-                    raise RuntimeError(f"{module} did not start; see {self.directory}")
+                    raise RuntimeError(f"{module} {argument} did not start:\n{child.log_tail()}")
         return child
 
 

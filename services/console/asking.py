@@ -18,6 +18,7 @@ from domain import rights
 from domain.rights import QUESTION, RIGHTS
 from services.console.api import ApiProblem, Json, PublicApi
 from services.console.forms import KEY_FIELD, PROOF_FIELD, Form, new_key
+from services.console.here import Here
 from services.console.languages import LANGUAGES, Words
 from services.console.pages import Page
 from services.console.rendering import Figures
@@ -82,6 +83,7 @@ class Ask:
     form: Form = field(default_factory=Form)
     problem: ApiProblem | None = None
     about: Json = field(default_factory=dict)
+    here: Here = field(default_factory=Here)
 
     @property
     def at(self) -> int | None:
@@ -181,6 +183,12 @@ class Ask:
         found = (self.problem.problem["errors"] or []) if self.problem else []
         parts = (f"{name}[", f"{name}.")
         return [one for one in found if one["field"] == name or one["field"].startswith(parts)]
+
+    def origin(self) -> str:
+        """Return the origin that the browser knows us by, which may be that of a proxy."""
+        said = self.request.headers.get("Origin", "")
+        # Where a form was sent from was checked; what came without one has asked for it here.
+        return said if said.startswith(("https://", "http://")) else str(self.request.url.origin())
 
     def key_for(self, action: str) -> str:
         """

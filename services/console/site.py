@@ -18,11 +18,23 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from services import logs
-from services.console import audit, behaviour, dna, home, integrations, overview, sessions
+from services.console import (
+    audit,
+    behaviour,
+    distribution,
+    dna,
+    home,
+    integrations,
+    joining,
+    overview,
+    people,
+    sessions,
+)
 from services.console.api import ApiProblem, PublicApi
 from services.console.asking import BASE, Ask, Who
 from services.console.files import Files
 from services.console.forms import read_form
+from services.console.here import Here
 from services.console.languages import LANGUAGES, preferred, read_words
 from services.console.pages import Handler, Page
 from services.console.rendering import environment
@@ -37,8 +49,10 @@ PAGES: Final[tuple[Page, ...]] = (
     dna.PAGE,
     behaviour.PAGE,
     integrations.PAGE,
+    distribution.PAGE,
     sessions.PAGE,
     audit.PAGE,
+    people.PAGE,
 )
 LANGUAGE_COOKIE: Final = "vito-language"
 THEME_COOKIE: Final = "vito-theme"
@@ -49,8 +63,9 @@ _YEAR_S: Final = 365 * 24 * 3_600
 class Console:
     """All pages of one server. *api* is that server's own public API."""
 
-    def __init__(self, api: PublicApi) -> None:
+    def __init__(self, api: PublicApi, here: Here) -> None:
         self._api = api
+        self._here = here
         self._engine = environment()
         self._words = read_words()
         self._files = Files()
@@ -61,6 +76,7 @@ class Console:
         found: Routes = {
             ("GET", BASE): self._page(home.show),
             ("GET", f"{BASE}/-/files/{{name:.+}}"): self._files.handle,
+            ("GET", joining.PATH): self._join,
             ("POST", f"{BASE}/-/look"): self._look,
             ("POST", f"{BASE}/-/sign-out"): self._page(self._sign_out),
         }
@@ -106,6 +122,7 @@ class Console:
             who,
             PAGES,
             theme if theme in THEMES else "auto",
+            here=self._here,
         )
 
     async def _answer(self, ask: Ask, handler: Handler, page: Page | None) -> web.StreamResponse:
@@ -159,6 +176,10 @@ class Console:
                     httponly=True,
                 )
         return response
+
+    async def _join(self, request: web.Request) -> web.StreamResponse:
+        """Show who is invited how to come in: they may have no account yet."""
+        return joining.show(self._ask(request, Who("", {})))
 
     async def _sign_out(self, ask: Ask) -> web.StreamResponse:
         await self._api.post(ask.who.secret, "/v1/sign-out", ask.who.proof, None)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import pairwise
 from typing import Final
 
@@ -76,13 +76,30 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def run(
-    stack: LiveStack, *, visits: int, kills: int, seed: int, together: int = TOGETHER
+    stack: LiveStack,
+    *,
+    visits: int,
+    kills: int,
+    seed: int,
+    together: int = TOGETHER,
+    beside: Callable[[], Awaitable[None]] | None = None,
 ) -> Balance:
-    """Have *visits* people talk while the gateway is killed *kills* times; then add up."""
+    """
+    Have *visits* people talk while the gateway is killed *kills* times; then add up.
+
+    *beside* happens meanwhile, and is added up as well: who talks in rooms, for one.
+    """
     rng = random.Random(seed)  # noqa: S311 - repeatable on purpose
     _set_faults(stack, seed)
     await stack.start_gateway()
-    crowd = await _talk(stack, rng, visits, kills, together)
+    others = asyncio.ensure_future(beside()) if beside is not None else None
+    try:
+        crowd = await _talk(stack, rng, visits, kills, together)
+        if others is not None:
+            await others
+    finally:
+        if others is not None:
+            others.cancel()
     await stack.gateway.process.stop(timeout_s=STOP_WITHIN_S)
     stack.sandbox.faults.clear()
     await _all_ended(stack)

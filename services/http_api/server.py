@@ -11,6 +11,7 @@ from aiohttp import web
 
 from services import logs
 from services.console.api import PublicApi
+from services.console.here import Here
 from services.console.site import Console
 from services.failure import Failure
 from services.http_api import openapi, probes, verification
@@ -106,7 +107,9 @@ async def start(chosen: Parts, stack: AsyncExitStack) -> Running:
     verifications = verification.Verifications(chosen.verify, doorman)
     stack.push_async_callback(verifications.close)
     address: list[str] = []
-    console = Console(await PublicApi.open(lambda: address[0], stack))
+    identity = chosen.doors.identity
+    here = Here(identity.environment or "vito", identity.clock)
+    console = Console(await PublicApi.open(lambda: address[0], stack), here)
     app = api.application(
         ROUTES,
         probes.handlers(api, openapi.encode()),

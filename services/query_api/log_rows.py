@@ -2,7 +2,8 @@
 The SQL about the log as a list: what was decided and what was settled, in one order.
 
 Settlements are in the audit log and every other decision among the decisions, so a page is made of
-a page of each. That keeps each statement on an index of its own table.
+a page of each. That keeps each statement on an index of its own table: what people did is rare
+among so many calls, and is found by its noun or its actor.
 """
 
 from __future__ import annotations

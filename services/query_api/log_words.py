@@ -85,6 +85,7 @@ PATTERNS: Final[Mapping[str, str]] = {
     "source_added": "Added source %(source)s (%(kind)s): %(title)s",
     "source_submitted": "Submitted source %(source)s for ingestion",
     "ingestion_begun": "Began to read source %(source)s",
+    "ingestion_advanced": "Reading source %(source)s has come to the step %(step)s",
     "source_ingested": "Read source %(source)s; it waits for review",
     "ingestion_failed": "Source %(source)s could not be read",
     "source_approved": "Approved source %(source)s",
@@ -97,6 +98,7 @@ PATTERNS: Final[Mapping[str, str]] = {
         "Session %(session_id)s goes on by %(modality)s instead of %(previous)s (%(why)s)"
     ),
     "session_ended": "Session %(session_id)s ended (%(ended_for)s)",
+    "answer_cited": "Recorded what the answer of turn %(turn)s in session %(session_id)s goes by",
     "session_killed": "Stopped session %(session_id)s",
     "sessions_killed": "Stopped every session: %(sessions)s of them",
 }

@@ -18,7 +18,7 @@ _MOMENT: Final = (
     "decision, decision_id, position, occurred_at, noun, verb, verdict, status, code, requested,"
     " modality, provider_id, sku, reservation_id, amount_nanos, delay_us, cost_nanos, turns,"
     " outcome, late, hold, hold_closed_at, facts, actor, committed_nanos, held_nanos, limit_nanos,"
-    " credits_nanos"
+    " credits_nanos, session_id"
 )
 # A settlement is in the audit log, every other decision among the decisions. With a grant comes
 # what became of its hold, because an expiry has no number of its own.

@@ -5,10 +5,13 @@ import asyncio
 import pytest
 
 from contracts.agent_job import AgentJob, agent_name
+from services.agent.worker import server_for
 from services.cli import agent
 from services.distribution.invitation import invitation
 from services.distribution.media_key import MediaKey
 from services.secret import Secret
+from services.settings import Settings
+from services.variables import LOG_LEVELS
 from tests.agent.talking import SHORT, talking, until
 from tests.agent.visiting import ROOM, Visitor
 from tests.rig.media_server import MediaServer
@@ -56,3 +59,13 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch):
     monkeypatch.setattr(agent, "find_spec", lambda _name: None)
     with pytest.raises(agent.ExtraMissing, match=r"pip install 'vito-twin\[livekit\]'"):
         agent.check_extra()
+
+
+@pytest.mark.parametrize("level", LOG_LEVELS)
+def test_every_level_of_ours_is_one_of_the_library(level):
+    """It has names of its own, and refuses others when the process starts."""
+    variables = {"URL": "ws://127.0.0.1:1", "KEY": "devkey", "SECRET": "s" * 32}
+    settings = Settings.from_env(
+        {"VITO_LOG_LEVEL": level} | {f"VITO_LIVEKIT_{name}": one for name, one in variables.items()}
+    )
+    assert server_for(settings) is not None

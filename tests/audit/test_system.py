@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import signal
 import subprocess
@@ -28,6 +29,7 @@ from services.audit.verify import Verifier
 from services.client.patience import Patience
 from services.embedded import ports
 from services.failure import Failure
+from services.http_api.verification import by_process
 from services.sealing.jetstream_keys import JetStreamKeyStore
 from services.secret import Secret
 from tests.audit.conftest import CALLS, TWINS
@@ -75,6 +77,20 @@ async def test_a_running_system_is_proved(system, tenant):
     }
     assert f"{CALLS - 1} outcomes" in report.postgres.detail
     assert stream.listed == []
+
+
+async def test_a_server_has_a_log_proved_by_another_process(system, monkeypatch):
+    """The page's way: the outcome of `vito verify`, with its progress, and nothing of others."""
+    monkeypatch.setattr(os, "environ", {"PATH": "/usr/bin:/bin", **system.variables})
+    noted = []
+    outcome = await by_process("cantor", lambda *far: noted.append(far))
+
+    (report,) = outcome["tenants"]
+    assert (outcome["exit_code"], report["tenant"]) == (0, "cantor")
+    assert noted[-1] == (report["position"], report["position"])
+    monkeypatch.setattr(os, "environ", {**os.environ, "VITO_NATS_AUDITOR_PASSWORD": "wrong"})
+    with pytest.raises(Failure, match="No connection to the bus"):
+        await by_process("cantor", lambda *_far: None)
 
 
 async def test_every_twin_is_found(system):

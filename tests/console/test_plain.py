@@ -37,7 +37,7 @@ def test_the_doors_own_words_are_put_plainly():
         ("variables[0].max_length", "This must be at least 1.")
     ]
     assert _said(SetIdentity, {"identity": IDENTITY | {"language": "¿?"}}) == [
-        ("identity.language", "This is not written as it has to be.")
+        ("identity.language", "must be a language tag of BCP 47, such as es-MX")
     ]
 
 

@@ -37,10 +37,17 @@ PLACE = "in this place"
 SECRETS = ("secret_put", "secret_rotate")
 # What the gate says when it has granted as much as fits.
 CALM = ("too_many_holds", "monthly_hard_limit_reached")
+
+
+def takes_json(operation: dict) -> bool:
+    """Whether a body is read, and is no file."""
+    return "application/json" in operation.get("requestBody", {}).get("content", {})
+
+
 SCHEMA_OF = {
     name: operation["requestBody"]["content"]["application/json"]["schema"]
     for name, (method, path, operation) in OPERATIONS.items()
-    if method == "POST" and path.startswith(TENANT) and "multipart/form-data" not in str(operation)
+    if method == "POST" and path.startswith(TENANT) and takes_json(operation)
 }
 
 

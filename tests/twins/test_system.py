@@ -228,7 +228,7 @@ async def test_a_document_that_is_wrong_is_explained(tenant, vito, document, con
     [
         (["{twin}", "12,50"], "'12,50' is not an amount", "such as 25"),
         (["Cantor", "5"], "is not the name of a twin", "lower-case"),
-        (["nobody", "5"], "There is no such twin", "Provision"),
+        (["nobody", "5"], "There is no such twin", "provision"),
         (["{twin}", "5", "--reason", "a\x07b"], "`reason` has U\\+0007 at character 2", "field"),
         (["{twin}", "5", "--reason", "x" * 501], "length <= 500 - at `\\$.reason`", "field"),
     ],

@@ -242,7 +242,7 @@ class TestSamples:
         await complete(gate, shown)
 
         names = list(sandbox.vendors["tavus"].conversations)
-        assert told == [f"https://tavus.daily.co/{name}" for name in names]
+        assert told == [f"{sandbox.url}/tavus/rooms/{name}" for name in names]
         assert slept.count(10.0) == 3
 
     async def test_a_key_that_is_missing_is_said(self, gate, studio, sandbox):

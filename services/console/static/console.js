@@ -29,3 +29,8 @@ document.addEventListener("click", async (event) => {
   await navigator.clipboard.writeText(text);
   button.textContent = button.dataset.copied;
 });
+
+// What is shown once is gone when the page is left, also for a browser that keeps whole pages.
+window.addEventListener("pagehide", () => {
+  for (const secret of document.querySelectorAll("[data-once]")) secret.remove();
+});
