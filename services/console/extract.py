@@ -54,7 +54,7 @@ _CALLS: Final = {"_": 0, "words": 0, "WrongField": 1, "Page": 1}
 _KEYS: Final = frozenset(("title", "remedy", "rule"))
 # Variables that hold a text, and a table whose pairs have one second.
 _VARIABLES: Final = frozenset(("rule", "remedy"))
-_TABLES: Final = frozenset(("_RULES",))
+_TABLES: Final = frozenset(("_RULES", "WORDS"))
 
 
 def texts() -> dict[str, set[str]]:
@@ -129,7 +129,10 @@ def _pairs(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
 
 
 def _seconds(table: ast.expr) -> Iterator[str]:
-    """Return the second of each pair in a table, which is its text."""
+    """Return what a table has for each entry: its values, or the second of each pair."""
+    if isinstance(table, ast.Dict):
+        yield from (text for value in table.values for text in _consts(value))
+        return
     for node in ast.walk(table):
         if isinstance(node, ast.Tuple) and len(node.elts) == len(("pattern", "text")):
             yield _text(node.elts[1])
