@@ -19,7 +19,7 @@ from services.console.plain import in_plain
 from services.http_door.commands import KEY_HEADER
 from services.http_door.cross_site import PROOF_HEADER
 from services.http_door.session import COOKIE
-from services.query_api.problems import MALFORMED_COMMAND
+from services.query_api.problems import COMMAND_ID_REUSED, CROSS_SITE_REFUSED, MALFORMED_COMMAND
 
 Json: TypeAlias = dict[str, Any]
 CONNECTIONS_MAX: Final = 64
@@ -42,13 +42,33 @@ _OF_A_FORM: Final[Json] = {
 }
 
 
+# Where the API speaks to programs, and a person has only pressed a button.
+_FOR_PEOPLE: Final[dict[str, Json]] = {
+    CROSS_SITE_REFUSED.code: {
+        "title": "This form is older than your session, so nothing was done.",
+        "detail": "",
+        "remedy": "What you wrote is still here: look at it, and send it again.",
+    },
+    COMMAND_ID_REUSED.code: {
+        "title": "This form was sent before with something else in it.",
+        "detail": "",
+        "remedy": "What you sent first was decided. To send this as well, send it again.",
+    },
+}
+
+
 class ApiProblem(Exception):
     """What the API refused: the fields of its problem body (RFC 9457), with status and code."""
 
     def __init__(self, status: int, problem: Json) -> None:
         super().__init__(f"{status} {problem.get('code', '')}")
         self.status = status
-        self.problem: Json = {**_SAID_OF_EACH, **problem, **_said_of_fields(problem)}
+        self.problem: Json = {
+            **_SAID_OF_EACH,
+            **problem,
+            **_said_of_fields(problem),
+            **_FOR_PEOPLE.get(str(problem.get("code", "")), {}),
+        }
 
     @property
     def code(self) -> str:
