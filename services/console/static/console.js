@@ -69,3 +69,15 @@ document.addEventListener("click", async (event) => {
 window.addEventListener("pagehide", () => {
   for (const secret of document.querySelectorAll("[data-once]")) secret.remove();
 });
+
+// A table that is wider than its place is scrolled with the keyboard, too.
+function reachWideTables() {
+  for (const table of document.querySelectorAll("main table")) {
+    if (table.scrollWidth > table.clientWidth) table.tabIndex = 0;
+    else table.removeAttribute("tabindex");
+  }
+}
+window.addEventListener("resize", reachWideTables);
+document.body.addEventListener("htmx:afterSettle", reachWideTables);
+document.addEventListener("toggle", reachWideTables, true);
+reachWideTables();
