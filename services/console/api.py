@@ -66,6 +66,7 @@ class ApiProblem(Exception):
         self.problem: Json = {
             **_SAID_OF_EACH,
             **problem,
+            "detail": _beyond_title(problem),
             **_said_of_fields(problem),
             **_FOR_PEOPLE.get(str(problem.get("code", "")), {}),
         }
@@ -126,6 +127,14 @@ class PublicApi:
         if response.status >= HTTPStatus.BAD_REQUEST:
             raise ApiProblem(response.status, answer)
         return answer
+
+
+def _beyond_title(problem: Json) -> str:
+    """What is the case this time. The gate repeats its title, and puts the facts in brackets."""
+    detail, title = str(problem.get("detail", "")), str(problem.get("title", ""))
+    if not title or not detail.startswith(title):
+        return detail
+    return detail.removeprefix(title).strip().removeprefix("(").removesuffix(")")
 
 
 def _said_of_fields(problem: Json) -> Json:

@@ -51,7 +51,7 @@ _OF_HISTORY: Final = tuple(
 _ENGINE: Final = environment()
 # Where a call holds a text: the index of its argument.
 _CALLS: Final = {"_": 0, "words": 0, "WrongField": 1, "Page": 1}
-_KEYS: Final = frozenset(("title", "remedy", "rule"))
+_KEYS: Final = frozenset(("title", "detail", "remedy", "rule"))
 # Variables that hold a text, and a table whose pairs have one second.
 _VARIABLES: Final = frozenset(("rule", "remedy"))
 _TABLES: Final = frozenset(("_RULES", "WORDS", "SCOPES"))

@@ -206,7 +206,9 @@ async def _to_its_page(request: web.Request) -> web.StreamResponse:
     return _see_other(request.path.rpartition("/do/")[0])
 
 
-async def _no_page(_ask: Ask) -> web.StreamResponse:
+async def _no_page(ask: Ask) -> web.StreamResponse:
+    if ask.request.path.endswith("/"):
+        return _see_other(ask.request.path.rstrip("/"))
     raise ApiProblem(404, _NO_PAGE)
 
 

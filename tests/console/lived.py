@@ -20,6 +20,8 @@ VALUES = {
     "{session}": [SESSION],
     "{decision}": [f"{TWIN}.2"],
 }
+# What a page shows only when it is asked for.
+MORE = {"integrations/prices": ["integrations/prices?product=p/s/text"]}
 _HOUR_US = 3_600_000_000
 _TERMS = {
     "surface": "web_widget",
@@ -39,6 +41,7 @@ def addresses(pages):
             for name in _FIELD.findall(pattern):
                 assert name in VALUES, f"say in {__name__} what stands for {name} of {pattern}"
                 found = [one.replace(name, value) for one in found for value in VALUES[name]]
+            found += MORE.get(pattern, [])
             yield from ((pattern, page, one) for one in found)
 
 
@@ -54,8 +57,8 @@ async def live(place):
 
     for number in (0, 1):
         await do("prompt/save", text=f"Greet.\nLine {number}.", expected_version=number)
-    await do("prompt/activate", version=1)
-    await do("prompt/activate", version=2)
+        await do("prompt/activate", version=number + 1)
+    await do("prompt/save", text="Greet.\nNot live.", expected_version=2)
     for number, name in enumerate(("Betting", "Politics")):
         topics = [{"name": name, "phrases": ["odds"]}]
         await do("topics/set", topics=topics, expected_version=number)

@@ -205,6 +205,8 @@ async def test_an_address_without_a_page_is_explained_and_one_of_a_form_leads_to
     tab = await place.tab("owner")
     await tab.page.goto(f"{place.url}/console/cantor/nothing-here")
     await expect(tab.page.get_by_role("heading", level=2)).to_have_text("There is no such page.")
+    await tab.page.goto(f"{place.url}/console/cantor/")
+    assert tab.page.url == f"{place.url}/console/cantor"
     await tab.page.goto(f"{place.url}/console/cantor/do/suspend")
     assert tab.page.url == f"{place.url}/console/cantor"
     # Quotas that nobody has set, and of which nothing was used, are no figures.
