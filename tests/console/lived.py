@@ -70,7 +70,9 @@ async def live(place):
     invited = {"invitation_id": "invitation00001", "email": "new@example.com", "role": "viewer"}
     soon_us = place.world.clock() + _HOUR_US
     await do("access/invite", **invited, **of_secret, expires_at_us=soon_us)
-    await do("access/issue-key", key_id="key0000000002", label="agent", scopes=["agent"], **of_secret)
+    await do(
+        "access/issue-key", key_id="key0000000002", label="agent", scopes=["agent"], **of_secret
+    )
     await do("twin/set-identity", identity=_said(identity()), expected_version=0)
     await do("twin/set-purpose", purpose=_said(purpose()), expected_version=0)
     await do("twin/begin-calibration", version=1, **_PRODUCT)

@@ -3,8 +3,10 @@
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 
 from contracts.access import ROLES
+from contracts.price_book import SetPriceBook
 from contracts.twin import RecordSample
 from domain import rights
 from services.console.site import PAGES
@@ -12,6 +14,7 @@ from services.http_door.session import COOKIE, csrf_token
 from tests.console import lived
 from tests.console.calls import KEY
 from tests.console.forms_of import forms_of
+from tests.http_door.doors import OPERATOR
 
 # What each form asks for, by the pattern of its page and its name. `more` shows more rows of a form.
 ASKS = {
@@ -66,7 +69,9 @@ def test_it_is_written_down_what_every_form_asks_for():
 
 
 def _may(person, noun, verb):
-    return rights.admin_may(noun, verb) if person == "admin" else rights.role_may(person, noun, verb)
+    return (
+        rights.admin_may(noun, verb) if person == "admin" else rights.role_may(person, noun, verb)
+    )
 
 
 def _reads(person, page):
@@ -117,7 +122,7 @@ def _pattern_of(address):
 
 
 async def _later(place):
-    """Asleep, with all samples: what could not be offered before."""
+    """Asleep, with all samples and a second price: what could not be offered before."""
     for number in (2, 3):
         await lived.sample(place, number)
     calls = sorted(place.world.gate.state("cantor").twin.calibration.calls)
@@ -128,6 +133,10 @@ async def _later(place):
         )
         answer = await place.world.gate.command("cantor", command, KEY)
         assert answer["status"] == 200, answer
+    prices = place.world.gate.state("cantor").prices.book
+    two = [*prices.entries, replace(prices.entries[0], sku="other")]
+    command = SetPriceBook(command_id="two", price_book=replace(prices, entries=two))
+    assert (await place.world.gate.command("cantor", command, OPERATOR))["status"] == 200
     browsing = Browsing(place)
     _, text = await browsing.get("owner", "")
     suspend = next(one for one in forms_of(text) if one[0].endswith("/do/suspend"))
@@ -147,7 +156,9 @@ async def test_what_is_offered_is_what_one_may_do(place, browsing):
     for change in (None, _later):
         if change is not None:
             await change(place)
-        offers = dict(zip(PEOPLE, await asyncio.gather(*map(browsing.offered, PEOPLE)), strict=True))
+        offers = dict(
+            zip(PEOPLE, await asyncio.gather(*map(browsing.offered, PEOPLE)), strict=True)
+        )
         there = {key for found in offers.values() for key in found}
         seen |= there
         for person, found in offers.items():
