@@ -9,7 +9,7 @@ from services.sandbox.faults import Fault
 from tests.agent.talking import HEARING_BOOK, rules, talking, until
 from tests.agent.visiting import ROOM, SPOKEN_HZ, visit
 
-SAID_MOST, AGAIN_S = 4, 6.0
+SAID_MOST, AGAIN_S = 8, 6.0
 NOBODY = rtc.TrackSource.SOURCE_SCREENSHARE_AUDIO
 
 

@@ -77,7 +77,7 @@ def sent(method, path, request):
         return request["body"]
     if request["body"] is not None or not path.startswith(TENANT):
         return json.dumps(request["body"]).encode()
-    body = body_of(path)
+    body = body_of(path) or {}
     places = [(body, name) for name in body]
     places += [
         (body[name], inner) for name in body if isinstance(body[name], dict) for inner in body[name]
