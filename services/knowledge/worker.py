@@ -41,6 +41,7 @@ from services.knowledge.embedders.process_embedders import ProcessEmbedders, pro
 from services.knowledge.fetching.fetchers import fetchers
 from services.knowledge.index import ShardIndex
 from services.knowledge.ingesting import Ingesting
+from services.knowledge.pace import Pace
 from services.knowledge.queue import Queue
 from services.knowledge.reading.reader import Reader
 from services.knowledge.retrieval import Pool, Retrieval
@@ -107,9 +108,12 @@ async def _until(stop: asyncio.Event, works: list[Coroutine[Any, Any, None]]) ->
             for task in done:
                 task.result()
     finally:
-        for task in (*tasks, stopping):
-            task.cancel()
-        await asyncio.gather(*tasks, stopping, return_exceptions=True)
+        left = {one for one in (*tasks, stopping) if not one.done()}
+        while left:
+            for task in left:
+                task.cancel()
+            # Again: the database's driver may take the first for a connection that broke.
+            _, left = await asyncio.wait(left, timeout=_LOOK_S)
 
 
 # -- parts ----------------------------------------------------------------------------
@@ -198,8 +202,10 @@ async def _queue(parts: _Parts, stack: AsyncExitStack) -> Queue:
 def _desk(parts: _Parts, retrieval: Retrieval) -> Desk:
     reviewing = Reviewing(parts.store, parts.reader, parts.indexing, parts.embedders, retrieval)
     uploads = Uploads(parts.store, time.monotonic)
+    pace = Pace(lambda: time.monotonic_ns() // 1_000)
 
-    async def search(tenant: str, _principal: str, asked: SearchKnowledge) -> KnowledgeFound:
+    async def search(tenant: str, principal: str, asked: SearchKnowledge) -> KnowledgeFound:
+        pace.check(tenant, principal)
         found = await retrieval.retrieve(
             tenant,
             asked.question,
@@ -209,7 +215,8 @@ def _desk(parts: _Parts, retrieval: Retrieval) -> Desk:
         )
         return KnowledgeFound(tenant=tenant, passages=shown(found))
 
-    async def review(tenant: str, _principal: str, asked: ReviewKnowledge) -> KnowledgeReviewed:
+    async def review(tenant: str, principal: str, asked: ReviewKnowledge) -> KnowledgeReviewed:
+        pace.check(tenant, principal)
         return await reviewing.review(tenant, asked)
 
     async def upload(tenant: str, principal: str, piece: UploadPiece) -> PieceTaken:
