@@ -53,7 +53,7 @@ from services.http_door.caller import CALLER, Caller
 from services.http_door.commands import CommandDoor, CommandProblem, key_of, refused
 from services.http_door.endpoint import Endpoint, Handler
 from services.http_door.gate_line import Gate, Reply
-from services.http_door.progress import FLOW, Flow, flowing
+from services.http_door.progress import FLOW, UPLOAD_STALLED, Flow, flowing
 from services.query_api import parameters
 from services.query_api.parameters import IS_ID, PositionQuery, Query, number
 from services.query_api.problems import (
@@ -68,7 +68,6 @@ from services.query_api.problems import (
     LOOKUP_UNAVAILABLE,
     MALFORMED_COMMAND,
     SOURCE_UNKNOWN,
-    UPLOAD_STALLED,
     HttpProblem,
 )
 from services.query_api.problems import OVERLOADED as TOO_MANY

@@ -10,11 +10,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 from typing import Final
 
 import msgspec
 
-from services.query_api.problems import UPLOAD_STALLED, HttpProblem
+from services.query_api.problems import HttpProblem, Kind
+
+UPLOAD_STALLED: Final = Kind(
+    "upload_stalled",
+    HTTPStatus.REQUEST_TIMEOUT,
+    "The file came too slowly, or not any more.",
+    "Nothing of it was kept: send it again with the same key, over a better line.",
+)
 
 
 class Flow(msgspec.Struct, frozen=True):

@@ -269,12 +269,6 @@ BODY_TOO_LARGE: Final = Kind(
     "The body is larger than any command.",
     "Send less than 1 MiB.",
 )
-UPLOAD_STALLED: Final = Kind(
-    "upload_stalled",
-    HTTPStatus.REQUEST_TIMEOUT,
-    "The file came too slowly, or not any more.",
-    "Nothing of it was kept: send it again with the same key, over a better line.",
-)
 MEDIA_TYPE_REFUSED: Final = Kind(
     "media_type_refused",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
