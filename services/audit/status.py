@@ -321,8 +321,10 @@ def _judge_knowledge(found: Status) -> None:
         shard.shard: max(0, shard.last_seq - known.behind.get(shard.shard, 0))
         for shard in found.shards
     }
+    # Where no twin knows anything nobody has to index it.
+    has_any = any((known.waiting, known.in_review, known.failed, known.live, known.not_live))
     for shard, behind in known.behind.items():
-        if behind and shard not in known.followed:
+        if has_any and behind and shard not in known.followed:
             found.faults.append(
                 f"knowledge index of shard {shard}: {behind} messages behind, and nobody follows"
             )

@@ -66,6 +66,7 @@ _KINDS: Final[dict[SourceKind, str]] = {
     "text": media_type.TEXT,
 }
 
+_NOT_KEPT: Final = "Its file is not kept any more. Upload it again."
 _NEVER_ENDED: Final = (
     f"It was taken up {BEGINNINGS_MAX} times and came no further; why is in our log."
     " Submit it again later, or divide it."
@@ -161,7 +162,9 @@ class Ingesting:
         try:
             return await self._store.get(source.tenant, "upload", content_hash)
         except (NotKept, BlobDamaged):
-            raise IngestionProblem("not_found", "Its file is lost. Upload it again.") from None
+            raise IngestionProblem(
+                "not_found", "Its file is not kept any more. Upload it again."
+            ) from None
 
     async def keep_fetched(self, source: Source, fetched: Fetched) -> str:
         """Keep what was fetched, for whoever takes the source up after a crash; its hash."""

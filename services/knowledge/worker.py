@@ -15,6 +15,7 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from typing import Any, Final
 
 import msgspec
@@ -44,6 +45,7 @@ from services.knowledge.ingesting import Ingesting
 from services.knowledge.pace import Pace
 from services.knowledge.queue import Queue
 from services.knowledge.reading.reader import Reader
+from services.knowledge.retention import Retention
 from services.knowledge.retrieval import Pool, Retrieval
 from services.knowledge.reviewing import Reviewing, shown
 from services.knowledge.store import KnowledgeStore
@@ -90,6 +92,7 @@ async def serve(settings: Settings, stop: asyncio.Event, ready: Callable[[], Non
             vectors.run(),
             (await _queue(parts, stack)).run(),
             _take_uploads(settings, desk),
+            _retention(parts).run(),
             parts.embedders.offline.warm(),
         ]
         ready()
@@ -197,6 +200,11 @@ async def _queue(parts: _Parts, stack: AsyncExitStack) -> Queue:
         reader=Reader(),
     )
     return Queue(parts.settings.postgres_knowledge(), parts.reader, ingesting)
+
+
+def _retention(parts: _Parts) -> Retention:
+    keep = timedelta(days=parts.settings.knowledge_keep_days)
+    return Retention(parts.store, parts.reader, parts.settings.postgres_knowledge(), keep)
 
 
 def _desk(parts: _Parts, retrieval: Retrieval) -> Desk:

@@ -24,6 +24,8 @@ class Lock(IntEnum):
     REBUILD = 3
     # Who takes uploads: their pieces belong together.
     UPLOADS = 4
+    # Who forgets what nobody needs any more.
+    RETENTION = 5
     SHARD = 1_000
     # What follows a shard for the knowledge index.
     INDEX = 2_000
