@@ -254,7 +254,12 @@ class SourceSubmitted(Event, frozen=True):
 
 
 class IngestionBegun(Event, frozen=True):
-    """An ingestion is under way; its number is that of this decision."""
+    """
+    An ingestion is under way; its number is that of this decision.
+
+    *attempt* counts the beginnings since it last came a step further: who was taken up again and
+    again, and never ended, has something in it that nobody survives.
+    """
 
     decision: int
     command_id: str
@@ -262,6 +267,7 @@ class IngestionBegun(Event, frozen=True):
     at_us: UnixUs
     source: str
     actor: str
+    attempt: int = 1
 
 
 class IngestionAdvanced(Event, frozen=True):

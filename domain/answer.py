@@ -281,7 +281,11 @@ def _facts(event: Decided) -> dict[str, int | str]:
     if isinstance(event, CommandRefused):
         return event.facts
     if isinstance(event, IngestionBegun):
-        return {"source": event.source, "ingestion": event.decision}
+        return {
+            "source": event.source,
+            "ingestion": event.decision,
+            "attempt": event.attempt,
+        }
     if isinstance(event, SampleRecorded):
         return {"calibration": event.calibration, "sample": event.number}
     if isinstance(event, SecretRevoked):

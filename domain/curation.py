@@ -138,6 +138,7 @@ def begin_ingestion(state: State, command: BeginIngestion, envelope: Envelope) -
             *head(state, command, envelope),
             command.source,
             envelope.actor,
+            found.attempts + 1,
         )
     ]
 

@@ -36,6 +36,7 @@ class Source(msgspec.Struct, array_like=True):
     *ingestion* is the number of the current one, 0 before it has begun; *step* is how far it is and
     *kept* the hash of what it has so far. The draft is what that one has brought; its hash is empty
     when there is nothing to review. *upload* is the hash of the file that was brought last.
+    *attempts* counts the beginnings since an ingestion last came a step further.
     """
 
     kind: SourceKind
@@ -52,6 +53,7 @@ class Source(msgspec.Struct, array_like=True):
     step: IngestionStep | Literal[""] = ""
     kept: str = ""
     draft_flags: int = 0
+    attempts: int = 0
 
 
 class State(msgspec.Struct, array_like=True):
@@ -99,8 +101,10 @@ def _ingest(found: Source, event: KnowledgeEvent) -> None:
         case IngestionBegun():
             # It goes on where one that has died was.
             _begin(found, "ingesting", event.decision)
+            found.attempts = event.attempt
         case IngestionAdvanced():
             found.step, found.kept = event.step, event.kept or found.kept
+            found.attempts = 0
         case SourceIngested():
             found.stage = "review" if event.is_new else "approved"
             _keeps_nothing(found)
@@ -138,4 +142,4 @@ def _no_draft(found: Source) -> None:
 
 
 def _keeps_nothing(found: Source) -> None:
-    found.step, found.kept = "", ""
+    found.step, found.kept, found.attempts = "", "", 0

@@ -422,6 +422,12 @@ OVERLOADED: Final = Refusal(
     "Too many commands of this twin are waiting.",
     "Ask again after retry_after_ms with the same command_id.",
 )
+LOOKUPS_TOO_FAST: Final = Refusal(
+    "lookups_too_fast",
+    429,
+    "What the twin knows is being looked up too often.",
+    "Wait retry_after_ms and ask again.",
+)
 CANNOT_VERIFY: Final = Refusal(
     "cannot_verify",
     503,

@@ -89,6 +89,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     hold_s: int = 120
     embedding_model: str = "offline"
     demo_knowledge: bool = True
+    knowledge_keep_days: int = 90
     lease_s: int = 30
     livekit_key: str | None = None
     livekit_secret: Secret | None = None

@@ -333,6 +333,14 @@ VARIABLES: tuple[Variable, ...] = (
         flag,
     ),
     Variable(
+        "VITO_KNOWLEDGE_KEEP_DAYS",
+        "knowledge_keep_days",
+        "How long rejected, replaced and retired contents are kept, and files that were read; the"
+        " log has their hashes for ever",
+        "a whole number from 1 to 3650",
+        between(1, 3_650),
+    ),
+    Variable(
         "VITO_LEASE_S",
         "lease_s",
         "How long a session lasts when nothing is heard of the process that holds it",

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import msgspec
 from livekit.agents import llm
 from livekit.agents.types import (
     DEFAULT_API_CONNECT_OPTIONS,
@@ -23,8 +24,9 @@ from livekit.agents.types import (
 
 from domain import topics
 from services import logs
-from services.agent.spoken import question_of, request_of
-from services.agent.talk import Talk
+from services.agent.spoken import last_asked, question_of, request_of
+from services.agent.talk import Informed, Talk
+from services.live import knowing
 from services.live.failures import CALL_FAILED
 from services.live.sentences import Sentences
 from services.live.words import say
@@ -94,7 +96,7 @@ class MeteredAnswer(llm.LLMStream):
         if topics.check(self._talk.topics, question_of(self._chat_ctx)):
             self._say(say("prohibited", self._talk.language))
             return
-        request = request_of(self._chat_ctx, self._tools)
+        request = await self._informed(request_of(self._chat_ctx, self._tools))
         for attempt in range(ATTEMPTS_MAX):
             try:
                 await self._ask(request)
@@ -105,6 +107,28 @@ class MeteredAnswer(llm.LLMStream):
                 await self._talk.gate.timing.sleep(_wait_ms(problem) / 1_000)
             else:
                 return
+
+    async def _informed(self, request: ChatRequest) -> ChatRequest:
+        """
+        Put what was approved for the twin before the question that is answered.
+
+        Here and not where a spoken turn ends: the library tells nobody of a written one.
+        """
+        talk, asked = self._talk, last_asked(self._chat_ctx)
+        if asked is None:
+            return request
+        if talk.informed is None or talk.informed.turn != asked.id:
+            question = asked.text_content or ""
+            passages = await knowing.looked_up(talk.gate, talk.knowledge, question)
+            talk.informed = Informed(asked.id, passages)
+            if passages:
+                await knowing.record(talk.gate, talk.session_id, asked.id, passages)
+        messages = request.messages
+        ends = [at for at, one in enumerate(messages, 1) if one.role == "user"]
+        if not ends:
+            return request
+        told = knowing.put_before(messages[: ends[-1]], talk.informed.passages, talk.knowledge)
+        return msgspec.structs.replace(request, messages=(*told, *messages[ends[-1] :]))
 
     async def _ask(self, request: ChatRequest) -> None:
         """Ask the model once."""

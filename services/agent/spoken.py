@@ -43,6 +43,18 @@ def question_of(said: llm.ChatContext) -> str:
     return last.text_content or ""
 
 
+def last_asked(said: llm.ChatContext) -> llm.ChatMessage | None:
+    """Return the visitor's last message, whatever tools were called since."""
+    return next(
+        (
+            item
+            for item in reversed(said.items)
+            if isinstance(item, llm.ChatMessage) and item.role == "user"
+        ),
+        None,
+    )
+
+
 def _messages(items: Iterable[Any]) -> Iterator[ChatMessage]:
     """Spell the items; what the library notes for itself is nothing that a model is told."""
     calls: list[llm.FunctionCall] = []

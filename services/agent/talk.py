@@ -8,6 +8,7 @@ from typing import Protocol
 import msgspec
 
 from contracts.bundle import LiveSource
+from contracts.lookup import FoundPassage
 from contracts.replies import Decision, Receipt
 from contracts.topics import Topic
 from services.client import GateClient
@@ -44,12 +45,20 @@ class Watcher(Protocol):
         """A call is over; None: its booking is not confirmed yet."""
 
 
+class Informed(msgspec.Struct, frozen=True):
+    """What was found for the question *turn*, by the library's name of its message."""
+
+    turn: str
+    passages: Sequence[FoundPassage]
+
+
 class Talk(msgspec.Struct, kw_only=True):
     """
     One conversation. *topics* and *knowledge* are those of the newest bundle; the rest stays as it
     is.
 
-    *is_silent*: nothing is spoken, whatever is written.
+    *is_silent*: nothing is spoken, whatever is written. *informed*: what the last question is
+    answered with, also when tools were called in between.
     """
 
     gate: GateClient
@@ -63,3 +72,4 @@ class Talk(msgspec.Struct, kw_only=True):
     spoken_language: str = "en"
     is_silent: bool = False
     knowledge: Sequence[LiveSource] = ()
+    informed: Informed | None = None

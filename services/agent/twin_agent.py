@@ -8,7 +8,6 @@ from livekit.agents import Agent, RunContext, llm
 
 from services.agent.spoken import arguments_of
 from services.agent.talk import Talk
-from services.live import knowing
 from services.vendors.chat.model import Tool, ToolCall
 from services.vendors.data.tools import LiveTools
 
@@ -20,23 +19,11 @@ class TwinAgent(Agent):
     """The twin, as the library knows it. What it may do is decided in its components."""
 
     def __init__(self, talk: Talk, instructions: str, tools: LiveTools | None) -> None:
-        self._talk = talk
         offered = tools.described(talk.language) if tools is not None else []
         super().__init__(
             instructions=instructions,
             tools=[_tool(talk, tools, one) for one in offered if tools is not None],
         )
-
-    async def on_user_turn_completed(
-        self, turn_ctx: llm.ChatContext, new_message: llm.ChatMessage
-    ) -> None:
-        """Look up what was approved for the twin, and put it before the question."""
-        talk = self._talk
-        question = new_message.text_content or ""
-        passages = await knowing.looked_up(talk.gate, talk.knowledge, question)
-        if passages:
-            turn_ctx.add_message(role="user", content=knowing.as_data(passages, talk.knowledge))
-            await knowing.record(talk.gate, talk.session_id, new_message.id, passages)
 
 
 def _tool(talk: Talk, tools: LiveTools, described: Tool) -> llm.Tool:

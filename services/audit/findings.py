@@ -11,7 +11,7 @@ import msgspec
 FINDINGS_MAX = 50
 _VALUE_CHARS_MAX = 200
 
-Check: TypeAlias = Literal["log", "content", "fold", "live", "snapshot", "postgres"]
+Check: TypeAlias = Literal["log", "content", "fold", "live", "snapshot", "postgres", "knowledge"]
 
 
 class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -19,7 +19,7 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
     One difference.
 
     *position* is the commit and *event* the number of the event in it, from 1. *what* is the field
-    or, for `postgres`, the table and column.
+    or, for `postgres`, the table and column; for `knowledge` the source.
     """
 
     tenant: str

@@ -24,6 +24,7 @@ from contracts import subjects
 from services.failure import Failure
 from services.gate import lease
 from services.gate.endpoints import SERVICE
+from services.projector.locks import OURS, Lock
 from services.settings import Settings
 
 ASK_S = 3.0
@@ -41,6 +42,7 @@ class Shard(msgspec.Struct, kw_only=True):
     owner: str | None = None
     serving: list[str] = []
     commits: int | None = None
+    last_seq: int = 0
     size_bytes: int | None = None
     max_bytes: int | None = None
     leader: str | None = None
@@ -59,6 +61,25 @@ class Projected(msgspec.Struct, frozen=True, kw_only=True):
     reported_age_s: float | None
 
 
+class Knowledge(msgspec.Struct, kw_only=True):
+    """
+    What twins know, over all of them: sources by what they wait for, and how far the index is.
+
+    *not_live* approved sources are not found, *without_vectors* chunks by their words only.
+    *behind* and *followed* are of the shards by their number: messages, and whether somebody is at
+    it.
+    """
+
+    waiting: int = 0
+    in_review: int = 0
+    failed: int = 0
+    live: int = 0
+    not_live: int = 0
+    without_vectors: int = 0
+    behind: dict[int, int] = {}
+    followed: list[int] = []
+
+
 class Status(msgspec.Struct, kw_only=True):
     """Everything on one screen. *faults* says what is wrong, in words."""
 
@@ -66,6 +87,7 @@ class Status(msgspec.Struct, kw_only=True):
     server: str = ""
     shards: list[Shard] = []
     projectors: list[Projected] = []
+    knowledge: Knowledge | None = None
     api: str = ""
     api_state: str = ""
     faults: list[str] = []
@@ -78,6 +100,21 @@ _LAG = (
     " FROM projection_lag GROUP BY shard ORDER BY shard"
 )
 
+_STAGES = "SELECT stage, count(*) FROM twin_knowledge_sources GROUP BY stage"
+_INDEXED = "SELECT shard, stream_seq FROM knowledge.positions"
+_HELD = (
+    "SELECT objid::bigint - %s FROM pg_locks WHERE locktype = 'advisory' AND granted"
+    " AND classid = %s AND objid::bigint >= %s"
+)
+_LIVE = (
+    "SELECT count(*) FILTER (WHERE problem IS NULL), count(*) FILTER (WHERE problem IS NOT NULL),"
+    " (SELECT count(*) FROM knowledge.live_chunks c WHERE NOT EXISTS ("
+    "  SELECT FROM knowledge.live_vectors v JOIN knowledge.models m"
+    "  ON m.model = v.model AND m.state = 'serving'"
+    "  WHERE v.tenant = c.tenant AND v.source = c.source AND v.number = c.number))"
+    " FROM knowledge.live_sources"
+)
+
 
 async def status(settings: Settings) -> Status:
     """Ask everybody at once; never raises for somebody who does not answer."""
@@ -86,8 +123,10 @@ async def status(settings: Settings) -> Status:
         _part(found, "bus", _ask_bus, settings),
         _part(found, "database", _ask_postgres, settings),
         _part(found, "query API", _ask_api, settings),
+        _part(found, "knowledge", _ask_knowledge, settings),
     )
     _judge(found)
+    _judge_knowledge(found)
     return found
 
 
@@ -135,6 +174,7 @@ async def _ask_streams(client: Client, found: Status) -> None:
     for shard in found.shards:
         info = await jetstream.stream_info(subjects.stream(shard.shard))
         shard.commits = info.state.messages
+        shard.last_seq = info.state.last_seq
         shard.size_bytes = info.state.bytes
         shard.max_bytes = info.config.max_bytes
         shard.replicas = info.config.num_replicas
@@ -204,6 +244,37 @@ async def _ask_postgres(settings: Settings, found: Status) -> None:
     ]
 
 
+async def _ask_knowledge(settings: Settings, found: Status) -> None:
+    """Ask as the reader what waits, and as the indexing role what of all twins is live."""
+    if settings.postgres_knowledge_dsn is None:
+        # Where nothing says where knowledge is indexed, none is.
+        return
+    options: dict[str, Any] = {
+        "autocommit": True,
+        "connect_timeout": int(CONNECT_S),
+        "application_name": "vito-status",
+    }
+    async with await AsyncConnection.connect(settings.postgres_reader(), **options) as reader:
+        stages = dict(await (await reader.execute(_STAGES)).fetchall())
+    async with await AsyncConnection.connect(settings.postgres_knowledge(), **options) as indexing:
+        positions = dict(await (await indexing.execute(_INDEXED)).fetchall())
+        held = await (
+            await indexing.execute(_HELD, (int(Lock.INDEX), OURS, int(Lock.INDEX)))
+        ).fetchall()
+        counts = await (await indexing.execute(_LIVE)).fetchone()
+    live, not_live, without_vectors = counts or (0, 0, 0)
+    found.knowledge = Knowledge(
+        waiting=stages.get("pending", 0) + stages.get("ingesting", 0),
+        in_review=stages.get("review", 0),
+        failed=stages.get("failed", 0),
+        live=live,
+        not_live=not_live,
+        without_vectors=without_vectors,
+        behind=positions,
+        followed=sorted(number for (number,) in held),
+    )
+
+
 async def _ask_api(settings: Settings, found: Status) -> None:
     if not settings.api_port:
         found.api_state = "not configured"
@@ -239,3 +310,26 @@ def _judge(found: Status) -> None:
             found.faults.append(
                 f"{name}: {projected.state}: {projected.error or 'no reason given'}"
             )
+
+
+def _judge_knowledge(found: Status) -> None:
+    known = found.knowledge
+    if known is None:
+        return
+    # Until here they are positions; how far those are behind only the bus can say.
+    known.behind = {
+        shard.shard: max(0, shard.last_seq - known.behind.get(shard.shard, 0))
+        for shard in found.shards
+    }
+    # Where no twin knows anything nobody has to index it.
+    has_any = any((known.waiting, known.in_review, known.failed, known.live, known.not_live))
+    for shard, behind in known.behind.items():
+        if has_any and behind and shard not in known.followed:
+            found.faults.append(
+                f"knowledge index of shard {shard}: {behind} messages behind, and nobody follows"
+            )
+    if known.not_live:
+        found.faults.append(
+            f"knowledge: {known.not_live} approved sources cannot be found; why, say"
+            " `vito knowledge list` and `vito knowledge prove`"
+        )

@@ -25,14 +25,16 @@ from services.knowledge.vectors import Vectors
 from services.migrations import RolePasswords, prepare_database
 
 _SOURCE: Final = (
-    "INSERT INTO knowledge_v1.twin_knowledge_sources VALUES (%(tenant)s, %(source)s, 'text', 'T',"
-    " 't.txt', 'approved', '', 1, 0, 1, 'bench', now(), 'bench', now(), 1)"
+    "INSERT INTO knowledge_v1.twin_knowledge_sources (tenant, source, kind, title, location, stage,"
+    " reason, ingestion, draft, approved, added_by, added_at, changed_by, changed_at, upload, step,"
+    " kept, code, position) VALUES (%(tenant)s, %(source)s, 'text', 'T', 't.txt', 'approved', '',"
+    " 1, 0, 1, 'bench', now(), 'bench', now(), '', '', '', '', 1)"
 )
 _REVIEW: Final = (
     "INSERT INTO knowledge_v1.twin_knowledge_reviews (tenant, source, ingestion, content_hash,"
-    " chunks, summary, ingested_by, ingested_at, outcome, note, decided_by, decided_at, decision,"
-    " position) VALUES (%(tenant)s, %(source)s, 1, %(content_hash)s, %(chunks)s, 's', 'bench',"
-    " now(), 'approved', NULL, 'bench', now(), 1, 1)"
+    " chunks, summary, language, pages, flags, ingested_by, ingested_at, outcome, note, decided_by,"
+    " decided_at, decision, position) VALUES (%(tenant)s, %(source)s, 1, %(content_hash)s,"
+    " %(chunks)s, 's', 'es', 0, 0, 'bench', now(), 'approved', NULL, 'bench', now(), 1, 1)"
 )
 _COPY: Final = (
     "COPY knowledge.live_vectors (tenant, model, source, number, content_hash, embedding)"

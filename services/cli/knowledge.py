@@ -12,6 +12,7 @@ from typing import Annotated, Final
 import msgspec
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from contracts.knowledge import (
     AddSource,
@@ -26,6 +27,7 @@ from contracts.lookup import UPLOAD_BYTES_MAX, KnowledgeFound, KnowledgeReviewed
 from contracts.replies import Receipt
 from contracts.views import KnowledgeView, SourceShown
 from services.audit.showing import screen
+from services.audit.words import printable
 from services.cli.asking import (
     AsJson,
     DataDir,
@@ -37,7 +39,6 @@ from services.cli.asking import (
     do,
     in_json,
     reading,
-    shown,
 )
 from services.cli.knowledge_index import prove, reindex
 from services.cli.knowledge_review import show_found, show_review
@@ -99,7 +100,7 @@ def list_all(
     data_dir: DataDir = None,
 ) -> None:
     """List a twin's sources as the gate has them now."""
-    view = shown(data_dir, tenant, KnowledgeView)
+    view, problems = ask(tenant, data_dir, _listed)
     wanted = [one for one in view.sources if stage in (None, one.stage)]
     view = msgspec.structs.replace(view, sources=wanted)
     if as_json:
@@ -107,6 +108,19 @@ def list_all(
     else:
         console = Console(highlight=False, width=None if sys.stdout.isatty() else 260)
         console.print(screen({"knowledge": view}, UTC))
+        for one in wanted:
+            if problem := problems.get(one.source):
+                told = printable(f"{one.source} is approved and cannot be found: {problem}")
+                console.print(Text.assemble(("✗ ", "bold red"), told), soft_wrap=True)
+
+
+async def _listed(gate: GateClient, settings: Settings) -> tuple[KnowledgeView, dict[str, str]]:
+    """What the gate has, and what the index says against it."""
+    view = await gate.show(KnowledgeView)
+    if not any(one.approved_hash for one in view.sources):
+        return view, {}
+    async with reading(settings) as api:
+        return view, await api.knowledge_problems(view.tenant, position=view.position)
 
 
 @app.command()

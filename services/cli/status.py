@@ -15,7 +15,7 @@ from rich.text import Text
 
 from services import logs
 from services.audit.access import settings_in
-from services.audit.status import Projected, Shard, Status
+from services.audit.status import Knowledge, Projected, Shard, Status
 from services.audit.status import status as ask
 from services.audit.words import printable
 
@@ -50,12 +50,29 @@ def _show(found: Status, console: Console) -> None:
         table.add_row(*_row(shard, projected.get(shard.shard)))
     console.print(table)
     console.print()
+    if found.knowledge is not None:
+        console.print(f"[bold]knowledge[/]  {_knowledge(found.knowledge)}")
+        console.print()
     for fault in found.faults:
         console.print(Text.assemble(("✗ ", "bold red"), printable(fault)), soft_wrap=True)
     if not found.server:
         console.print("Start everything on this machine with `vito up`.")
     elif not found.faults:
         console.print("[green]everything answers[/]")
+
+
+def _knowledge(known: Knowledge) -> str:
+    behind = sum(known.behind.values())
+    told = [
+        f"{known.live:,} sources live",
+        f"{known.waiting:,} wait to be ingested",
+        f"{known.in_review:,} for a review",
+        f"{known.failed:,} failed",
+        f"index {behind:,} messages behind" if behind else "index up to date",
+    ]
+    if known.without_vectors:
+        told.append(f"{known.without_vectors:,} chunks without vectors")
+    return ", ".join(told)
 
 
 def _row(shard: Shard, projected: Projected | None) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
+import psycopg
 import typer
 import uvloop
 from rich.console import Console
@@ -24,6 +25,10 @@ from services.audit.findings import Finding
 from services.audit.report import AREAS, Area, Report
 from services.audit.verify import Verifier
 from services.audit.words import printable
+from services.failure import Failure
+from services.knowledge.verifying import unproved
+from services.projector.opening import LOG_FAULTS
+from services.projector.source import SourceUnavailable
 from services.settings import Settings
 
 EXIT_DIFFERS = 1
@@ -38,6 +43,8 @@ class Result(msgspec.Struct, frozen=True):
     streams: list[Finding]
     tenants: list[Report]
     took_s: float
+    # Why what twins know was to be looked at and was not.
+    knowledge_left_out: str = ""
 
     @property
     def findings(self) -> int:
@@ -47,7 +54,8 @@ class Result(msgspec.Struct, frozen=True):
     @property
     def left_out(self) -> list[str]:
         """What was to be checked and could not be."""
-        return [f"{r.tenant}: {what}" for r in self.tenants for what in r.left_out]
+        left = [f"{r.tenant}: {what}" for r in self.tenants for what in r.left_out]
+        return [*left, *([self.knowledge_left_out] if self.knowledge_left_out else [])]
 
     @property
     def exit_code(self) -> int:
@@ -119,7 +127,18 @@ async def _verify(
                 reports.append(await verifier.tenant(name))
                 # So that Ctrl-C is heard between long folds.
                 await asyncio.sleep(0)
-    return Result(streams, reports, time.perf_counter() - started_s)
+    is_indexed = postgres and settings.postgres_knowledge_dsn is not None
+    knowledge, left_out = await _knowledge(settings, tenant) if is_indexed else ([], "")
+    return Result([*streams, *knowledge], reports, time.perf_counter() - started_s, left_out)
+
+
+async def _knowledge(settings: Settings, tenant: str | None) -> tuple[list[Finding], str]:
+    """Return what is live and should not be, and why it could not be looked at."""
+    try:
+        return await unproved(settings, tenant), ""
+    except (psycopg.Error, SourceUnavailable, Failure, *LOG_FAULTS) as problem:
+        # Only the kind: the text of a driver may hold an address with a login.
+        return [], f"knowledge: {type(problem).__name__}"
 
 
 def _json(result: Result) -> str:
@@ -128,6 +147,7 @@ def _json(result: Result) -> str:
         "streams": result.streams,
         "tenants": result.tenants,
         "took_s": result.took_s,
+        "knowledge_left_out": result.knowledge_left_out,
     }
     return msgspec.json.format(msgspec.json.encode(body), indent=2).decode()
 
@@ -172,6 +192,8 @@ def _summary(result: Result, console: Console) -> None:
             if area.state == "not_checked"
         }
     )
+    if result.knowledge_left_out:
+        console.print(f"[yellow]NOT checked:[/] {result.knowledge_left_out}", soft_wrap=True)
     if skipped:
         console.print(f"[yellow]NOT checked:[/] {', '.join(skipped)}", soft_wrap=True)
     if result.findings:

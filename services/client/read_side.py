@@ -144,6 +144,14 @@ class KnowledgeSource(msgspec.Struct, frozen=True):
     draft_language: str | None = None
     draft_pages: int | None = None
     draft_flags: int | None = None
+    live_problem: str | None = None
+
+
+class KnowledgeSources(msgspec.Struct, frozen=True):
+    """A page of sources."""
+
+    items: list[KnowledgeSource]
+    next_cursor: str | None = None
 
 
 class ReadSide:
@@ -233,6 +241,18 @@ class ReadSide:
         """Return a source as of *position* or later."""
         path = f"/v1/tenants/{tenant}/knowledge/{source}"
         return await self._get(path, position, KnowledgeSource)
+
+    async def knowledge_problems(self, tenant: str, *, position: int) -> dict[str, str]:
+        """Return why approved sources cannot be found all the same, by their ids."""
+        found: dict[str, str] = {}
+        query = {"limit": "500"}
+        while True:
+            path = f"/v1/tenants/{tenant}/knowledge"
+            page = await self._get(path, position, KnowledgeSources, query)
+            found |= {one.source: one.live_problem for one in page.items if one.live_problem}
+            if page.next_cursor is None:
+                return found
+            query["cursor"] = page.next_cursor
 
     async def search_knowledge(self, tenant: str, question: str, limit: int) -> KnowledgeFound:
         """Look a question up in what people have approved for the twin."""

@@ -105,6 +105,7 @@ class Api:
         self._open_paths: frozenset[str] = frozenset()
         self._strangers_paths: frozenset[str] = frozenset()
         self._streams_paths: frozenset[str] = frozenset()
+        self._files_paths: frozenset[str] = frozenset()
 
     def application(
         self,
@@ -131,6 +132,7 @@ class Api:
         open_paths = {one.path for one in endpoints or {} if one.open}
         self._open_paths = frozenset(open_paths | {_canonical(path) for _, path in pages or {}})
         self._streams_paths = frozenset(one.path for one in endpoints or {} if one.streams)
+        self._files_paths = frozenset(one.path for one in endpoints or {} if one.takes_files)
         self._strangers_paths = frozenset(one.path for one in endpoints or {} if one.for_strangers)
         app.on_response_prepare.append(_prepare)
         app.on_shutdown.append(self._stop_waiting)
@@ -159,7 +161,8 @@ class Api:
         self, request: web.Request, handler: Handler, trace: Trace
     ) -> web.StreamResponse:
         try:
-            is_endless = _template(request) in self._streams_paths
+            # A file comes as slowly as its line is: `http_door.progress` says how slowly it may.
+            is_endless = _template(request) in self._streams_paths | self._files_paths
             async with asyncio.timeout(None if is_endless else self.limits.request_s):
                 return await handler(request)
         except HttpProblem as problem:
@@ -208,7 +211,7 @@ class Api:
                 self._doorman.note(caller, tenant, asked, problem)
                 raise
 
-        if template in self._streams_paths:
+        if template in self._streams_paths | self._files_paths:
             # How many there may be they count themselves: each would keep a place for minutes.
             return await recognised(request)
         return await self._bounded(request, recognised)

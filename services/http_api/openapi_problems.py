@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from domain.refusal import Refusal
 from services.http_door import doors
+from services.http_door.progress import UPLOAD_STALLED
 from services.query_api import problems
 from services.query_api.problems import HttpProblem, Kind
 
@@ -19,6 +20,9 @@ Json: TypeAlias = dict[str, Any]
 _SCHEMA: Final = "#/components/schemas/{model}"
 _EXAMPLE: Final = "#/components/examples/{name}"
 _INSTANCE: Final = "urn:uuid:1c0f6dd5-9a0e-4a44-8f5b-3d1b1f8e2b7a"
+
+# Those of every path, and the one that only a file may meet.
+KINDS: Final = (*problems.KINDS, UPLOAD_STALLED)
 
 
 def kind_of(refusal: Refusal) -> Kind:
@@ -54,13 +58,13 @@ def responses(kinds: list[Kind], models: Mapping[Kind, type[BaseModel]] | None =
 
 def _named(kind: Kind) -> str:
     """Name the example of a problem; the gate's and this API's own may share a code."""
-    return kind.code if kind in problems.KINDS else f"gate.{kind.code}"
+    return kind.code if kind in KINDS else f"gate.{kind.code}"
 
 
 def examples() -> Json:
     """A body for each problem, as it is sent."""
     of_gate = {one for endpoint in doors.ENDPOINTS for one in endpoint.refusals}
-    kinds = [*problems.KINDS, *map(kind_of, of_gate)]
+    kinds = [*KINDS, *map(kind_of, of_gate)]
     return {
         _named(kind): {"summary": kind.title, "value": _example(kind)}
         for kind in sorted(kinds, key=lambda kind: (_named(kind), kind.title))
@@ -72,7 +76,7 @@ def _example(kind: Kind) -> Json:
     if kind == problems.NOT_READY:
         late = {"projection": "audit_log", "shard": 0, "head": 20_500, "applied": 100}
         return body | {"faults": [], "lag_max": 10_000, "shards": [late | {"behind": 20_400}]}
-    if kind in problems.KINDS:
+    if kind in KINDS:
         return body
     waits = {} if kind.retry_after_s is None else {"retry_after_ms": kind.retry_after_s * 1_000}
     return body | waits | {"command_id": "a1b2c3", "replayed": False}

@@ -9,8 +9,11 @@ the same file takes effect once, however often it is sent.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Final
 
 import aiohttp
@@ -36,7 +39,12 @@ from contracts.questions import LOOKUPS
 from contracts.replies import Receipt
 from domain import rights
 from domain.refusable import refusals_of
-from domain.refusals import OVERLOADED, SOURCE_INVALID, SOURCE_NOT_AT_STAGE
+from domain.refusals import (
+    LOOKUPS_TOO_FAST,
+    OVERLOADED,
+    SOURCE_INVALID,
+    SOURCE_NOT_AT_STAGE,
+)
 from domain.vault_refusals import TWIN_ERASED
 from services import logs
 from services.client.errors import CannotVerify, MalformedCommand
@@ -45,6 +53,7 @@ from services.http_door.caller import CALLER, Caller
 from services.http_door.commands import CommandDoor, CommandProblem, key_of, refused
 from services.http_door.endpoint import Endpoint, Handler
 from services.http_door.gate_line import Gate, Reply
+from services.http_door.progress import FLOW, UPLOAD_STALLED, Flow, flowing
 from services.query_api import parameters
 from services.query_api.parameters import IS_ID, PositionQuery, Query, number
 from services.query_api.problems import (
@@ -61,6 +70,7 @@ from services.query_api.problems import (
     SOURCE_UNKNOWN,
     HttpProblem,
 )
+from services.query_api.problems import OVERLOADED as TOO_MANY
 
 _TENANT: Final = "/v1/tenants/{tenant}/knowledge"
 _FORM: Final = "multipart/form-data"
@@ -76,6 +86,12 @@ KINDS: Final[dict[str, SourceKind]] = {
     "text": "text",
 }
 _READ_BYTES: Final = 1 << 16
+# Files that come in at once, here and for one twin: each may take as long as its line is slow.
+FILES_AT_ONCE: Final = 32
+TENANT_FILES_AT_ONCE: Final = 2
+# So often at least a piece of a slow file goes on: who puts it together waits 30 s for the next.
+_PIECE_S: Final = 10.0
+_FORM_HEAD_S: Final = 10.0
 
 
 class SearchQuery(Query):
@@ -150,7 +166,7 @@ SEARCH: Final = Endpoint(
     KnowledgeFound,
     problems=(CALLER_UNKNOWN, CALLER_NOT_ALLOWED, INVALID_PARAMETER, LOOKUP_UNAVAILABLE),
     problem_model=CommandProblem,
-    refusals=(TWIN_ERASED, OVERLOADED),
+    refusals=(TWIN_ERASED, LOOKUPS_TOO_FAST, OVERLOADED),
     query=_described(SearchQuery),
     about=LOOKUPS[SearchKnowledge],
 )
@@ -168,7 +184,7 @@ REVIEW: Final = Endpoint(
         LOOKUP_UNAVAILABLE,
     ),
     problem_model=CommandProblem,
-    refusals=(SOURCE_NOT_AT_STAGE, TWIN_ERASED, OVERLOADED),
+    refusals=(SOURCE_NOT_AT_STAGE, TWIN_ERASED, LOOKUPS_TOO_FAST, OVERLOADED),
     query=_described(ReviewQuery),
     about=LOOKUPS[ReviewKnowledge],
 )
@@ -187,6 +203,7 @@ UPLOAD: Final = Endpoint(
         SOURCE_UNKNOWN,
         COMMAND_RUNNING,
         BODY_TOO_LARGE,
+        UPLOAD_STALLED,
         COMMAND_ID_REUSED,
         CANNOT_VERIFY,
         LOOKUP_UNAVAILABLE,
@@ -214,9 +231,11 @@ def handlers(gate: Gate, door: CommandDoor) -> dict[Endpoint, Handler]:
 class KnowledgeDoor:
     """Asks who keeps the knowledge, in the name of who was recognised and may ask."""
 
-    def __init__(self, gate: Gate, commands: CommandDoor) -> None:
+    def __init__(self, gate: Gate, commands: CommandDoor, flow: Flow = FLOW) -> None:
         self._gate = gate
         self._commands = commands
+        self._flow = flow
+        self._coming: Counter[str] = Counter()
 
     async def search(self, request: web.Request) -> web.StreamResponse:
         """Look something up."""
@@ -251,7 +270,26 @@ class KnowledgeDoor:
         query = parameters.parse(UploadQuery, request.query)
         if (request.content_length or 0) > UPLOAD_BYTES_MAX + _READ_BYTES:
             raise _too_large()
-        name, pieces = await _file(request)
+        with self._place(request.match_info["tenant"]):
+            return await self._uploaded(request, key, source, query)
+
+    @contextmanager
+    def _place(self, tenant: str) -> Iterator[None]:
+        """Keep a place for a file while it comes; raises HttpProblem when there is none."""
+        if self._coming.total() >= FILES_AT_ONCE or self._coming[tenant] >= TENANT_FILES_AT_ONCE:
+            raise HttpProblem(TOO_MANY, "Other files are on their way.")
+        self._coming[tenant] += 1
+        try:
+            yield
+        finally:
+            self._coming[tenant] -= 1
+            if not self._coming[tenant]:
+                del self._coming[tenant]
+
+    async def _uploaded(
+        self, request: web.Request, key: str, source: str, query: UploadQuery
+    ) -> web.StreamResponse:
+        name, coming = await _file(request, self._flow)
         kind = _kind(query, query.name or name)
         command: AddSource | SubmitSource
         # What can be seen to be wrong is said before a file is kept for it.
@@ -268,15 +306,15 @@ class KnowledgeDoor:
                 "note": query.note,
             }
             command = body.checked(fields, AddSource)
-        content_hash = await self._keep(request, pieces)
+        content_hash = await self._keep(request, coming)
         command = msgspec.structs.replace(command, upload=content_hash)
         return await self._commands.decide(request, command)
 
-    async def _keep(self, request: web.Request, pieces: AsyncIterator[bytes]) -> str:
+    async def _keep(self, request: web.Request, coming: AsyncIterator[bytes]) -> str:
         """Bring a file, piece by piece; its hash."""
         upload, number, received = secrets.token_hex(16), 0, 0
         held = b""
-        async for piece in pieces:
+        async for piece in coming:
             received += len(held)
             if received + len(piece) > UPLOAD_BYTES_MAX:
                 raise _too_large()
@@ -328,14 +366,18 @@ def _kind(query: UploadQuery, name: str) -> str:
     return known or ""
 
 
-async def _file(request: web.Request) -> tuple[str, AsyncIterator[bytes]]:
+async def _file(request: web.Request, flow: Flow) -> tuple[str, AsyncIterator[bytes]]:
     """Return the name of the file that is sent, if it has one, and its bytes in large pieces."""
     if request.content_type != _FORM:
-        return "", _pieces(request.content.iter_chunked(_READ_BYTES))
-    reader = await request.multipart()
-    async for part in reader:
-        if isinstance(part, aiohttp.BodyPartReader) and part.filename:
-            return part.filename, _pieces(_of_part(part))
+        return "", pieces(flowing(aiter(request.content.iter_chunked(_READ_BYTES)), flow))
+    try:
+        async with asyncio.timeout(_FORM_HEAD_S):
+            reader = await request.multipart()
+            async for part in reader:
+                if isinstance(part, aiohttp.BodyPartReader) and part.filename:
+                    return part.filename, pieces(flowing(_of_part(part), flow))
+    except TimeoutError:
+        raise HttpProblem(UPLOAD_STALLED, "The form had not come to its file in time.") from None
     raise body.malformed("body", "the form has no file", "Send one part with a file name.")
 
 
@@ -344,13 +386,16 @@ async def _of_part(part: aiohttp.BodyPartReader) -> AsyncIterator[bytes]:
         yield part.decode(chunk)
 
 
-async def _pieces(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    piece = bytearray()
+async def pieces(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Gather chunks: as much as a message holds, or as came in a while."""
+    now_s = asyncio.get_running_loop().time
+    piece, begun_s = bytearray(), now_s()
     async for chunk in chunks:
         piece += chunk
-        while len(piece) >= PIECE_BYTES_MAX:
+        while len(piece) >= PIECE_BYTES_MAX or (piece and now_s() - begun_s >= _PIECE_S):
             yield bytes(piece[:PIECE_BYTES_MAX])
             del piece[:PIECE_BYTES_MAX]
+            begun_s = now_s()
     if piece:
         yield bytes(piece)
 

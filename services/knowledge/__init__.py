@@ -10,6 +10,7 @@ Knowledge: documents become pieces that a person has read and approved, and a tw
     vectors     of every live chunk; `models` says which serve, `embedders` what makes them
     retrieval   what a twin may know that has to do with a question; `ranking` has its statements
     reindex     holds what is live against log and store; `proof`: nothing lacks an approval
+    retention   forgets what nobody needs any more
     worker      takes up what people ask for, and keeps the index as the log says
 
 Nothing is retrieved but chunks of a content whose approval is in the log.

@@ -15,7 +15,14 @@ import msgspec
 
 BlockKind: TypeAlias = Literal["heading", "paragraph", "list_item", "table_row", "code", "speech"]
 FlagKind: TypeAlias = Literal[
-    "zero_width", "bidi", "tag_characters", "same_colour", "tiny", "not_shown", "instruction"
+    "zero_width",
+    "bidi",
+    "tag_characters",
+    "same_colour",
+    "tiny",
+    "not_shown",
+    "instruction",
+    "not_read",
 ]
 
 
@@ -43,8 +50,9 @@ class Block(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class Flag(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
-    Something that whoever reviews should look at: text that people do not see, or that talks to
-    the model. *excerpt* is what it says, with hidden characters written as their code points.
+    Something that whoever reviews should look at: text that people do not see, that talks to the
+    model, or that stands beside what was read and is not in it (`not_read`). *excerpt* is what it
+    says, with hidden characters written as their code points.
     """
 
     kind: FlagKind

@@ -54,6 +54,8 @@ from services.sealing.wrapped_keys import KeyErased, KeyMissing
 DEADLINE_S: Final = 600.0
 # Before each attempt at what may pass.
 BACKOFF_S: Final = (2.0, 10.0, 30.0)
+# So often a source is taken up without coming a step further; then it is what ends who reads it.
+BEGINNINGS_MAX: Final = 8
 _GRANTED: Final = 200
 _REASON_MAX: Final = 1_900
 _KINDS: Final[dict[SourceKind, str]] = {
@@ -63,6 +65,12 @@ _KINDS: Final[dict[SourceKind, str]] = {
     "markdown": media_type.MARKDOWN,
     "text": media_type.TEXT,
 }
+
+_NOT_KEPT: Final = "Its file is not kept any more. Upload it again."
+_NEVER_ENDED: Final = (
+    f"It was taken up {BEGINNINGS_MAX} times and came no further; why is in our log."
+    " Submit it again later, or divide it."
+)
 
 # What passes by itself: the source waits, and is taken up again where it was.
 PASSING: Final = (psycopg.OperationalError, NatsError, OSError)
@@ -154,7 +162,9 @@ class Ingesting:
         try:
             return await self._store.get(source.tenant, "upload", content_hash)
         except (NotKept, BlobDamaged):
-            raise IngestionProblem("not_found", "Its file is lost. Upload it again.") from None
+            raise IngestionProblem(
+                "not_found", "Its file is not kept any more. Upload it again."
+            ) from None
 
     async def keep_fetched(self, source: Source, fetched: Fetched) -> str:
         """Keep what was fetched, for whoever takes the source up after a crash; its hash."""
@@ -209,11 +219,13 @@ class _Ingestion:
         self._step: IngestionStep | None = source.step
         self._kept = source.kept
         self._number = 0
+        self._attempt = 1
 
     async def begin(self) -> None:
         command = BeginIngestion(command_id=new_id(), source=self._source.source)
         receipt = await self._parts.tell(self._source, command)
         self._number = int(receipt.facts["ingestion"])
+        self._attempt = int(receipt.facts["attempt"])
 
     async def run(self) -> None:
         """Bring a draft, or the reason why there is none; raises Void."""
@@ -247,6 +259,8 @@ class _Ingestion:
 
     async def _brought(self) -> Content:
         parts, source = self._parts, self._source
+        if self._attempt > BEGINNINGS_MAX:
+            raise IngestionProblem("stopped", _NEVER_ENDED)
         content = None
         if self._step == "embedding" and self._kept:
             content = await parts.content(source, self._kept)

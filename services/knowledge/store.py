@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, Protocol, TypeAlias
 
@@ -168,8 +168,38 @@ class KnowledgeStore:
     async def drop(self, tenant: str, kind: Kind, content_hash: str) -> None:
         """Forget a blob, if there is one."""
         message = await self._message(f"{await self._name(tenant, kind, content_hash)}.*")
-        if message is None:
-            return
+        if message is not None:
+            await self._forget(tenant, message)
+
+    async def forget_others(
+        self,
+        tenant: str,
+        needed: Callable[[], Awaitable[set[tuple[Kind, str]]]],
+        before: datetime,
+    ) -> int:
+        """
+        Forget what was kept before a time and is not *needed*; how many blobs.
+
+        It is asked again before each: what somebody brings back meanwhile stays.
+        """
+        gone = 0
+        names = await self._named(tenant, await needed())
+        for subject in await self._names(tenant):
+            if subject.rpartition(".")[0] in names:
+                continue
+            message = await self._message(subject)
+            if message is None or message.time is None or message.time >= before:
+                continue
+            names = await self._named(tenant, await needed())
+            if subject.rpartition(".")[0] not in names:
+                await self._forget(tenant, message)
+                gone += 1
+        return gone
+
+    async def _named(self, tenant: str, blobs: set[tuple[Kind, str]]) -> set[str]:
+        return {await self._name(tenant, kind, content_hash) for kind, content_hash in blobs}
+
+    async def _forget(self, tenant: str, message: RawStreamMsg) -> None:
         line, _, _ = (message.data or b"").partition(b"\n")
         await self._jetstream.purge_stream(STREAM, subject=message.subject)
         if (nonce := msgspec.json.decode(line, type=_Head).nonce) != "":

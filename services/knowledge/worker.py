@@ -15,6 +15,7 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from typing import Any, Final
 
 import msgspec
@@ -41,8 +42,10 @@ from services.knowledge.embedders.process_embedders import ProcessEmbedders, pro
 from services.knowledge.fetching.fetchers import fetchers
 from services.knowledge.index import ShardIndex
 from services.knowledge.ingesting import Ingesting
+from services.knowledge.pace import Pace
 from services.knowledge.queue import Queue
 from services.knowledge.reading.reader import Reader
+from services.knowledge.retention import Retention
 from services.knowledge.retrieval import Pool, Retrieval
 from services.knowledge.reviewing import Reviewing, shown
 from services.knowledge.store import KnowledgeStore
@@ -89,6 +92,7 @@ async def serve(settings: Settings, stop: asyncio.Event, ready: Callable[[], Non
             vectors.run(),
             (await _queue(parts, stack)).run(),
             _take_uploads(settings, desk),
+            _retention(parts).run(),
             parts.embedders.offline.warm(),
         ]
         ready()
@@ -107,9 +111,12 @@ async def _until(stop: asyncio.Event, works: list[Coroutine[Any, Any, None]]) ->
             for task in done:
                 task.result()
     finally:
-        for task in (*tasks, stopping):
-            task.cancel()
-        await asyncio.gather(*tasks, stopping, return_exceptions=True)
+        left = {one for one in (*tasks, stopping) if not one.done()}
+        while left:
+            for task in left:
+                task.cancel()
+            # Again: the database's driver may take the first for a connection that broke.
+            _, left = await asyncio.wait(left, timeout=_LOOK_S)
 
 
 # -- parts ----------------------------------------------------------------------------
@@ -195,11 +202,18 @@ async def _queue(parts: _Parts, stack: AsyncExitStack) -> Queue:
     return Queue(parts.settings.postgres_knowledge(), parts.reader, ingesting)
 
 
+def _retention(parts: _Parts) -> Retention:
+    keep = timedelta(days=parts.settings.knowledge_keep_days)
+    return Retention(parts.store, parts.reader, parts.settings.postgres_knowledge(), keep)
+
+
 def _desk(parts: _Parts, retrieval: Retrieval) -> Desk:
     reviewing = Reviewing(parts.store, parts.reader, parts.indexing, parts.embedders, retrieval)
     uploads = Uploads(parts.store, time.monotonic)
+    pace = Pace(lambda: time.monotonic_ns() // 1_000)
 
-    async def search(tenant: str, _principal: str, asked: SearchKnowledge) -> KnowledgeFound:
+    async def search(tenant: str, principal: str, asked: SearchKnowledge) -> KnowledgeFound:
+        pace.check(tenant, principal)
         found = await retrieval.retrieve(
             tenant,
             asked.question,
@@ -209,7 +223,8 @@ def _desk(parts: _Parts, retrieval: Retrieval) -> Desk:
         )
         return KnowledgeFound(tenant=tenant, passages=shown(found))
 
-    async def review(tenant: str, _principal: str, asked: ReviewKnowledge) -> KnowledgeReviewed:
+    async def review(tenant: str, principal: str, asked: ReviewKnowledge) -> KnowledgeReviewed:
+        pace.check(tenant, principal)
         return await reviewing.review(tenant, asked)
 
     async def upload(tenant: str, principal: str, piece: UploadPiece) -> PieceTaken:

@@ -65,7 +65,13 @@ async def looked_up(
             "knowledge_not_looked_up", tenant=gate.tenant, kind=type(problem).__name__
         )
         return []
-    return [one for one in found.passages if one.score_permille >= SCORE_PERMILLE_MIN]
+    # Who keeps the knowledge looks at this too: what is not of the bundle does not pass here.
+    approved = {(one.source, one.content_hash) for one in known}
+    return [
+        one
+        for one in found.passages
+        if one.score_permille >= SCORE_PERMILLE_MIN and (one.source, one.content_hash) in approved
+    ]
 
 
 def put_before(

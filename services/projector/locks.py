@@ -12,7 +12,7 @@ from enum import IntEnum
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-_OURS = 0x5649_544F  # "VITO"
+OURS = 0x5649_544F  # "VITO"
 
 
 class Lock(IntEnum):
@@ -24,6 +24,8 @@ class Lock(IntEnum):
     REBUILD = 3
     # Who takes uploads: their pieces belong together.
     UPLOADS = 4
+    # Who forgets what nobody needs any more.
+    RETENTION = 5
     SHARD = 1_000
     # What follows a shard for the knowledge index.
     INDEX = 2_000
@@ -31,18 +33,18 @@ class Lock(IntEnum):
 
 async def hold_in_transaction(connection: AsyncConnection[TupleRow], lock: Lock) -> None:
     """Wait for the lock and keep it until the transaction ends."""
-    await connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_OURS, int(lock)))
+    await connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (OURS, int(lock)))
 
 
 async def share_in_transaction(connection: AsyncConnection[TupleRow], lock: Lock) -> None:
     """Like hold_in_transaction, beside others who share it."""
-    await connection.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", (_OURS, int(lock)))
+    await connection.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", (OURS, int(lock)))
 
 
 async def try_hold(connection: AsyncConnection[TupleRow], lock: Lock, which: int = 0) -> bool:
     """Take the lock for as long as the connection lasts; False when somebody else has it."""
     cursor = await connection.execute(
-        "SELECT pg_try_advisory_lock(%s, %s)", (_OURS, int(lock) + which)
+        "SELECT pg_try_advisory_lock(%s, %s)", (OURS, int(lock) + which)
     )
     row = await cursor.fetchone()
     return row is not None and bool(row[0])

@@ -55,6 +55,9 @@ class KnowledgeSource(BaseModel):
     changed_by: str
     changed_at: datetime
     changed_position: int = Field(description="the commit that last changed it")
+    live_problem: str | None = Field(
+        description="why what is approved cannot be found all the same; null when nothing is wrong"
+    )
 
 
 class OneKnowledgeSource(KnowledgeSource):

@@ -28,7 +28,11 @@ def llm(provider_id: str, sku: str, *, input_cents: int, output_cents: int) -> P
 def embeddings(provider_id: str, sku: str, *, input_cents: int) -> PriceEntry:
     """A model of vectors by US cents per million input tokens."""
     prices = {"input_tokens": Price(input_cents * 10_000_000, MILLION)}
-    note = "list price per million tokens, from memory: check it before you rely on it"
+    note = (
+        "list price per million tokens of the standard tier; the model's page at"
+        " developers.openai.com as three public price lists quote it (tokenprice.fyi, aicost.tools,"
+        " embeddingcost.com), compared on 2026-11-22"
+    )
     listed = Provenance("openai.com/api/pricing", READ_ON, note)
     return PriceEntry(provider_id, sku, "text", prices, listed)  # type: ignore[arg-type]
 

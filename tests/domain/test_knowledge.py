@@ -188,7 +188,22 @@ class TestPinning:
         twin.add()
         begun = twin.begin()
 
-        assert answer("cantor", begun, 3).facts == {"source": "rules", "ingestion": begun.decision}
+        assert answer("cantor", begun, 3).facts == {
+            "source": "rules",
+            "ingestion": begun.decision,
+            "attempt": 1,
+        }
+
+    def test_beginnings_are_counted_until_one_comes_a_step_further(self, twin):
+        """Who is taken up again and again without that has something in it that ends readers."""
+        twin.add()
+        attempts = [twin.begin().attempt, twin.begin().attempt]
+        twin.advanced("fetching")
+        attempts += [twin.begin().attempt, twin.begin().attempt]
+        twin.failed()
+        twin.submit()
+
+        assert [*attempts, twin.begin().attempt] == [1, 2, 1, 2, 1]
 
 
 class TestRights:

@@ -10,7 +10,14 @@ from contracts.twin import RetireTwin
 from contracts.usage import Usage
 from domain import versions
 from domain.answer import answer, not_decided
-from domain.refusals import BY_CODE, CALLER_NOT_ALLOWED, CALLER_UNKNOWN, CANNOT_VERIFY, OVERLOADED
+from domain.refusals import (
+    BY_CODE,
+    CALLER_NOT_ALLOWED,
+    CALLER_UNKNOWN,
+    CANNOT_VERIFY,
+    LOOKUPS_TOO_FAST,
+    OVERLOADED,
+)
 from domain.vault_refusals import SECRET_UNREADABLE, TWIN_ERASED
 from tests.domain import dna, identity_refusals_reached
 from tests.domain.governed import Governed, terms
@@ -250,6 +257,7 @@ REACHED |= identity_refusals_reached.REACHED
 UNDECIDED = {
     "command_id_reused",
     "secret_reopened_too_often",
+    LOOKUPS_TOO_FAST.code,
     OVERLOADED.code,
     CANNOT_VERIFY.code,
     CALLER_UNKNOWN.code,

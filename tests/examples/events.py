@@ -216,7 +216,7 @@ EVENTS = [
         *HEAD, "rules", "web", "Reglas", "https://example.com/reglas", "", "person_ana"
     ),
     knowledge.SourceSubmitted(*HEAD, "rules", "new edition", "person_ana"),
-    knowledge.IngestionBegun(*HEAD, "rules", "key_ingest"),
+    knowledge.IngestionBegun(*HEAD, "rules", "key_ingest", 2),
     knowledge.IngestionAdvanced(*HEAD, "rules", 41, "reading", CONTENT, "key_ingest"),
     knowledge.SourceIngested(
         *HEAD, "rules", 41, CONTENT, 128, "Las 17 reglas.", True, "key_ingest"

@@ -6,11 +6,15 @@ import asyncio
 
 import psycopg
 import pytest
+from psycopg.rows import dict_row, tuple_row
 
 from services.knowledge import index as module
+from services.knowledge.chunk_rows import vector_text
+from services.knowledge.ranking import LIVE, REACH, Terms
 from services.knowledge.retrieval import preview
 from services.projector.apply import PositionMoved
 from services.projector.source import SourceUnavailable
+from services.query_api.knowledge_rows import KnowledgeRows
 from tests.knowledge.world import WordEmbedder, content, new_database, world
 from tests.projector.read_side import as_role, connected, rows
 
@@ -144,6 +148,13 @@ async def test_content_that_is_lost_is_not_live_and_stops_nobody(made):
     assert problems["lost"] == "it is not in the store"
     assert problems["other"].startswith(f"content {NEWER.hash} has hash {GOALS.hash}")
     assert problems["good"] is None
+    # People are told: the query API asks as the reader, of one twin.
+    async with made.pool.connection() as connection, connection.transaction():
+        connection.row_factory = dict_row
+        reader = KnowledgeRows(connection)
+        shown = await reader.sources("cantor", None, None, 10)
+        connection.row_factory = tuple_row
+    assert {one["source"]: one["live_problem"] for one in shown} == problems
 
 
 async def test_a_content_that_the_tables_refuse_stops_nobody(made, monkeypatch):
@@ -342,3 +353,19 @@ class TestRights:
         ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 await made.indexer.execute(statement)
+
+
+async def test_a_narrow_pin_is_searched_whole(made):
+    """However many chunks of other contents are nearer: none of those may be used, one may."""
+    near = [f"Un gol de Ana, jugada {number}." for number in range(REACH + 10)]
+    await made.approved("cantor", "goals", content("Goles", *near))
+    pinned = await made.approved("cantor", "far", content("Lejos", "Nada que ver con eso."))
+    await made.catch_up()
+
+    async with made.pool.connection() as connection, connection.transaction():
+        await connection.execute("SELECT set_config('vito.tenant', 'cantor', true)")
+        values = {"tenant": "cantor", "source": "", "question": "gol de Ana"}
+        (vector,) = await made.models.of(made.models.wanted, "cantor").embed(["gol de Ana"])
+        values |= {"pinned": [pinned.hash], "vector": vector_text(vector)}
+        rows_found = await LIVE.candidates(connection, values, Terms())
+    assert [row[0] for row in rows_found] == ["far"]

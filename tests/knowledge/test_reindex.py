@@ -6,6 +6,7 @@ import pytest
 
 from services.knowledge.proof import prove
 from services.knowledge.reindex import compare
+from services.knowledge.verifying import looked_at
 from services.tenant_log.codec import BrokenLog
 from tests.knowledge.world import content, new_database, world
 from tests.projector.read_side import rows
@@ -50,6 +51,17 @@ async def made(database):
         one.retire("cantor", "gone")
         await one.catch_up()
         yield one
+
+
+async def findings(made):
+    """What `vito verify` says."""
+
+    async def no_time(_seconds):
+        return
+
+    return await looked_at(
+        made.indexer, made.log, made.log, made.contents, which=[0], shards=1, sleep=no_time
+    )
 
 
 async def live(made):
@@ -142,3 +154,26 @@ async def test_a_broken_log_proves_nothing(made):
 
     with pytest.raises(BrokenLog):
         await compared(made, repair=True)
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+async def test_verify_finds_every_damage_and_nothing_else(made, damage):
+    """What twins know is a part of what is proved; each finding names the twin and the source."""
+    assert await findings(made) == []
+
+    await made.owner.execute(DAMAGE[damage])
+
+    found = await findings(made)
+    assert found
+    assert {one.check for one in found} == {"knowledge"}
+    assert {one.tenant for one in found} <= {"cantor", "fernandez"}
+    assert "draft" in str(found) if damage == "a source smuggled in" else "goals" in str(found)
+
+
+async def test_verify_finds_a_content_that_was_changed_in_the_store(made):
+    """The hash that was approved is of the content, and not of what the tables have of it."""
+    made.contents.kept["cantor", GOALS.hash] = content("Crónica", "El gol de Ana fue anulado.")
+
+    (found,) = await findings(made)
+
+    assert (found.tenant, found.what) == ("cantor", "goals")

@@ -177,9 +177,9 @@ class World:
     def source(self, tenant: str, name: str):
         return self.stories[tenant].state.knowledge.sources.get(name)
 
-    def add(self, tenant: str, source: str) -> None:
+    def add(self, tenant: str, source: str, kind: str = "text", location: str = "t.txt") -> None:
         self.do(tenant)
-        about = {"source": source, "kind": "text", "title": "T", "location": "t.txt"}
+        about = {"source": source, "kind": kind, "title": "T", "location": location}
         self.do(tenant, AddSource(command_id=self._id(tenant), **about))
 
     async def ingest(self, tenant: str, source: str, brought: Content) -> None:

@@ -78,6 +78,7 @@ def test_every_variable_is_read():
         "VITO_GATEWAY_TENANT_CONNECTIONS_MAX": "1000",
         "VITO_EMBEDDING_MODEL": "openai:text-embedding-3-small:1536",
         "VITO_DEMO_KNOWLEDGE": "false",
+        "VITO_KNOWLEDGE_KEEP_DAYS": "30",
         "VITO_HOLD_S": "60",
         "VITO_LEASE_S": "20",
         "VITO_LOG_LEVEL": "debug",

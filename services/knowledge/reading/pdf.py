@@ -21,7 +21,7 @@ from pypdf.generic._font import Font
 from services.knowledge.document import Place, Reading
 from services.knowledge.fetched import Fetched
 from services.knowledge.problem import IngestionProblem
-from services.knowledge.reading import pdf_lines
+from services.knowledge.reading import pdf_lines, pdf_notes
 from services.knowledge.reading.hidden_characters import shown
 from services.knowledge.reading.limits import Limits
 from services.knowledge.reading.media_type import PDF
@@ -60,6 +60,8 @@ def _reading_of(fetched: Fetched, limits: Limits) -> Reading:
     count = _count(reader, limits.pages_max)
     notebook = Notebook(limits)
     pages = list(_pages(reader, count, notebook))
+    for unread in pdf_notes.files_of(reader):
+        notebook.hide("not_read", unread)
     outline = _outline(reader, count)
     _take_down(notebook, pdf_lines.without_repeated(pages), outline)
     return notebook.reading(PDF, _title(reader) or fetched.title, pages=count)
@@ -85,6 +87,8 @@ def _pages(reader: PdfReader, count: int, notebook: Notebook) -> Iterator[list[L
     for number in range(1, count + 1):
         page = PdfPage(reader.pages[number - 1], reader, fonts, layers)
         _flag(notebook, page.runs, number)
+        for unread in pdf_notes.notes_of(reader.pages[number - 1]):
+            notebook.hide("not_read", unread, page=number)
         yield pdf_lines.lines_of(number, (run for run in page.runs if run.hidden is None))
 
 

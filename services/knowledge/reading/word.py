@@ -1,4 +1,4 @@
-"""DOCX: paragraphs, headings, lists and tables of the body, without what is hidden in it."""
+"""DOCX: what stands in the body and in footnotes, without what is hidden in it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from docx.oxml.ns import qn
 from services.knowledge.document import Reading
 from services.knowledge.fetched import Fetched
 from services.knowledge.problem import IngestionProblem
-from services.knowledge.reading import table_rows
+from services.knowledge.reading import table_rows, word_parts
 from services.knowledge.reading.limits import MIB, Limits
 from services.knowledge.reading.media_type import OLE, WORD
 from services.knowledge.reading.notebook import Notebook
@@ -89,6 +89,10 @@ class _WordWalk:
 
     def whole(self) -> None:
         self._inside(self._document.element.body)
+        for note in word_parts.notes_of(self._document):
+            self._inside(note)
+        for unread in word_parts.unread_of(self._document):
+            self._notebook.hide("not_read", unread)
 
     def _inside(self, element: Any) -> None:
         for child in element:

@@ -2,8 +2,11 @@
 OpenAI's embeddings: POST /embeddings, and everything that speaks like it.
 
 The vendor bills input tokens and reports them with the vectors. An error costs nothing if it is the
-vendor's own. Read: platform.openai.com/docs/api-reference/embeddings, from memory on 2026-11-22;
-tested against the sandbox, and against a real one where `tests/vendors/speaking.py` says how.
+vendor's own. Shape and bounds (at most 2,048 inputs, 8,192 tokens each, 300,000 tokens together,
+`dimensions` from text-embedding-3 on) as platform.openai.com/docs/api-reference/embeddings has them
+in the OpenAPI document that clients are generated from, and learn.microsoft.com's "Create an
+embedding"; compared on 2026-11-22. Tested against the sandbox, and against a real one where
+`tests/vendors/speaking.py` says how.
 """
 
 from __future__ import annotations
