@@ -15,7 +15,7 @@ from tests.console import lived
 from tests.console.calls import KEY
 from tests.console.forms_of import forms_of
 
-# What each form asks for, by the pattern of its page and its name. `more` shows more rows of one.
+# What each form asks for, by the pattern of its page and its name. `more` shows more rows.
 ASKS = {
     ("", "kill"): ("session", "kill"),
     ("", "kill-all"): ("session", "kill_all"),
