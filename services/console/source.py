@@ -61,7 +61,7 @@ async def show(ask: Ask) -> web.StreamResponse:
         chunks=_chunks(review),
         compared=await _compared(ask, name, version, review),
         more=_more(version, review),
-        path=path_of(name),
+        below=path_of(name),
     )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import aiohttp
 import pytest
 from msgspec.structs import replace
 
@@ -104,8 +105,11 @@ class Browsing:
         own = {"csrf": csrf_token(secret), "command": f"{abs(hash((person, action))):024x}"[:24]}
         sent = [(name, own.get(name, value)) for name, value in fields]
         headers = {"Cookie": f"{COOKIE}={secret}", "Sec-Fetch-Site": "same-origin"}
+        form = aiohttp.FormData()
+        for name, value in sent:
+            form.add_field(name, value, filename="rules.txt" if name == "file" else None)
         async with self.place.site.session.post(
-            self.place.url + action, headers=headers, data=sent, allow_redirects=False
+            self.place.url + action, headers=headers, data=form, allow_redirects=False
         ) as response:
             return response.status, await response.text()
 
