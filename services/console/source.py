@@ -36,9 +36,11 @@ async def show(ask: Ask) -> web.StreamResponse:
     name = ask.part("source")
     one = await ask.get(f"knowledge/{name}")
     if ask.is_live_part and "seen" in ask.request.query:
-        is_newer = ask.request.query["seen"] != str(one["changed_position"])
-        return ask.page("knowledge_newer.html", one=one, is_newer=is_newer)
+        return _newer(ask, one)
+    is_status = ask.is_live_part and ask.request.query.get("part") == "status"
     version, first = _asked(ask, one)
+    if is_status:
+        version = ""
     question = ask.request.query.get("question", "").strip()
     reviews, (review, why) = await asyncio.gather(
         ask.get(f"knowledge/{name}/reviews", limit=REVIEWS_SHOWN, cursor=_cursor(ask)),
@@ -49,7 +51,11 @@ async def show(ask: Ask) -> web.StreamResponse:
         one=one,
         words=WORDS,
         steps=STEPS,
-        under_way=one["stage"] in _UNDER_WAY,
+        under_way=_is_under_way(one),
+        is_status=is_status,
+        newer_query=urlencode(
+            {"seen": one["changed_position"], "was": "read" if _is_under_way(one) else ""}
+        ),
         is_upload=one["kind"] in UPLOADS,
         bytes_max=UPLOAD_BYTES_MAX,
         reviews=reviews,
@@ -63,6 +69,20 @@ async def show(ask: Ask) -> web.StreamResponse:
         more=_more(version, review),
         below=path_of(name),
     )
+
+
+def _newer(ask: Ask, one: Json) -> web.Response:
+    """Say whether a page that is open is older than the source; each step of a reading is not."""
+    asked = {name: ask.request.query.get(name, "") for name in ("seen", "was")}
+    goes_on = asked["was"] == "read" and _is_under_way(one)
+    is_newer = not goes_on and asked["seen"] != str(one["changed_position"])
+    return ask.page(
+        "knowledge_newer.html", one=one, is_newer=is_newer, newer_query=urlencode(asked)
+    )
+
+
+def _is_under_way(one: Json) -> bool:
+    return one["stage"] in _UNDER_WAY
 
 
 async def approve(ask: Ask) -> web.StreamResponse:

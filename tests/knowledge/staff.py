@@ -84,8 +84,9 @@ class Desk:
         self.url = f"{staff.url}/console/{TENANT}/knowledge"
 
     @classmethod
-    async def of(cls, staff, role, open_tab):
-        tab = await open_tab(viewport={"width": 1200, "height": 900}, locale="en-GB")
+    async def of(cls, staff, role, open_tab, **options):
+        """Open the pages as somebody; *options* are those of Playwright's `new_context`."""
+        tab = await open_tab(viewport={"width": 1200, "height": 900}, locale="en-GB", **options)
         secure_url = staff.url.replace("http:", "https:")
         cookie = {"name": COOKIE, "value": staff.secrets[role], "url": secure_url}
         await tab.page.context.add_cookies([cookie])
