@@ -117,11 +117,16 @@ class KnowledgeFound(Reply, frozen=True, kw_only=True):
 
 
 class ReviewFlag(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What whoever approves must have seen: text that is hidden, or that talks to a model."""
+    """
+    What whoever approves must have seen: text that is hidden, or that talks to a model.
+
+    *chunk* is the number of the chunk that it stands in, or stands beside when it is in none.
+    """
 
     kind: str
     excerpt: str
     where: Where
+    chunk: int | None = None
 
 
 class ReviewChunk(msgspec.Struct, frozen=True, kw_only=True, gc=False):

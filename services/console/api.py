@@ -7,7 +7,7 @@ part of. So it can show nothing, and do nothing, that the person could not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 from http import HTTPStatus
 from typing import Any, Final, TypeAlias
@@ -19,10 +19,16 @@ from services.console.plain import in_plain
 from services.http_door.commands import KEY_HEADER
 from services.http_door.cross_site import PROOF_HEADER
 from services.http_door.session import COOKIE
-from services.query_api.problems import COMMAND_ID_REUSED, CROSS_SITE_REFUSED, MALFORMED_COMMAND
+from services.query_api.problems import (
+    BODY_TOO_LARGE,
+    COMMAND_ID_REUSED,
+    CROSS_SITE_REFUSED,
+    MALFORMED_COMMAND,
+)
 
 Json: TypeAlias = dict[str, Any]
-CONNECTIONS_MAX: Final = 64
+# Those of files that come slowly beside those of pages.
+CONNECTIONS_MAX: Final = 96
 TIMEOUT_S: Final = 12.0
 POSITION_HEADER: Final = "Vito-Min-Position"
 
@@ -48,6 +54,11 @@ _FOR_PEOPLE: Final[dict[str, Json]] = {
         "title": "This form is older than your session, so nothing was done.",
         "detail": "",
         "remedy": "What you wrote is still here: look at it, and send it again.",
+    },
+    BODY_TOO_LARGE.code: {
+        "title": "What you sent is too large, so nothing was kept of it.",
+        "detail": "",
+        "remedy": "A file may have 20 MiB: leave out its pictures, or bring it in parts.",
     },
     COMMAND_ID_REUSED.code: {
         "title": "This form was sent before with something else in it.",
@@ -111,6 +122,29 @@ class PublicApi:
         if key:
             headers[KEY_HEADER] = key
         return await self._asked("POST", secret, path, headers, json=body)
+
+    async def upload(
+        self,
+        secret: str,
+        path: str,
+        proof: str,
+        pieces: AsyncIterator[bytes],
+        *,
+        key: str,
+        query: Mapping[str, str],
+    ) -> Json:
+        """Bring a file, as it comes; *key* is the Idempotency-Key. Raises ApiProblem."""
+        headers = {
+            PROOF_HEADER: proof,
+            "Sec-Fetch-Site": "same-origin",
+            "Content-Type": "application/octet-stream",
+            KEY_HEADER: key,
+        }
+        # How long it may take is the server's to say, which is us.
+        slow = aiohttp.ClientTimeout(total=None, sock_read=None)
+        return await self._asked(
+            "POST", secret, path, headers, data=pieces, params=query, timeout=slow
+        )
 
     async def _asked(
         self, method: str, secret: str, path: str, headers: Mapping[str, str], **more: Any

@@ -17,7 +17,7 @@ from contracts.access import ROLES
 from domain import rights
 from domain.rights import QUESTION, RIGHTS
 from services.console.api import ApiProblem, Json, PublicApi
-from services.console.forms import KEY_FIELD, PROOF_FIELD, Form, new_key
+from services.console.forms import KEY_FIELD, PROOF_FIELD, File, Form, new_key
 from services.console.here import Here
 from services.console.languages import LANGUAGES, Words
 from services.console.pages import Page
@@ -135,6 +135,14 @@ class Ask:
         """Send a command about the twin of the page, once however often its form is sent."""
         path = f"/v1/tenants/{self.tenant}/{noun}/{verb}".replace("_", "-")
         return await self.api.post(self.who.secret, path, self.who.proof, fields, key=self.form.key)
+
+    async def upload(self, path: str, file: File, **query: str) -> Json:
+        """Bring a file of the twin of the page, once however often its form is sent."""
+        whole = f"/v1/tenants/{self.tenant}/{path}"
+        known = {name: value for name, value in query.items() if value}
+        return await self.api.upload(
+            self.who.secret, whole, self.who.proof, file.pieces(), key=self.form.key, query=known
+        )
 
     async def post(self, path: str) -> Json:
         """Do something about the twin of the page that is no command of the gate."""

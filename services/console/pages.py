@@ -32,6 +32,8 @@ class Page:
     *within* are the pages that are reached from this one (name: empty). Their paths follow this
     page's own and may hold variables: `versions/{version}`, read with `ask.part("version")`. Each
     has actions of its own, whose refusals show that page again. A page may also answer with a file.
+
+    *takes_files* names the actions whose form brings a file, as its last field: `ask.form.file`.
     """
 
     path: str
@@ -41,6 +43,7 @@ class Page:
     actions: dict[str, Handler]
     verb: str = "show"
     within: tuple[Page, ...] = ()
+    takes_files: frozenset[str] = frozenset()
 
     def below(self, path: str) -> list[tuple[str, Page]]:
         """Return this page and all within it, each with its whole path below *path*."""

@@ -25,6 +25,7 @@ from services.console import (
     home,
     integrations,
     joining,
+    knowledge,
     overview,
     people,
     sessions,
@@ -33,7 +34,7 @@ from services.console import (
 from services.console.api import ApiProblem, PublicApi
 from services.console.asking import BASE, Ask, Who
 from services.console.files import Files
-from services.console.forms import read_form
+from services.console.forms import Form, read_form, read_upload
 from services.console.here import Here
 from services.console.languages import LANGUAGES, preferred, read_words
 from services.console.pages import Handler, Page
@@ -48,6 +49,7 @@ PAGES: Final[tuple[Page, ...]] = (
     overview.PAGE,
     dna.PAGE,
     behaviour.PAGE,
+    knowledge.PAGE,
     integrations.PAGE,
     distribution.PAGE,
     sessions.PAGE,
@@ -88,6 +90,12 @@ class Console:
                 found["GET", f"{path}/do/{name}"] = _to_its_page
         found["GET", f"{BASE}/{{path:.+}}"] = self._page(_no_page)
         return found
+
+    def uploads(self) -> list[str]:
+        """Return the paths to which files are brought."""
+        twin = f"{BASE}/{{tenant}}"
+        pages = (entry for first in PAGES for entry in first.below(twin))
+        return [f"{path}/do/{name}" for path, page in pages for name in page.takes_files]
 
     # -- one request ---------------------------------------------------------------------
 
@@ -137,7 +145,7 @@ class Console:
         if ask.request.method == "GET":
             return await handler(ask)
         cross_site.check_origin(ask.request, must_say=True)
-        ask.form = await read_form(ask.request)
+        ask.form = await _form(ask, page)
         try:
             _check_proof(ask)
             return await handler(ask)
@@ -199,6 +207,11 @@ _NO_PAGE: Final = {
     "detail": "No page of the console has this address.",
     "remedy": "Go to the list of twins.",
 }
+
+
+async def _form(ask: Ask, page: Page | None) -> Form:
+    takes_file = page is not None and ask.request.path.rpartition("/")[2] in page.takes_files
+    return await (read_upload(ask.request) if takes_file else read_form(ask.request))
 
 
 async def _to_its_page(request: web.Request) -> web.StreamResponse:

@@ -58,6 +58,9 @@ class Limits(msgspec.Struct, frozen=True):
     position_wait_s: float = 2.0
     position_poll_s: float = 0.01
     request_s: float = 10.0
+    # A file takes as long as the line of whoever brings it; `http_door.progress` sees that it comes.
+    upload_s: float = 3_660.0
+    uploads_max: int = 32
     lag_max: int = 10_000
     lag_max_age_s: float = 1.0
 
@@ -99,13 +102,14 @@ class Api:
         self._doorman = doorman
         self._cursors = cursors
         self._in_flight = 0
+        self._uploads = 0
         # What each path does to a twin, by method and template.
         self._asked: dict[tuple[str, str], tuple[str, str]] = {}
         self._probe_paths: frozenset[str] = frozenset()
         self._open_paths: frozenset[str] = frozenset()
         self._strangers_paths: frozenset[str] = frozenset()
         self._streams_paths: frozenset[str] = frozenset()
-        self._files_paths: frozenset[str] = frozenset()
+        self._uploads_paths: frozenset[str] = frozenset()
 
     def application(
         self,
@@ -113,8 +117,13 @@ class Api:
         probes: Mapping[Probe, Handler],
         endpoints: Mapping[Endpoint, Handler] | None = None,
         pages: Mapping[tuple[str, str], Handler] | None = None,
+        uploads: Iterable[str] = (),
     ) -> web.Application:
-        """Make the application that serves all these; *pages* look themselves who may see them."""
+        """
+        Make the application that serves all these; *pages* look themselves who may see them.
+
+        *uploads* are the paths of those pages to which files are brought.
+        """
         app = web.Application(
             middlewares=[self._named, self._guarded], client_max_size=body.BYTES_MAX
         )
@@ -132,7 +141,8 @@ class Api:
         open_paths = {one.path for one in endpoints or {} if one.open}
         self._open_paths = frozenset(open_paths | {_canonical(path) for _, path in pages or {}})
         self._streams_paths = frozenset(one.path for one in endpoints or {} if one.streams)
-        self._files_paths = frozenset(one.path for one in endpoints or {} if one.takes_files)
+        files = {one.path for one in endpoints or {} if one.takes_files}
+        self._uploads_paths = frozenset(files | {_canonical(path) for path in uploads})
         self._strangers_paths = frozenset(one.path for one in endpoints or {} if one.for_strangers)
         app.on_response_prepare.append(_prepare)
         app.on_shutdown.append(self._stop_waiting)
@@ -161,9 +171,7 @@ class Api:
         self, request: web.Request, handler: Handler, trace: Trace
     ) -> web.StreamResponse:
         try:
-            # A file comes as slowly as its line is: `http_door.progress` says how slowly it may.
-            is_endless = _template(request) in self._streams_paths | self._files_paths
-            async with asyncio.timeout(None if is_endless else self.limits.request_s):
+            async with asyncio.timeout(self._time_s(_template(request))):
                 return await handler(request)
         except HttpProblem as problem:
             refused = problem
@@ -178,6 +186,12 @@ class Api:
             refused = HttpProblem(problems.INTERNAL, "A fault in the server, not in the request.")
         trace.code, trace.position = refused.kind.code, refused.position
         return refused.response(trace.instance)
+
+    def _time_s(self, template: str) -> float | None:
+        if template in self._streams_paths:
+            return None
+        is_upload = template in self._uploads_paths
+        return self.limits.upload_s if is_upload else self.limits.request_s
 
     @web.middleware
     async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -211,12 +225,14 @@ class Api:
                 self._doorman.note(caller, tenant, asked, problem)
                 raise
 
-        if template in self._streams_paths | self._files_paths:
+        if template in self._streams_paths:
             # How many there may be they count themselves: each would keep a place for minutes.
             return await recognised(request)
         return await self._bounded(request, recognised)
 
     async def _bounded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if _template(request) in self._uploads_paths:
+            return await self._taking_a_file(request, handler)
         if self._in_flight >= self.limits.in_flight_max:
             raise HttpProblem(problems.OVERLOADED, "Too many requests are being answered.")
         self._in_flight += 1
@@ -224,6 +240,16 @@ class Api:
             return await handler(request)
         finally:
             self._in_flight -= 1
+
+    async def _taking_a_file(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Files come slowly, so they are counted apart: they may not keep everybody else out."""
+        if self._uploads >= self.limits.uploads_max:
+            raise HttpProblem(problems.OVERLOADED, "Too many files are being brought.")
+        self._uploads += 1
+        try:
+            return await handler(request)
+        finally:
+            self._uploads -= 1
 
     # -- Questions -------------------------------------------------------------
 

@@ -120,6 +120,7 @@ async def start(chosen: Parts, stack: AsyncExitStack) -> Running:
             **verifications.handlers(),
         },
         console.routes(),
+        console.uploads(),
     )
 
     async def end_streams(_app: web.Application) -> None:

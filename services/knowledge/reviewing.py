@@ -24,6 +24,7 @@ from domain.refusals import CANNOT_VERIFY, SOURCE_NOT_AT_STAGE, SOURCE_UNKNOWN
 from services.knowledge import sources
 from services.knowledge.document import Chunk, Content, Place, content_of
 from services.knowledge.embedding import Embedders
+from services.knowledge.flagged import chunk_of
 from services.knowledge.refusing import LookupRefused
 from services.knowledge.retrieval import Passage, Pool, Retrieval, preview
 from services.knowledge.sources import Source
@@ -86,7 +87,12 @@ class Reviewing:
             language=content.language,
             pages=content.pages,
             flags=[
-                ReviewFlag(kind=flag.kind, excerpt=flag.excerpt, where=where(flag.place))
+                ReviewFlag(
+                    kind=flag.kind,
+                    excerpt=flag.excerpt,
+                    where=where(flag.place),
+                    chunk=chunk_of(flag, content),
+                )
                 for flag in content.flags
             ],
             chunks_total=len(content.chunks),

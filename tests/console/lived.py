@@ -6,6 +6,15 @@ import re
 from msgspec import structs
 
 from contracts.budget import AuthorizeCall, SettleCall
+from contracts.knowledge import (
+    AddSource,
+    ApproveSource,
+    BeginIngestion,
+    ReportFailed,
+    ReportIngested,
+    ReportProgress,
+    SubmitSource,
+)
 from contracts.usage import Usage
 from tests.console.calls import KEY, SESSION, talked
 from tests.domain.dna import identity, purpose
@@ -19,9 +28,13 @@ VALUES = {
     "{deployment}": ["kiosk-1", "site-1"],
     "{session}": [SESSION],
     "{decision}": [f"{TWIN}.2"],
+    "{source}": ["rules", "history", "scan"],
 }
 # What a page shows only when it is asked for.
-MORE = {"integrations/prices": ["integrations/prices?product=p/s/text"]}
+MORE = {
+    "integrations/prices": ["integrations/prices?product=p/s/text"],
+    "knowledge/ask": ["knowledge/ask?q=offside"],
+}
 _HOUR_US = 3_600_000_000
 _TERMS = {
     "surface": "web_widget",
@@ -77,7 +90,43 @@ async def live(place):
     await do("twin/set-purpose", purpose=_said(purpose()), expected_version=0)
     await do("twin/begin-calibration", version=1, **_PRODUCT)
     await _ask_too_much(place)
+    await _know(place)
     return await sample(place, 1)
+
+
+async def _know(place):
+    """One source that wants a review, one that is live and is read again, one that failed."""
+    place.world.gate.admit(TWIN, keys={"k2": ["ingest"]})
+    for number, name in enumerate(VALUES["{source}"]):
+        about = {"source": name, "kind": "pdf", "title": name.title(), "location": f"{name}.pdf"}
+        editor, key = "person_editor", "key_k2"
+        await _told(place, AddSource(command_id=f"add-{name}", **about), editor)
+        begun = await _told(place, BeginIngestion(command_id=f"begin-{name}", source=name), key)
+        of = {"command_id": f"brought-{name}", "source": name}
+        of["ingestion"] = begun["facts"]["ingestion"]
+        if name == "scan":
+            await _told(place, ReportFailed(**of, reason="No text.", code="no_text"), key)
+            continue
+        content_hash = f"{number:064x}"
+        brought = {"content_hash": content_hash, "chunks": 3, "summary": "How it is played."}
+        await _told(place, ReportIngested(**of, **brought, language="es", flags=1), key)
+        if name == "history":
+            about = {"source": name, "content_hash": content_hash, "flags_seen": 1}
+            await _told(place, ApproveSource(command_id="yes", **about), "person_approver")
+            await _told(place, SubmitSource(command_id="again", source=name), editor)
+            begin = BeginIngestion(command_id="begin-again", source=name)
+            of = {
+                "source": name,
+                "ingestion": (await _told(place, begin, key))["facts"]["ingestion"],
+            }
+            progress = ReportProgress(command_id="so-far", step="reading", **of)
+            await _told(place, progress, key)
+
+
+async def _told(place, command, principal):
+    answer = await place.world.gate.command(TWIN, command, principal)
+    assert answer["status"] == 200, answer
+    return answer
 
 
 def _said(document):

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import aiohttp
 import pytest
 from msgspec.structs import replace
 
@@ -34,6 +35,13 @@ ASKS = {
     ("behaviour/topics", "save"): ("topics", "set"),
     ("behaviour/topics", "more"): None,
     ("behaviour/topics", "revert"): ("topics", "roll_back"),
+    ("knowledge", "upload"): ("knowledge", "upload"),
+    ("knowledge", "add"): ("knowledge", "add"),
+    ("knowledge/sources/{source}", "approve"): ("knowledge", "approve"),
+    ("knowledge/sources/{source}", "reject"): ("knowledge", "reject"),
+    ("knowledge/sources/{source}", "retire"): ("knowledge", "retire"),
+    ("knowledge/sources/{source}", "submit"): ("knowledge", "submit"),
+    ("knowledge/sources/{source}", "upload"): ("knowledge", "upload"),
     ("integrations", "put"): ("secret", "put"),
     ("integrations", "rotate"): ("secret", "rotate"),
     ("integrations", "revoke"): ("secret", "revoke"),
@@ -97,8 +105,11 @@ class Browsing:
         own = {"csrf": csrf_token(secret), "command": f"{abs(hash((person, action))):024x}"[:24]}
         sent = [(name, own.get(name, value)) for name, value in fields]
         headers = {"Cookie": f"{COOKIE}={secret}", "Sec-Fetch-Site": "same-origin"}
+        form = aiohttp.FormData()
+        for name, value in sent:
+            form.add_field(name, value, filename="rules.txt" if name == "file" else None)
         async with self.place.site.session.post(
-            self.place.url + action, headers=headers, data=sent, allow_redirects=False
+            self.place.url + action, headers=headers, data=form, allow_redirects=False
         ) as response:
             return response.status, await response.text()
 

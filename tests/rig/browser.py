@@ -20,7 +20,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -127,6 +127,13 @@ def chromium(*flags: str) -> Iterator[Chromium]:
 @pytest.fixture
 async def open_tab(browser):
     """Open a tab with no cookies; keywords are those of Playwright's `new_context`."""
+    async with opening_tabs(browser) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def opening_tabs(browser):
+    """Do what `open_tab` does, for tests whose event loop is that of their module."""
     tabs: list[Tab] = []
     async with async_playwright() as playwright:
         connected = await playwright.chromium.connect_over_cdp(browser.url)
