@@ -36,19 +36,22 @@ async def show(ask: Ask) -> web.StreamResponse:
 
 async def invite(ask: Ask) -> web.StreamResponse:
     """Invite somebody; the link is shown now and never again."""
+    return await invited(ask, ask.form.text("email"), ask.form.text("role"))
+
+
+async def invited(ask: Ask, email: str, role: str, *, step: str = "") -> web.StreamResponse:
+    """Invite somebody to the twin, and show the link; *step* as in `Ask.do_to`."""
     days = one_of(ask, "days", LASTS_DAYS)
     secret, secret_hash = random_secret.generate()
     invitation_id = new_id()
-    email, role = ask.form.text("email"), ask.form.text("role")
-    receipt = await ask.do(
-        "access",
-        "invite",
-        invitation_id=invitation_id,
-        email=email,
-        role=role,
-        secret_hash=base64.b64encode(secret_hash).decode(),
-        expires_at_us=ask.here.clock() + days * DAY_US,
-    )
+    fields = {
+        "invitation_id": invitation_id,
+        "email": email,
+        "role": role,
+        "secret_hash": base64.b64encode(secret_hash).decode(),
+        "expires_at_us": ask.here.clock() + days * DAY_US,
+    }
+    receipt = await ask.do_to(ask.tenant, "access", "invite", fields, step=step)
     link = f"{ask.origin()}{once.JOIN_PATH}#{invitation_id}.{secret}"
     return once.show(ask, "invitation", link, PATH, receipt, email=email, role=role)
 
