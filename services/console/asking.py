@@ -177,9 +177,11 @@ class Ask:
             headers={"Content-Security-Policy": _policy(media), "Vary": "Cookie, Accept-Language"},
         )
 
-    def done(self, path: str, said: str, receipt: Mapping[str, Any] | None = None) -> web.Response:
-        """Go back to a page that says what was done; *said* is a key of its template's `SAID`."""
-        query = {"said": said}
+    def done(
+        self, path: str, said: str, receipt: Mapping[str, Any] | None = None, **more: str
+    ) -> web.Response:
+        """Go back to a page that says what was done, *said* to it in a word; and *more* of it."""
+        query = {"said": said, **more}
         position = (receipt or {}).get("position")
         if position is not None:
             query["at"] = str(position)

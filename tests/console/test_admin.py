@@ -1,9 +1,9 @@
-"""Platform super admins and accounts: twins are made and found; people look after their sessions."""
+"""Platform super admins and accounts: twins are made and found, sessions are looked after."""
 
 import pytest
 from playwright.async_api import expect
 
-from contracts.access import InviteMember
+from contracts.access import AcceptInvitation, InviteMember
 from services.console.me import device
 from services.http_door import session
 from tests.console.test_people import PASSWORD
@@ -12,13 +12,16 @@ from tests.http_door.people import AGENT, bearer, cookie
 
 @pytest.fixture
 async def platform(place):
-    """The directory follows the invitations of any twin."""
+    """The directory follows the invitations and members of any twin."""
     command = place.world.gate.command
 
     async def followed(tenant, sent, principal):
         reply = await command(tenant, sent, principal)
         if isinstance(sent, InviteMember) and reply["status"] == 200:
             place.world.directory.add_invitation(tenant, sent)
+        if isinstance(sent, AcceptInvitation) and reply["status"] == 200:
+            role = place.world.directory.invitations[sent.invitation_id].role
+            place.world.directory.roles[sent.person] = {tenant: role}
         return reply
 
     place.world.gate.command = followed
@@ -62,13 +65,13 @@ async def test_an_admin_makes_a_twin_whose_owner_joins_and_signs_in(platform):
     await page.get_by_label("Name or organisation").fill("MUSEUM")
     await page.get_by_role("button", name="Search").click()
     await expect(page.locator("tbody tr")).to_have_count(1)
-    await page.get_by_text("Suspend").click()
+    await page.locator("summary", has_text="Suspend").click()
     await page.get_by_label("Why").fill("not paid")
     await page.get_by_role("button", name="Suspend Eva").click()
     row = page.locator("tbody tr", has_text="Eva")
     await expect(row).to_contain_text("not paid")
     await row.get_by_role("button", name="Wake Eva").click()
-    await expect(row.locator(".state")).to_have_text("not activated")
+    await expect(row.locator(".state")).to_have_text("provisioned")
     assert [status for status, _ in tab.refused] == [422]
 
 
@@ -114,18 +117,18 @@ async def test_somebody_looks_after_their_account(platform):
     assert _open(directory, elsewhere) == 0
 
     await page.get_by_label("Password until now").fill("a wrong password")
-    await page.get_by_label("New password").fill("a new password of mine")
+    await page.get_by_label("New password", exact=True).fill("a new password of mine")
     await page.get_by_label("The new password once more").fill("a new password of mine")
     await page.get_by_role("button", name="Change the password").click()
     await expect(page.locator("#fault-current")).to_be_visible()
     assert "a new password of mine" not in await page.content()
     await page.get_by_label("Password until now").fill(PASSWORD)
-    await page.get_by_label("New password").fill("a new password of mine")
+    await page.get_by_label("New password", exact=True).fill("a new password of mine")
     await page.get_by_label("The new password once more").fill("another one of mine")
     await page.get_by_role("button", name="Change the password").click()
     await expect(page.locator("#fault-again")).to_be_visible()
     await page.get_by_label("Password until now").fill(PASSWORD)
-    await page.get_by_label("New password").fill("a new password of mine")
+    await page.get_by_label("New password", exact=True).fill("a new password of mine")
     await page.get_by_label("The new password once more").fill("a new password of mine")
     await page.get_by_role("button", name="Change the password").click()
     await expect(page.locator("#said")).to_contain_text("The password is another now")
