@@ -70,7 +70,7 @@ async def test_an_owner_sees_how_a_key_ends_and_whether_its_vendor_takes_it(plac
     await expect(page.locator("#said")).to_contain_text("The vendor accepts the key.")
     await expect(page.locator("main .card")).to_contain_text("The test cost $0.004")
     await test.click()
-    await expect(page.locator("#said")).to_contain_text("The vendor refuses the key.")
+    await expect(page.locator("main .advice")).to_contain_text("The vendor refuses the key.")
     await expect(page.locator("main .advice")).to_contain_text("Put the key")
     await test.click()
     await expect(page.locator("main .advice")).to_contain_text("limit")
