@@ -37,7 +37,7 @@ TtlMs: TypeAlias = Annotated[
     int, msgspec.Meta(ge=1_000, le=86_400_000, description="how long the hold lasts unsettled")
 ]
 CallOutcome: TypeAlias = Literal["completed", "cut_off", "failed"]
-CallPurpose: TypeAlias = Literal["live", "calibration", "reconciliation"]
+CallPurpose: TypeAlias = Literal["live", "calibration", "reconciliation", "test"]
 AUTHORIZATIONS_PER_MESSAGE_MAX = 256
 VENDOR_REF_CHARS_MAX = 128
 
@@ -70,7 +70,8 @@ class AuthorizeCall(Command, frozen=True, kw_only=True):
     *max_delay_ms* is the caller's patience: a longer throttle is refused with 429 instead. A
     `calibration` is a sample of the twin's draft, before anybody hears it (`contracts.twin`). A
     `reconciliation` holds nothing: its estimate is zero, and it may only ask the vendor for the
-    twin's sessions and end them; what they cost is settled late, or above its hold.
+    twin's sessions and end them; what they cost is settled late, or above its hold. A `test` sees
+    whether a vendor takes the twin's key, also before anybody has signed the twin off.
     """
 
     modality: Modality

@@ -2,8 +2,9 @@
 A tenant's vault: named secrets, such as the key of a provider. Written, never shown again.
 
 A value is in a command and in the answer to `open`, and nowhere else: who receives a command seals
-the value before it is decided, so the log, snapshots and tables hold boxes at most. Versions of a
-name are numbered from 1, and a number is never given again.
+the value before it is decided, so the log, snapshots and tables hold boxes at most, and of a long
+value its last four characters, as vendors show their keys. Versions of a name are numbered from 1,
+and a number is never given again.
 
     put      a new version, which takes the place of every earlier one at once
     rotate   a new version; the one before it can be opened until the overlap ends
@@ -36,6 +37,8 @@ from contracts.message import (
 
 SECRET_BYTES_MAX: Final = 8_192
 OVERLAP_MAX_MS: Final = 2_592_000_000
+LAST_SHOWN: Final = 4
+LAST_SHOWN_FROM: Final = 16
 _UTF8_BYTES_PER_CHARACTER_MAX: Final = 4
 
 SecretValue: TypeAlias = Annotated[
@@ -125,6 +128,17 @@ def fits(value: str) -> bool:
     return _is_text(value) and len(value.encode()) <= SECRET_BYTES_MAX
 
 
+def last_four(value: str) -> str:
+    """
+    Return the end of a value, which may be shown: vendors show the same of their keys.
+
+    Empty for one of fewer than 16 characters, of which a quarter would be told, and for what does
+    not look like a key: a certificate, say, or a text.
+    """
+    is_key = value.isascii() and value.isprintable() and " " not in value
+    return value[-LAST_SHOWN:] if is_key and len(value) >= LAST_SHOWN_FROM else ""
+
+
 def _is_text(value: str) -> bool:
     # Not try and encode: the error of a lone surrogate carries the whole value with it.
     return not any("\ud800" <= letter <= "\udfff" for letter in value)
@@ -138,7 +152,8 @@ class SecretPut(Event, frozen=True):
     Version *version* of a secret, and no earlier one, can be opened from here on.
 
     *sealed* is its value, sealed with version *key_version* of the twin's data key. *ended* are the
-    versions that could be opened until now.
+    versions that could be opened until now. *last_four* are the last characters of the value, by
+    which people tell keys apart; empty for one that is too short to show any.
     """
 
     decision: int
@@ -151,6 +166,7 @@ class SecretPut(Event, frozen=True):
     key_version: int
     ended: list[int]
     actor: str
+    last_four: str = ""
 
 
 class SecretRotated(Event, frozen=True):
@@ -167,6 +183,7 @@ class SecretRotated(Event, frozen=True):
     replaced: int
     replaced_until_us: UnixUs
     actor: str
+    last_four: str = ""
 
 
 class SecretRevoked(Event, frozen=True):

@@ -91,7 +91,9 @@ def _why_not_now(
     """Say why the twin may not make such a call at all."""
     if command.purpose == "calibration":
         return onboarding.why_no_sample(state, command)
-    refusal = tenant.why_not_active(state.tenant)
+    # A key is put, and tested, before there is anything that could be signed.
+    why = tenant.why_no_sample if command.purpose == "test" else tenant.why_not_active
+    refusal = why(state.tenant)
     return None if refusal is None else (refusal, {})
 
 
@@ -222,5 +224,5 @@ def _grant(
             totals.ends_us,
         ),
         command.purpose,
-        (state.twin.live if command.purpose == "live" else state.twin.draft).version,
+        (state.twin.draft if command.purpose == "calibration" else state.twin.live).version,
     )

@@ -81,7 +81,7 @@ class Envelope(NamedTuple):
     What surrounds a command: *fingerprint* is a digest of its payload, *now_us* the time.
 
     *sealed* is a secret that was in the command, and *key_version* the newest version of the data
-    key, which seals it.
+    key, which seals it; *last_four* are its last characters, where it is long enough to show them.
     """
 
     fingerprint: bytes
@@ -89,6 +89,7 @@ class Envelope(NamedTuple):
     actor: str
     sealed: bytes = b""
     key_version: int = 1
+    last_four: str = ""
 
 
 Decide: TypeAlias = Callable[[State, Any, Envelope], list[AnyEvent]]

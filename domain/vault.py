@@ -3,7 +3,7 @@ The vault's decisions: what is kept, what ends, and whether a call may open a se
 
 A secret is opened for an authorised call, in this order, each with its own named refusal:
 
-    twin active, or a sample before that, or its sessions only looked for? -> call open?
+    twin active, or a sample or test before that, or its sessions only looked for? -> call open?
                  -> its session not over? -> there is such a secret -> it can be opened
                  -> not opened for this call before -> not too many names for one call
 
@@ -61,6 +61,7 @@ def put(state: State, command: PutSecret, envelope: Envelope) -> list[AnyEvent]:
             envelope.key_version,
             secret.usable(vault, command.name, envelope.now_us),
             envelope.actor,
+            envelope.last_four,
         )
     ]
 
@@ -92,6 +93,7 @@ def rotate(state: State, command: RotateSecret, envelope: Envelope) -> list[AnyE
             # What ends anyway is not prolonged by being replaced.
             min(until_us, replaced.until_us or until_us),
             envelope.actor,
+            envelope.last_four,
         )
     ]
 
@@ -174,9 +176,9 @@ def _hold_of(state: State, command: OpenSecret, now_us: int) -> budget.Hold | Re
         # Ending what a sleeping twin left running takes its key as well.
         return tenant.why_no_reconciliation(state.tenant) or hold
     stopped = tenant.why_not_active(state.tenant)
-    is_sample = isinstance(hold, budget.Hold) and hold.purpose == "calibration"
-    if is_sample and stopped is TWIN_NOT_ACTIVATED:
-        # A sample is made before anybody has signed, and its vendor asks for the key as well.
+    is_early = isinstance(hold, budget.Hold) and hold.purpose in ("calibration", "test")
+    if is_early and stopped is TWIN_NOT_ACTIVATED:
+        # Samples and tests are made before anybody has signed, and their vendors ask for the key.
         return hold
     if stopped is not None or isinstance(hold, Refusal):
         return stopped or hold

@@ -1,9 +1,10 @@
 """
 Tenant secrets: which names and versions there are in each vault, who put and who opened them.
 
-No value is here and no box: neither leaves the gate. *usable_until* is the time from which a
-version can be opened no more; null says that no end is known. Every opening is counted, also one
-whose answer was lost and given again; the decisions list them one by one.
+No value is here and no box: neither leaves the gate; *last_four* is the end of a long value.
+*usable_until* is the time from which a version can be opened no more; null says that no end is
+known. Every opening is counted, also one whose answer was lost and given again; the decisions list
+them one by one.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from projections.cells import moment, text
 from projections.projection import Change, Commit, Write
 
 NAME = "tenant_secrets"
-DEFINITION = 1
+DEFINITION = 2
 CHANGED: tuple[str, ...] = ("tenant_secrets",)
 
 TABLES = """
@@ -42,6 +43,7 @@ CREATE TABLE {schema}.tenant_secrets (
     openings       bigint      NOT NULL,
     last_opened_at timestamptz,
     last_opened_by text,
+    last_four      text        NOT NULL,
     position       bigint      NOT NULL,
     PRIMARY KEY (tenant, name, version)
 ) WITH (fillfactor = 80);
@@ -50,7 +52,7 @@ CREATE TABLE {schema}.tenant_secrets (
 VIEWS = {
     "tenant_secrets": """
 SELECT tenant, name, version, state, key_version, put_at, put_by, usable_until, ended_by, reason,
-    openings, last_opened_at, last_opened_by, position
+    openings, last_opened_at, last_opened_by, last_four, position
 FROM {schema}.tenant_secrets
 """,
 }
@@ -60,7 +62,7 @@ MERGE INTO {schema}.tenant_secrets t
 USING json_to_recordset(%s::json) AS c(
     tenant text, name text, version integer, state text, key_version integer, put_at timestamptz,
     put_by text, usable_until timestamptz, ended_by text, reason text, openings bigint,
-    last_opened_at timestamptz, last_opened_by text, position bigint)
+    last_opened_at timestamptz, last_opened_by text, last_four text, position bigint)
 ON t.tenant = c.tenant AND t.name = c.name AND t.version = c.version
 WHEN MATCHED THEN UPDATE SET
     state = coalesce(c.state, t.state),
@@ -70,12 +72,14 @@ WHEN MATCHED THEN UPDATE SET
     openings = t.openings + c.openings,
     last_opened_at = coalesce(c.last_opened_at, t.last_opened_at),
     last_opened_by = coalesce(c.last_opened_by, t.last_opened_by),
+    last_four = coalesce(c.last_four, t.last_four),
     position = c.position
 WHEN NOT MATCHED THEN INSERT
     (tenant, name, version, state, key_version, put_at, put_by, usable_until, ended_by, reason,
-     openings, last_opened_at, last_opened_by, position)
+     openings, last_opened_at, last_opened_by, last_four, position)
 VALUES (c.tenant, c.name, c.version, c.state, c.key_version, c.put_at, c.put_by, c.usable_until,
-    c.ended_by, c.reason, c.openings, c.last_opened_at, c.last_opened_by, c.position)
+    c.ended_by, c.reason, c.openings, c.last_opened_at, c.last_opened_by,
+    coalesce(c.last_four, ''), c.position)
 """
 
 
@@ -95,6 +99,7 @@ class _Version(msgspec.Struct, gc=False):
     openings: int = 0
     last_opened_at: str | None = None
     last_opened_by: str | None = None
+    last_four: str | None = None
     position: int = 0
 
 
@@ -127,6 +132,7 @@ class Fold:
         found = self._version(commit, event.name, event.version)
         found.state, found.key_version = "current", event.key_version
         found.put_at, found.put_by = moment(event.at_us), text(event.actor)
+        found.last_four = text(event.last_four)
         if isinstance(event, SecretPut):
             for version in event.ended:
                 self._end(commit, event, version, "replaced", event.at_us)

@@ -77,4 +77,5 @@ class SecretRefused(Exception):
         self.name = name
         self.status = answer.status
         self.code = answer.code
+        self.message = answer.message
         self.remedy = answer.remedy

@@ -133,8 +133,20 @@ class Ask:
 
     async def do(self, noun: str, verb: str, **fields: object) -> Json:
         """Send a command about the twin of the page, once however often its form is sent."""
-        path = f"/v1/tenants/{self.tenant}/{noun}/{verb}".replace("_", "-")
-        return await self.api.post(self.who.secret, path, self.who.proof, fields, key=self.form.key)
+        return await self.do_to(self.tenant, noun, verb, fields)
+
+    async def do_to(
+        self, tenant: str, noun: str, verb: str, fields: Mapping[str, object], *, step: str = ""
+    ) -> Json:
+        """As do(), to a twin that a form names; *step* tells what one form sends apart."""
+        path = f"/v1/tenants/{tenant}/" + f"{noun}/{verb}".replace("_", "-")
+        key = f"{self.form.key}-{step}" if step else self.form.key
+        return await self.api.post(self.who.secret, path, self.who.proof, dict(fields), key=key)
+
+    async def seen(self, tenant: str, receipt: Mapping[str, Any]) -> Json:
+        """Return a twin as its tables know it, once they know what *receipt* tells of."""
+        at = receipt.get("position")
+        return await self.api.get(self.who.secret, f"/v1/tenants/{tenant}", at=at, query=None)
 
     async def upload(self, path: str, file: File, **query: str) -> Json:
         """Bring a file of the twin of the page, once however often its form is sent."""
@@ -173,9 +185,11 @@ class Ask:
             headers={"Content-Security-Policy": _policy(media), "Vary": "Cookie, Accept-Language"},
         )
 
-    def done(self, path: str, said: str, receipt: Mapping[str, Any] | None = None) -> web.Response:
-        """Go back to a page that says what was done; *said* is a key of its template's `SAID`."""
-        query = {"said": said}
+    def done(
+        self, path: str, said: str, receipt: Mapping[str, Any] | None = None, **more: str
+    ) -> web.Response:
+        """Go back to a page that says what was done, *said* to it in a word; and *more* of it."""
+        query = {"said": said, **more}
         position = (receipt or {}).get("position")
         if position is not None:
             query["at"] = str(position)

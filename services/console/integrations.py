@@ -6,19 +6,23 @@ A value goes to the gate and is nowhere on any page again, not even in a form th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Final
+from urllib.parse import quote
 
 from aiohttp import web
 
 from contracts.message import NAME_PATTERN
 from contracts.secret import OVERLAP_MAX_MS
+from domain.refusals import BY_CODE
 from services.console.api import ApiProblem, Json
 from services.console.asking import Ask
 from services.console.forms import Form, WrongField
 from services.console.pages import Page
 from services.console.rendering import NANOS
+from services.vendors.key_trial import WORDS
 
 SECRETS_SHOWN: Final = 100
 QUANTITIES: Final = (
@@ -34,6 +38,9 @@ _HOUR_MS: Final = 3_600_000
 # For how long the version before can still be opened: none, an hour, a day, a week, 30 days.
 OVERLAPS_MS: Final = (0, _HOUR_MS, 24 * _HOUR_MS, 7 * 24 * _HOUR_MS, OVERLAP_MAX_MS)
 _NO_BOOK: Final = "version_unknown"
+_IS_COST: Final = re.compile("[0-9]{1,18}", re.ASCII)
+# What a test of a key can find, by its name.
+OUTCOMES: Final[Mapping[str, tuple[str, str]]] = {str(name): said for name, said in WORDS.items()}
 
 
 async def show(ask: Ask) -> web.StreamResponse:
@@ -50,6 +57,7 @@ async def show(ask: Ask) -> web.StreamResponse:
         providers=providers,
         name_pattern=NAME_PATTERN,
         overlaps=OVERLAPS_MS,
+        tested=_tested(ask),
     )
 
 
@@ -78,6 +86,41 @@ async def revoke(ask: Ask) -> web.StreamResponse:
         "secret", "revoke", name=ask.form.text("name"), reason=ask.form.text("reason")
     )
     return ask.done("integrations", "revoked", receipt)
+
+
+async def test(ask: Ask) -> web.StreamResponse:
+    """Have the vendor asked whether it takes the key; a call that is metered."""
+    name = ask.form.text("name")
+    found = await ask.post(f"secrets/{quote(name, safe='')}/test")
+    return ask.done(
+        "integrations",
+        "tested",
+        secret=name,
+        outcome=found["outcome"],
+        code=found["code"],
+        cost=str(found["cost_nanos"]),
+    )
+
+
+def _tested(ask: Ask) -> Json | None:
+    """Read what a test has found; its words are ours, whatever an address says."""
+    query = ask.request.query
+    outcome, refusal = query.get("outcome", ""), BY_CODE.get(query.get("code", ""))
+    words: tuple[str, str] | None = None
+    if outcome == "refused" and refusal is not None:
+        words = refusal.message, refusal.remedy
+    elif outcome in OUTCOMES:
+        words = OUTCOMES[outcome]
+    if query.get("said") != "tested" or words is None:
+        return None
+    cost = query.get("cost", "")
+    return {
+        "name": query.get("secret", ""),
+        "is_good": outcome == "works",
+        "title": words[0],
+        "remedy": words[1],
+        "cost_nanos": int(cost) if _IS_COST.fullmatch(cost) else 0,
+    }
 
 
 def _value(ask: Ask) -> str:
@@ -218,6 +261,6 @@ PAGE: Final = Page(
     "Integrations",
     "secret",
     show,
-    {"put": put, "rotate": rotate, "revoke": revoke},
+    {"put": put, "rotate": rotate, "revoke": revoke, "test": test},
     within=(Page("prices", "", "price_book", prices, {"set": set_price, "remove": remove_price}),),
 )

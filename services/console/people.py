@@ -9,6 +9,7 @@ from aiohttp import web
 
 from contracts.access import DAY_US, ROLES
 from services.console import keys, once
+from services.console.api import Json
 from services.console.asking import Ask
 from services.console.forms import WrongField
 from services.console.pages import Page
@@ -17,15 +18,20 @@ from services.identity import random_secret
 from services.identity.api_key import new_id
 
 PATH: Final = "people"
+SHOWN: Final = 50
 LASTS_DAYS: Final = (1, 7, 30)
 GLASS_MINUTES: Final = (15, 30, 60)
 
 
 async def show(ask: Ask) -> web.StreamResponse:
     """Show the page, with a problem if a form could not be done."""
+    access = await ask.get("live/access")
+    members, more = page_of(access["members"], ask.request.query.get("cursor", ""))
     return ask.page(
         "people.html",
-        access=await ask.get("live/access"),
+        access=access,
+        members=members,
+        next_cursor=more,
         roles=ROLES,
         matrix=matrix(),
         lasts=[str(days) for days in LASTS_DAYS],
@@ -34,21 +40,37 @@ async def show(ask: Ask) -> web.StreamResponse:
     )
 
 
+def page_of(members: list[Json], after: str) -> tuple[list[Json], str | None]:
+    """
+    Return a page of the members by address: those that follow the person *after*.
+
+    The second is how the next page is asked for; None on the last one.
+    """
+    ordered = sorted(members, key=lambda one: (one["email"], one["person"]))
+    people = [one["person"] for one in ordered]
+    first = people.index(after) + 1 if after in people else 0
+    last = first + SHOWN
+    return ordered[first:last], people[last - 1] if last < len(people) else None
+
+
 async def invite(ask: Ask) -> web.StreamResponse:
     """Invite somebody; the link is shown now and never again."""
+    return await invited(ask, ask.form.text("email"), ask.form.text("role"))
+
+
+async def invited(ask: Ask, email: str, role: str, *, step: str = "") -> web.StreamResponse:
+    """Invite somebody to the twin, and show the link; *step* as in `Ask.do_to`."""
     days = one_of(ask, "days", LASTS_DAYS)
     secret, secret_hash = random_secret.generate()
     invitation_id = new_id()
-    email, role = ask.form.text("email"), ask.form.text("role")
-    receipt = await ask.do(
-        "access",
-        "invite",
-        invitation_id=invitation_id,
-        email=email,
-        role=role,
-        secret_hash=base64.b64encode(secret_hash).decode(),
-        expires_at_us=ask.here.clock() + days * DAY_US,
-    )
+    fields = {
+        "invitation_id": invitation_id,
+        "email": email,
+        "role": role,
+        "secret_hash": base64.b64encode(secret_hash).decode(),
+        "expires_at_us": ask.here.clock() + days * DAY_US,
+    }
+    receipt = await ask.do_to(ask.tenant, "access", "invite", fields, step=step)
     link = f"{ask.origin()}{once.JOIN_PATH}#{invitation_id}.{secret}"
     return once.show(ask, "invitation", link, PATH, receipt, email=email, role=role)
 

@@ -31,6 +31,7 @@ from domain.refusals import BY_CODE
 from domain.twin import Progress, steps
 from services.audit.report import AREAS
 from services.query_api import log_words, problems
+from services.vendors import key_trial
 
 _ENUMS: Final = (
     access.Role,
@@ -87,6 +88,8 @@ def said() -> Iterator[tuple[str, str]]:
             yield from ((text, "(problems)") for text in (kind.title, kind.remedy))
     patterns = (*log_words.PATTERNS.values(), *(log_words.REFUSED_CALL, log_words.REFUSED))
     yield from ((text, "(log)") for text in (*patterns, log_words.DONE))
+    found = (text for words in key_trial.WORDS.values() for text in words if text)
+    yield from ((text, "(tests of keys)") for text in found)
     yield from ((text, "(steps)") for text in _steps())
     yield from ((text, "(words)") for text in _words())
 

@@ -26,6 +26,8 @@ from services.console import (
     integrations,
     joining,
     knowledge,
+    me,
+    new_twin,
     overview,
     people,
     sessions,
@@ -56,6 +58,8 @@ PAGES: Final[tuple[Page, ...]] = (
     audit.PAGE,
     people.PAGE,
 )
+# What is about no twin, or about many: below /console itself.
+OWN_PAGES: Final[tuple[Page, ...]] = (home.PAGE, new_twin.PAGE, me.PAGE)
 LANGUAGE_COOKIE: Final = "vito-language"
 THEME_COOKIE: Final = "vito-theme"
 THEMES: Final = ("auto", "light", "dark")
@@ -76,14 +80,14 @@ class Console:
     def routes(self) -> Routes:
         """What is answered, by method and path."""
         found: Routes = {
-            ("GET", BASE): self._page(home.show),
             ("GET", f"{BASE}/-/files/{{name:.+}}"): self._files.handle,
             ("GET", joining.PATH): self._join,
             ("POST", f"{BASE}/-/look"): self._look,
             ("POST", f"{BASE}/-/sign-out"): self._page(self._sign_out),
         }
         twin = f"{BASE}/{{tenant}}"
-        for path, page in (entry for first in PAGES for entry in first.below(twin)):
+        own = [entry for first in OWN_PAGES for entry in first.below(BASE)]
+        for path, page in [*own, *(entry for first in PAGES for entry in first.below(twin))]:
             found["GET", path] = self._page(page.show, page)
             for name, handler in page.actions.items():
                 found["POST", f"{path}/do/{name}"] = self._page(handler, page)

@@ -3,7 +3,8 @@ What the rules must not see: the value of a secret, on its way in and on its way
 
 In: it is taken out of its command, sealed for its place, and put into the envelope. Out: the box
 is opened into the answer, when the opening is durable and the answer is about to be sent. In
-between there are boxes only, and nothing here writes a value, or anything made from one, anywhere.
+between there are boxes, and the last four characters of a long value; nothing here writes a value,
+or anything else made from one, anywhere.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import structlog
 from contracts.commands import AnyCommand
 from contracts.questions import CompareSecret, SecretComparison
 from contracts.replies import Receipt
-from contracts.secret import PutSecret, RotateSecret
+from contracts.secret import PutSecret, RotateSecret, last_four
 from domain import secret
 from domain.answer import not_decided, with_value
 from domain.state import Envelope, State
@@ -50,7 +51,7 @@ def prepared(
     if isinstance(command, PutSecret | RotateSecret):
         version = secret.next_version(state.secrets, command.name)
         sealed = keys.seal(command.name, version, command.value)
-        envelope = envelope._replace(sealed=sealed)
+        envelope = envelope._replace(sealed=sealed, last_four=last_four(command.value))
         command = msgspec.structs.replace(command, value="")
     return command, envelope._replace(key_version=keys.version)
 

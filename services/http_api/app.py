@@ -58,7 +58,7 @@ class Limits(msgspec.Struct, frozen=True):
     position_wait_s: float = 2.0
     position_poll_s: float = 0.01
     request_s: float = 10.0
-    # A file takes as long as the line of whoever brings it; `http_door.progress` sees that it comes.
+    # A file takes as long as its line does; `http_door.progress` sees that it comes.
     upload_s: float = 3_660.0
     uploads_max: int = 32
     lag_max: int = 10_000

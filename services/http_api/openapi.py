@@ -19,7 +19,7 @@ import msgspec
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from contracts.message import ID_PATTERN, TENANT_PATTERN
+from contracts.message import ID_PATTERN, NAME_PATTERN, TENANT_PATTERN
 from services.http_api import openapi_problems, probes, verification
 from services.http_api.changes import CHANGES
 from services.http_api.log_export import EXPORT
@@ -49,6 +49,7 @@ _PATH_PARAMETERS: Final[dict[str, Json]] = {
     "session": {"type": "string", "pattern": f"^{ID_PATTERN}$", "examples": ["5f2a9c0d7be14c3f"]},
     "token": {"type": "string", "pattern": "^[A-Za-z0-9_-]{43}$"},
     "source": {"type": "string", "pattern": f"^{ID_PATTERN}$", "examples": ["rules"]},
+    "secret": {"type": "string", "pattern": f"^{NAME_PATTERN}$", "examples": ["openai"]},
 }
 _ANYWHERE: Final = (problems.INTERNAL, problems.MALFORMED_REQUEST)
 _WITHOUT_BODY: Final = (*_ANYWHERE, problems.BODY_NOT_ACCEPTED)

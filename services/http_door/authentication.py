@@ -34,6 +34,7 @@ from services.identity.directory import (
     InvitationRecord,
     KeyRecord,
     LinkRecord,
+    OpenSession,
     SessionRecord,
 )
 from services.identity.oidc import External
@@ -60,6 +61,7 @@ class Directory(Protocol):
 
     async def find_key(self, key_id: str) -> KeyRecord | None: ...
     async def find_session(self, session_hash: bytes) -> SessionRecord | None: ...
+    async def open_sessions(self, person: str, now_us: int) -> list[OpenSession]: ...
     async def find_link(self, link_hash: bytes) -> LinkRecord | None: ...
     async def invitation(self, invitation_id: str) -> InvitationRecord | None: ...
     async def account(self, person: str) -> AccountRecord | None: ...
@@ -276,6 +278,8 @@ class Authentication:
 
     async def _of_session(self, secret: str) -> Caller:
         found = await self._open_session(session.hash_of(secret))
+        # Its name in the log of the platform, where accounts are.
+        self._known.used(PLATFORM, session.hash_of(secret).hex())
         caller = await self._person(found.person)
         return msgspec.structs.replace(
             caller,

@@ -11,9 +11,11 @@ from services.distribution.minting import TokenIssuer
 from services.http_door import (
     commands,
     invitations,
+    key_testing,
     knowledge,
     live,
     me,
+    my_sessions,
     oidc_sign_in,
     password,
     rooms,
@@ -44,6 +46,8 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     invitations.ACCEPT,
     token.TOKEN,
     me.ME,
+    my_sessions.LIST,
+    my_sessions.END,
     password.CHOOSE,
     *commands.ENDPOINTS.values(),
     visitors.MINT,
@@ -51,6 +55,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     knowledge.REVIEW,
     knowledge.UPLOAD,
     rooms.ROOM,
+    key_testing.TEST,
     *live.ENDPOINTS.values(),
     webhooks.TAVUS,
     webhooks.LIVEKIT,
@@ -65,7 +70,8 @@ class Doors(msgspec.Struct, frozen=True):
     """
     What the doors of one server are made of. *clock_s*: monotonic seconds.
 
-    *codes*: None where no browser signs in at an issuer; *rooms*: None where no agent waits.
+    *codes*: None where no browser signs in at an issuer; *rooms*: None where no agent waits;
+    *tester*: None where no vendor is called.
     """
 
     identity: Identity
@@ -80,6 +86,7 @@ class Doors(msgspec.Struct, frozen=True):
     proxies: Sequence[Network] = ()
     codes: CodeFlow | None = None
     rooms: Rooms | None = None
+    tester: key_testing.Tester | None = None
 
     def sign_in(self) -> SignIn:
         """Make what signs people in."""
@@ -95,10 +102,12 @@ class Doors(msgspec.Struct, frozen=True):
             **token.handlers(self.tokens, self.identity.clock),
             **me.handlers(self.jwks),
             **Choosing(parts, signing_in).handlers(),
+            **my_sessions.MySessionsDoor(parts, signing_in).handlers(),
             **commands.handlers(self.gate, idempotency),
             **knowledge.handlers(self.gate, commands.CommandDoor(self.gate, idempotency)),
             **visitors.handlers(self.gate, self.visits),
             **rooms.handlers(self.rooms, self.identity.clock),
+            **key_testing.handlers(self.tester),
             **live.handlers(self.gate),
             **self.webhooks.handlers(),
             **sign_in_page.handlers(offers_oidc=self.codes is not None),

@@ -13,6 +13,9 @@ from typing import Any, Final
 import aiohttp
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from contracts.account import PLATFORM
+from services.client import GateClient
+from services.client.connection import of_login
 from services.distribution.media_key import media_of
 from services.distribution.visit_tokens import VisitTokens
 from services.failure import Failure
@@ -32,7 +35,9 @@ from services.identity.oidc_code import Oidc, open_oidc
 from services.identity.passwords import Passwords
 from services.identity.signing_keys import SigningKeyFile
 from services.identity.tokens import Claims, TokenIssuer, TokenRefused, TokenVerifier, issuer_of
+from services.live.parts import Parts, open_parts
 from services.settings import Settings
+from services.vendors.key_trial import KeyTested, try_key
 
 DOOR: Final = "api"
 _US: Final = 1_000_000
@@ -60,6 +65,7 @@ async def open_doors(settings: Settings, stack: AsyncExitStack) -> Doors:
         proxies=settings.api_proxies,
         codes=None if oidc is None else oidc.codes,
         rooms=_rooms(settings),
+        tester=LateTester(settings, stack),
     )
 
 
@@ -118,6 +124,39 @@ def _noting_use(dsn: str, stack: AsyncExitStack) -> Callable[[str, str], None]:
 
     stack.push_async_callback(stop)
     return used.note
+
+
+class LateTester:
+    """See key_testing.Tester. Opens its ways to gate and vendors when the first key is tested."""
+
+    def __init__(self, settings: Settings, stack: AsyncExitStack) -> None:
+        self._settings = settings
+        self._stack = stack
+        self._opening = asyncio.Lock()
+        self._opened: tuple[GateClient, Parts] | None = None
+
+    async def test(self, tenant: str, name: str) -> KeyTested:
+        """See Tester."""
+        gate, parts = await self._open()
+        adapters = {**parts.vendors.by_provider(), **{one.provider_id: one for one in parts.live}}
+        voice = parts.defaults.voice
+        return await try_key(gate.for_tenant(tenant), adapters, name, voice=voice)
+
+    async def _open(self) -> tuple[GateClient, Parts]:
+        async with self._opening:
+            if self._opened is None:
+                async with AsyncExitStack() as opening:
+                    settings = self._settings
+                    parts = await open_parts(settings, opening)
+                    # Last to open and first to close: what is booked on leaving may take a while.
+                    client = GateClient.connect(
+                        **of_login(settings.nats("http")),
+                        tenant=PLATFORM,
+                        hold_ms_max=settings.hold_s * 1_000,
+                    )
+                    self._opened = await opening.enter_async_context(client), parts
+                    await self._stack.enter_async_context(opening.pop_all())
+            return self._opened
 
 
 class Tokens:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, Final, Literal, Self, TypeAlias
 
 import msgspec
@@ -23,6 +24,7 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from contracts.access import Role, Scope
+from contracts.account import PLATFORM, SESSIONS_PER_PERSON_MAX
 from services import logs
 from services.failure import Failure
 
@@ -69,6 +71,16 @@ class SessionRecord(msgspec.Struct, frozen=True):
     def is_usable(self, now_us: int) -> bool:
         """Whether the session speaks for its person at *now_us*."""
         return not self.closed and now_us < self.expires_at_us
+
+
+class OpenSession(msgspec.Struct, frozen=True):
+    """A session that is open, as its person may see it; *last_used_at* to the minute."""
+
+    session_hash: bytes
+    user_agent: str
+    opened_at: datetime
+    expires_at_us: int
+    last_used_at: datetime | None
 
 
 class AccountRecord(msgspec.Struct, frozen=True):
@@ -196,6 +208,12 @@ class Directory:
         row = await self._one(_FIND_SESSION, {"session_hash": session_hash})
         return None if row is None else SessionRecord(**row)
 
+    async def open_sessions(self, person: str, now_us: int) -> list[OpenSession]:
+        """Return where somebody is signed in, the newest first."""
+        values = {"person": person, "now_us": now_us, "platform": PLATFORM}
+        rows = await self._all(_OPEN_SESSIONS, values | {"limit": SESSIONS_PER_PERSON_MAX})
+        return [OpenSession(**row) for row in rows]
+
     async def find_link(self, link_hash: bytes) -> LinkRecord | None:
         """Return the one-time sign-in link with this hash."""
         row = await self._one(_FIND_LINK, {"link_hash": link_hash})
@@ -310,6 +328,15 @@ _ACCOUNT: Final = (
 )
 _FIND_SESSION: Final = """
 SELECT person, expires_at_us, closed FROM sessions WHERE session_hash = %(session_hash)s
+"""
+_OPEN_SESSIONS: Final = """
+SELECT s.session_hash, s.user_agent, s.opened_at, s.expires_at_us, (
+    SELECT u.used_at FROM key_last_used u
+    WHERE u.tenant = %(platform)s AND u.key_id = encode(s.session_hash, 'hex')
+) AS last_used_at
+FROM sessions s
+WHERE s.person = %(person)s AND NOT s.closed AND s.expires_at_us > %(now_us)s
+ORDER BY s.opened_at DESC, s.session_hash LIMIT %(limit)s
 """
 _FIND_LINK: Final = """
 SELECT person, expires_at_us, used FROM sign_in_links WHERE link_hash = %(link_hash)s

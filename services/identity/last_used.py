@@ -1,5 +1,7 @@
 """
-When a key was used last, for the people who decide whether it is still needed.
+When a key was used last, for the people who decide whether it is still needed; and a session.
+
+A session's key id is its hash in hex, and its log that of the platform, which has no keys.
 
 Uses are gathered in memory and written at most once a minute; what was not written when a process
 dies is lost, and a minute is as exact as the column promises to be.

@@ -42,7 +42,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         "/v1/tenants",
         "listTenants",
         "The twins, by name.",
-        parameters.ListQuery,
+        tenants.TenantsQuery,
         tenants.TenantsPage,
         tenants.show_all,
         (INVALID_CURSOR,),

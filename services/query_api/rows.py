@@ -258,13 +258,26 @@ class Reader(DeploymentRows, KnowledgeRows, LogRows, SecretRows, SessionRows):
         )
 
     async def tenants(
-        self, names: Sequence[str] | None, after: Keys | None, limit: int
+        self,
+        names: Sequence[str] | None,
+        filters: Mapping[str, Any],
+        after: Keys | None,
+        limit: int,
     ) -> list[Row]:
         """Twins by name, only those of *names* if there are any; the platform is none."""
         page = Page(_TENANT, "tenants", ("tenant",), "ASC")
         page.also("tenant <> %(platform)s", platform=PLATFORM)
         if names is not None:
             page.also("tenant = ANY(%(names)s)", names=list(names))
+        if filters["search"] is not None:
+            # Not LIKE: in what somebody searches for, % and _ are letters like others.
+            page.also(
+                "(strpos(lower(tenant), %(search)s) > 0 OR strpos(lower(display_name), %(search)s)"
+                " > 0 OR strpos(lower(organisation), %(search)s) > 0)",
+                search=filters["search"].lower(),
+            )
+        if filters["status"] is not None:
+            page.also("status = %(status)s", status=filters["status"])
         return await self._page(page, after, limit)
 
     async def audit_log(

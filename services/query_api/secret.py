@@ -1,4 +1,8 @@
-"""Secrets: what is in a twin's vault. There is no path that shows a value, nor anything sealed."""
+"""
+Secrets: what is in a twin's vault.
+
+No path shows a value, nor anything sealed; of a long value the last four characters.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +32,9 @@ class SecretVersion(BaseModel):
     openings: int = Field(description="how often it was opened; each is in the log")
     last_opened_at: datetime | None
     last_opened_by: str | None
+    last_four: str = Field(
+        description="the end of the value, as vendors show it; empty for one that is too short"
+    )
     changed_position: int = Field(description="the commit that last changed it")
 
 

@@ -9,7 +9,7 @@ from services.query_api.statements import Keys, Page, Row, Snapshot
 # *age* counts backwards, so that the newest version comes first where names go forwards.
 _VAULT: Final = (
     "name, version, age, state, key_version, put_at, put_by, usable_until, ended_by,"
-    " reason, openings, last_opened_at, last_opened_by, position AS changed_position,"
+    " reason, openings, last_opened_at, last_opened_by, last_four, position AS changed_position,"
     " (usable_until IS NULL OR usable_until > now()) AS usable"
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, Field
 
@@ -11,13 +11,32 @@ from services.query_api.call import Call
 from services.query_api.pages import Page, read_page
 from services.query_api.parameters import ListQuery, PositionQuery
 
+SEARCH_CHARS_MAX: Final = 100
+Status: TypeAlias = Literal[
+    "absent", "provisioned", "active", "suspended", "asleep", "retired", "erased"
+]
+
+
+class TenantsQuery(ListQuery):
+    """Which twins, of those that the caller may see."""
+
+    search: Annotated[str, Field(min_length=1, max_length=SEARCH_CHARS_MAX)] | None = Field(
+        default=None,
+        description="Only twins whose name, display name or organisation has this text in it,"
+        " however its letters are cased.",
+        examples=["cantor"],
+    )
+    status: Status | None = Field(
+        default=None, description="Only twins in this state.", examples=["active"]
+    )
+
 
 class Tenant(BaseModel):
     """One twin."""
 
     tenant: str
     position: int = Field(description="the position of the twin's log that the answer reflects")
-    status: Literal["absent", "provisioned", "active", "suspended", "asleep", "retired", "erased"]
+    status: Status
     reason: str = Field(description="why it is in this state; may be empty")
     display_name: str
     organisation: str
@@ -41,11 +60,12 @@ async def show(call: Call[PositionQuery]) -> Tenant:
     return Tenant.model_validate(await call.reader.tenant(call.tenant))
 
 
-async def show_all(call: Call[ListQuery]) -> TenantsPage:
+async def show_all(call: Call[TenantsQuery]) -> TenantsPage:
     """A page of the twins that the caller may see."""
+    filters = call.query.filters()
     rows, cursor = await read_page(
         call,
-        lambda after, limit: call.reader.tenants(call.visible, after, limit),
+        lambda after, limit: call.reader.tenants(call.visible, filters, after, limit),
         {"tenant": str},
     )
     return TenantsPage(items=[Tenant.model_validate(row) for row in rows], next_cursor=cursor)

@@ -82,8 +82,10 @@ SERVICES: tuple[Access, ...] = (
     Access(
         ServiceSpec("api", _vito("api")),
         ("api", "http"),
-        ("VITO_POSTGRES_READER_DSN", "VITO_API_KEY", "VITO_API_PORT"),
+        # It calls vendors as well, when somebody tests a key.
+        ("VITO_POSTGRES_READER_DSN", "VITO_API_KEY", "VITO_API_PORT", "VITO_SANDBOX_URL"),
         (
+            "VITO_DEFAULT_VOICE",
             "VITO_API_PROXIES",
             "VITO_API_PUBLIC_URL",
             "VITO_OIDC_ISSUER",

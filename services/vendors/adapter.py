@@ -169,5 +169,9 @@ class Vendors:
         """The adapter of a provider; raises KeyError."""
         return self._adapters[provider_id]
 
+    def by_provider(self) -> Mapping[str, VendorAdapter]:
+        """Every adapter by its provider."""
+        return dict(self._adapters)
+
     def __contains__(self, provider_id: object) -> bool:
         return provider_id in self._adapters

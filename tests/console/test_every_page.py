@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 
 from services.console import languages
-from services.console.site import PAGES
+from services.console.site import OWN_PAGES, PAGES
 from tests.console import lived
 
 SHUTS_OUT = ("serious", "critical")
@@ -67,7 +67,13 @@ def _paths(person):
         for _, page, address in lived.addresses(PAGES)
         if person != "admin" or page.noun in _OF_ADMINS
     ]
-    return ["/console", *found]
+    own = [
+        f"/console/{address}".rstrip("/")
+        for first in OWN_PAGES
+        for address, page in first.below("")
+        if person == "admin" or not page.noun
+    ]
+    return [*own, *found]
 
 
 async def _wrong_with(tab, response):

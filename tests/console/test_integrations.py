@@ -5,6 +5,7 @@ from playwright.async_api import expect
 
 from services.console.forms import Form, WrongField
 from services.console.integrations import entry_of, spelled
+from services.vendors.key_trial import KeyTested
 
 VALUE = "sk-never-again-4d1f0c"
 
@@ -43,6 +44,37 @@ async def test_an_owner_puts_rotates_and_revokes_a_secret_that_is_never_shown(pl
     await expect(page.locator("tbody tr", has_text="revoked")).to_have_count(2)
     assert seen
     assert VALUE not in "".join(seen)
+
+
+async def test_an_owner_sees_how_a_key_ends_and_whether_its_vendor_takes_it(place):
+    """What the test found is said in words, and what to do; a short value shows nothing."""
+    tab = await place.tab("owner")
+    page = tab.page
+    await page.goto(f"{place.url}/console/cantor/integrations")
+    for name, value in (("openai", VALUE), ("tavus", "short-4d1f0c")):
+        await page.locator("#f-name").fill(name)
+        await page.locator("#f-value").fill(value)
+        await page.get_by_role("button", name="Put it into the vault").click()
+    row = page.locator("tbody tr", has_text="openai")
+    await expect(row.locator("code")).to_have_text("…1f0c")
+    await expect(page.locator("tbody tr", has_text="tavus").locator("code")).to_have_count(0)
+
+    found = {"name": "openai", "title": "", "remedy": ""}
+    place.world.tester.answers = [
+        KeyTested(**found, outcome="works", cost_nanos=4_000_000),
+        KeyTested(**found, outcome="key_refused", code="key_refused"),
+        KeyTested(**found, outcome="refused", code="monthly_hard_limit_reached"),
+    ]
+    test = page.get_by_role("button", name="Test the key openai")
+    await test.click()
+    await expect(page.locator("#said")).to_contain_text("The vendor accepts the key.")
+    await expect(page.locator("main .card")).to_contain_text("The test cost $0.004")
+    await test.click()
+    await expect(page.locator("main .advice")).to_contain_text("The vendor refuses the key.")
+    await expect(page.locator("main .advice")).to_contain_text("Put the key")
+    await test.click()
+    await expect(page.locator("main .advice")).to_contain_text("limit")
+    assert place.world.tester.asked == [("cantor", "openai")] * 3
 
 
 async def test_a_viewer_sees_names_and_no_form(place):

@@ -8,16 +8,25 @@ from msgspec.structs import replace
 
 from contracts.access import OPERATOR, ROLES
 from contracts.price_book import SetPriceBook
+from contracts.tenant import SuspendTenant
 from contracts.twin import RecordSample
 from domain import rights
-from services.console.site import PAGES
+from services.console.site import OWN_PAGES, PAGES
 from services.http_door.session import COOKIE, csrf_token
 from tests.console import lived
 from tests.console.calls import KEY
 from tests.console.forms_of import forms_of
 
-# What each form asks for, by the pattern of its page and its name. `more` shows more rows.
+# What each form asks for, by the pattern of its page and its name. `more` shows more rows of a
+# form; `ANYBODY` is for what concerns nobody but whoever sends it.
+ANYBODY = ("", "")
 ASKS = {
+    ("/console", "suspend"): ("tenant", "suspend"),
+    ("/console", "resume"): ("tenant", "resume"),
+    ("/console/-/new", "provision"): ("tenant", "provision"),
+    ("/console/-/me", "password"): ANYBODY,
+    ("/console/-/me", "end"): ANYBODY,
+    ("/console/-/me", "end-others"): ANYBODY,
     ("", "kill"): ("session", "kill"),
     ("", "kill-all"): ("session", "kill_all"),
     ("", "suspend"): ("tenant", "suspend"),
@@ -45,6 +54,7 @@ ASKS = {
     ("integrations", "put"): ("secret", "put"),
     ("integrations", "rotate"): ("secret", "rotate"),
     ("integrations", "revoke"): ("secret", "revoke"),
+    ("integrations", "test"): ("secret", "put"),
     ("integrations/prices", "set"): ("price_book", "set"),
     ("integrations/prices", "remove"): ("price_book", "set"),
     ("distribution", "create"): ("deployment", "create"),
@@ -64,10 +74,13 @@ ASKS = {
     ("people/keys", "revoke"): ("access", "revoke_key"),
 }
 PEOPLE = (*ROLES, "admin")
+# Those of a twin by what follows its address, and those of none by the whole of theirs.
+OWN = {path: page for first in OWN_PAGES for path, page in first.below("/console")}
+ALL_PAGES = {path: page for first in PAGES for path, page in first.below("")} | OWN
 
 
 def _actions():
-    return {(path, name) for page in PAGES for path, one in page.below("") for name in one.actions}
+    return {(path, name) for path, one in ALL_PAGES.items() for name in one.actions}
 
 
 def test_it_is_written_down_what_every_form_asks_for():
@@ -76,6 +89,8 @@ def test_it_is_written_down_what_every_form_asks_for():
 
 
 def _may(person, noun, verb):
+    if not noun:
+        return True
     return (
         rights.admin_may(noun, verb) if person == "admin" else rights.role_may(person, noun, verb)
     )
@@ -90,11 +105,14 @@ class Browsing:
 
     def __init__(self, place):
         self.place = place
-        self.secrets = {one: place.world.directory.add_session(one) for one in PEOPLE}
+        directory = place.world.directory
+        # Signed in twice: there is something that can be ended elsewhere.
+        self.secrets = {one: directory.add_session(one) for one in (*PEOPLE, *PEOPLE)}
 
     async def get(self, person, address):
         """The status and text of a page."""
-        url = f"{self.place.url}/console/cantor/{address}".rstrip("/")
+        of_twin = address if address.startswith("/") else f"/console/cantor/{address}"
+        url = f"{self.place.url}{of_twin}".rstrip("/")
         headers = {"Cookie": f"{COOKIE}={self.secrets[person]}"}
         async with self.place.site.session.get(url, headers=headers) as response:
             return response.status, await response.text()
@@ -116,12 +134,13 @@ class Browsing:
     async def offered(self, person):
         """Each form that a person is offered, with its address and fields."""
         found = {}
-        for pattern, page, address in lived.addresses(PAGES):
+        own = [(path, page, path) for path, page in OWN.items()]
+        for pattern, page, address in [*own, *lived.addresses(PAGES)]:
             status, text = await self.get(person, address)
             assert status == (200 if _reads(person, page) else 403), (person, address)
             for action, fields in forms_of(text):
                 below, _, name = action.removeprefix("/console/cantor").rpartition("/do/")
-                key = (_pattern_of(below.strip("/")), name)
+                key = (below if below in OWN else _pattern_of(below.strip("/")), name)
                 assert key in ASKS, (pattern, key)
                 found.setdefault(key, (action, fields))
         return found
@@ -147,6 +166,8 @@ async def _later(place):
     two = [*prices.entries, replace(prices.entries[0], sku="other")]
     command = SetPriceBook(command_id="two", price_book=replace(prices, entries=two))
     assert (await place.world.gate.command("cantor", command, OPERATOR))["status"] == 200
+    asleep = SuspendTenant(command_id="asleep")
+    assert (await place.world.gate.command("fernandez", asleep, OPERATOR))["status"] == 200
     browsing = Browsing(place)
     _, text = await browsing.get("owner", "")
     suspend = next(one for one in forms_of(text) if one[0].endswith("/do/suspend"))
@@ -178,10 +199,9 @@ async def test_what_is_offered_is_what_one_may_do(place, browsing):
 
 
 def _is_offered(person, key):
-    pages = {pattern: page for first in PAGES for pattern, page in first.below("")}
     path, _ = key
     asks = ASKS[key] or ASKS[path, "save"]
-    return _reads(person, pages[path]) and _may(person, *asks)
+    return _reads(person, ALL_PAGES[path]) and _may(person, *asks)
 
 
 async def test_what_is_not_offered_is_refused_and_explained(browsing):

@@ -5,6 +5,7 @@ from playwright.async_api import Error, expect
 
 from contracts.access import AcceptInvitation, InviteMember
 from domain.rights import RIGHTS
+from services.console.people import SHOWN, page_of
 from services.console.role_words import WORDS, matrix
 from tests.http_door.conftest import OWN
 from tests.http_door.test_invitations import Inviting
@@ -17,6 +18,18 @@ def test_every_right_of_people_has_words():
     of_people = {name for name, right in RIGHTS.items() if right.role or right.admin}
     assert of_people == set(WORDS)
     assert len(matrix()) == len({one.words for one in matrix()})
+
+
+def test_members_are_shown_page_by_page():
+    """Each once, by address; somebody who has left meanwhile leads to the first page."""
+    numbers = reversed(range(SHOWN + 1))
+    everybody = [{"person": f"p{n}", "email": f"{n:03}@a.example"} for n in numbers]
+    first, more = page_of(everybody, "")
+    second, last = page_of(everybody, more)
+    assert [one["email"] for one in first + second] == sorted(one["email"] for one in everybody)
+    assert (len(first), last) == (SHOWN, None)
+    assert page_of(everybody, "gone")[0] == first
+    assert page_of(everybody[:SHOWN], "")[1] is None
 
 
 @pytest.fixture

@@ -225,8 +225,10 @@ EVENTS = [
     knowledge.SourceApproved(*HEAD, "rules", 41, CONTENT, 128, "read it all", "person_bea"),
     knowledge.SourceRejected(*HEAD, "rules", 41, CONTENT, "last year's", "person_bea"),
     knowledge.SourceRetired(*HEAD, "rules", "World Cup is over", "person_bea"),
-    secret.SecretPut(*HEAD, "openai", 3, b"box", 1, [1, 2], "person_ana"),
-    secret.SecretRotated(*HEAD, "openai", 2, b"box", 1, 1, AT_US + 60_000_000, "person_ana"),
+    secret.SecretPut(*HEAD, "openai", 3, b"box", 1, [1, 2], "person_ana", "4d1f"),
+    secret.SecretRotated(
+        *HEAD, "openai", 2, b"box", 1, 1, AT_US + 60_000_000, "person_ana", "4d1f"
+    ),
     secret.SecretRevoked(*HEAD, "openai", [1, 2], "leaked", "person_ana"),
     secret.SecretOpened(*HEAD, "openai", 2, 40, "key_agent7"),
     secret.SecretReopened(AT_US, 42, "openai", 2, 40, "key_agent7"),

@@ -12,6 +12,7 @@ from services.identity.directory import AccountRecord, LinkRecord, SessionRecord
 from services.identity.random_secret import digest
 from services.identity.tokens import TokenIssuer, TokenVerifier
 from services.secret import Secret
+from services.vendors.key_trial import KeyTested
 from tests.callout.world import ISSUER, SIGNING_KEYS
 from tests.http_door.memory_gate import MemoryGate
 from tests.http_door.people import NOW_US, FakeDirectory, FakePasswords, FakeTokens
@@ -85,6 +86,19 @@ class FakeAccounts:
                 self.directory.sessions[name] = replace(one, closed=True)
 
 
+class FakeTester:
+    """See services.http_door.key_testing.Tester. *asked* is what was tested."""
+
+    def __init__(self):
+        self.asked = []
+        self.answers = []
+
+    async def test(self, tenant, name):
+        self.asked.append((tenant, name))
+        good = KeyTested(name=name, outcome="works", title="It works.", remedy="")
+        return self.answers.pop(0) if self.answers else good
+
+
 ROOMS_SECRET = Secret("a-secret-of-rooms-with-thirty-two-characters")
 
 
@@ -102,6 +116,7 @@ class World:
         self.gate = MemoryGate(self.clock)
         self.accounts = FakeAccounts(self.directory, self.clock)
         self.passwords = FakePasswords()
+        self.tester = FakeTester()
         self.webhook_secret = self.livekit = None
         self.used = []
         self.keys = []
@@ -135,6 +150,7 @@ class World:
             tokens=self.signer,
             codes=self.codes,
             rooms=self.rooms,
+            tester=self.tester,
             jwks=self.jwks,
             clock_s=lambda: self.clock.now_s,
         )

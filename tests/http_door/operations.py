@@ -11,6 +11,7 @@ from services.http_api.changes import CHANGES
 from services.http_api.log_export import EXPORT
 from services.http_api.verification import BEGIN
 from services.http_door import knowledge
+from services.http_door.key_testing import TEST
 from services.http_door.rooms import ROOM
 from services.http_door.visitors import MINT
 from services.query_api.routes import ROUTES
@@ -39,6 +40,7 @@ _PATH = {
     "session": "s-1",
     "source": "rules",
     "token": "guessed",
+    "secret": "openai",
 }
 TENANT = "/v1/tenants/{tenant}"
 
@@ -53,7 +55,7 @@ def right_of(method, path):
     rest = path.removeprefix(TENANT).lstrip("/")
     if path in LOOKUPS:
         return LOOKUPS[path].about
-    for one in (MINT, ROOM):
+    for one in (MINT, ROOM, TEST):
         if path == one.path:
             return one.about
     if method == "POST" and path != BEGIN.path:
@@ -72,7 +74,7 @@ def target(path, tenant):
 
 def body_of(path):
     """The body of a command, from the examples of the contracts."""
-    if path == BEGIN.path:
+    if path in (BEGIN.path, TEST.path):
         return None
     if path in LOOKUPS:
         return {"a": "file"}

@@ -1,6 +1,7 @@
 """Everybody who may come to the door of two twins, with what they show, good and bad."""
 
 import hashlib
+from datetime import UTC, datetime
 from typing import get_args
 
 import msgspec
@@ -16,6 +17,7 @@ from services.identity.directory import (
     InvitationRecord,
     KeyRecord,
     LinkRecord,
+    OpenSession,
     SessionRecord,
 )
 from services.identity.passwords import Verified, check
@@ -25,6 +27,8 @@ from services.identity.tokens import TokenRefused
 NOW_US = 1_790_000_100_000_000
 SCOPES = get_args(Scope)
 HOUR_US = 3_600_000_000
+AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+_BEGAN = datetime.fromtimestamp(NOW_US // 1_000_000, UTC)
 
 
 class Claims(msgspec.Struct, frozen=True):
@@ -89,6 +93,14 @@ class FakeDirectory:
 
     async def find_session(self, session_hash):
         return self._found("session", self.sessions, session_hash)
+
+    async def open_sessions(self, person, now_us):
+        self._found("sessions", {}, person)
+        return [
+            OpenSession(name, AGENT, _BEGAN, one.expires_at_us, None)
+            for name, one in self.sessions.items()
+            if one.person == person and one.is_usable(now_us)
+        ]
 
     async def find_link(self, link_hash):
         return self._found("link", self.links, link_hash)

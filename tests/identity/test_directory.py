@@ -197,6 +197,28 @@ class TestAccounts:
         assert (await shown.directory.account("bob")).locked
         assert await find(digest("guessed")) is None
 
+    async def test_somebody_is_told_where_they_are_signed_in(self, shown: Projected, database):
+        """Their own open sessions and nobody else's, each with its last use if one is known."""
+        people = People(PLATFORM)
+        for name in ("ana", "bob"):
+            people.register(name)
+            people.sign_in(name, f"{name}1")
+            people.sign_in(name, f"{name}2")
+        people.sign_in("ana", "ana3")
+        closed = digest(secret("ana1"))
+        people.ask("person_ana", CloseSessions, person="ana", session_hash=closed)
+        await shown.show(people)
+        used = LastUsed(as_role(database, "vito_api"), lambda: NOON + MINUTE)
+        used.note(PLATFORM, digest(secret("ana2")).hex())
+        used.note("cantor", digest(secret("ana3")).hex())
+        await used.write()
+
+        found = {one.session_hash: one for one in await shown.directory.open_sessions("ana", NOON)}
+        assert set(found) == {digest(secret("ana2")), digest(secret("ana3"))}
+        times = [one.last_used_at and one.last_used_at.timestamp() for one in found.values()]
+        assert sorted(times, key=str) == [(NOON + MINUTE) / SECOND, None]
+        assert await shown.directory.open_sessions("ana", NOON + HOUR) == []
+
     async def test_a_link_is_found_and_used_once(self, shown: Projected):
         """The door learns from the link whose it is."""
         people = People(PLATFORM)
@@ -297,6 +319,7 @@ class TestDown:
                 directory.roles_of("ana"),
                 directory.invitation("i"),
                 directory.find_link(b""),
+                directory.open_sessions("ana", NOON),
             ):
                 with pytest.raises(DirectoryDown, match="cannot be looked up"):
                     await ask

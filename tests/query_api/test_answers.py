@@ -281,6 +281,22 @@ async def test_tenants_are_listed_by_name(api):
     assert rows[0] == (await api.get(CANTOR)).json
 
 
+async def test_tenants_are_found_by_any_of_their_names_and_by_their_state(api):
+    """However they are cased; what a pattern would mean elsewhere is a letter here."""
+    every = await api.pages("/v1/tenants", limit=10)
+    one = every[0]
+    for text in (one["tenant"], one["display_name"], one["organisation"]):
+        found = await api.pages("/v1/tenants", search=text.upper(), limit=10)
+        assert one in found
+        needle = text.lower()
+        names = ("tenant", "display_name", "organisation")
+        assert found == [row for row in every if any(needle in row[n].lower() for n in names)]
+    for letter in ("%", "_", "\\"):
+        assert await api.pages("/v1/tenants", search=f"{letter}nobody") == []
+    active = await api.pages("/v1/tenants", status="active", limit=10)
+    assert active == [row for row in every if row["status"] == "active"]
+
+
 async def test_every_answer_about_a_twin_says_which_position_it_reflects(api):
     """In the body for people, in the header for whatever stands between."""
     for path in (

@@ -341,7 +341,7 @@ class Twin:
 
         box, by = b"box of a value", "person_ana"
         first = SecretPut(*head(), "sportradar", 1, box, 1, [], by)
-        put = SecretPut(*head(), "openai", 1, box, 1, [], by)
+        put = SecretPut(*head(), "openai", 1, box, 1, [], by, "4d1f")
         rotated = SecretRotated(*head(), "openai", 2, box, 1, 1, self.now_us + 5_000_000, by)
         opened = SecretOpened(*head(), "openai", 2, 2, "key_agent")
         again = SecretReopened(self.now_us, opened.decision, "openai", 2, 2, "key_agent")
