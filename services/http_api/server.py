@@ -14,7 +14,7 @@ from services.console.api import PublicApi
 from services.console.here import Here
 from services.console.site import Console
 from services.failure import Failure
-from services.http_api import openapi, probes, verification
+from services.http_api import openapi, policy_preview, probes, verification
 from services.http_api.app import Api, Limits
 from services.http_api.changes import Changes
 from services.http_api.log_export import LogExport
@@ -52,6 +52,7 @@ class Parts(msgspec.Struct, frozen=True):
     doors: Doors
     limits: Limits = Limits()
     verify: verification.Run = verification.nobody
+    preview: policy_preview.Run = policy_preview.nobody
 
 
 async def parts(settings: Settings, stack: AsyncExitStack) -> Parts:
@@ -65,6 +66,7 @@ async def parts(settings: Settings, stack: AsyncExitStack) -> Parts:
         NatsStreamHeads(settings.nats("api").options(), settings.shards),
         await open_doors(settings, stack),
         verify=verification.by_process,
+        preview=policy_preview.by_process,
     )
 
 
@@ -118,6 +120,7 @@ async def start(chosen: Parts, stack: AsyncExitStack) -> Running:
             **changes.handlers(),
             **export.handlers(),
             **verifications.handlers(),
+            **policy_preview.PolicyPreviews(chosen.preview, doorman).handlers(),
         },
         console.routes(),
     )

@@ -308,6 +308,12 @@ TOO_SLOW: Final = Kind(
     "Ask for less: a shorter time range or a smaller limit.",
     retry_after_s=2,
 )
+PREVIEW_NOT_MADE: Final = Kind(
+    "preview_not_made",
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "The preview could not be made.",
+    "Nothing was changed. Do what the detail says, or set the policy without a preview.",
+)
 READ_SIDE_UNAVAILABLE: Final = Kind(
     "read_side_unavailable",
     HTTPStatus.SERVICE_UNAVAILABLE,

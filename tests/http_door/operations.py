@@ -9,6 +9,7 @@ from contracts.examples import EXAMPLES
 from services.http_api import openapi
 from services.http_api.changes import CHANGES
 from services.http_api.log_export import EXPORT
+from services.http_api.policy_preview import PREVIEW
 from services.http_api.verification import BEGIN
 from services.http_door import knowledge
 from services.http_door.rooms import ROOM
@@ -53,7 +54,7 @@ def right_of(method, path):
     rest = path.removeprefix(TENANT).lstrip("/")
     if path in LOOKUPS:
         return LOOKUPS[path].about
-    for one in (MINT, ROOM):
+    for one in (MINT, ROOM, PREVIEW):
         if path == one.path:
             return one.about
     if method == "POST" and path != BEGIN.path:
@@ -76,7 +77,7 @@ def body_of(path):
         return None
     if path in LOOKUPS:
         return {"a": "file"}
-    for one in (MINT, ROOM):
+    for one in (MINT, ROOM, PREVIEW):
         if path == one.path:
             return dict(one.example)
     command = EXAMPLES[_COMMAND_OF[path.removeprefix(TENANT).lstrip("/")][0]]
