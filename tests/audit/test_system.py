@@ -302,7 +302,7 @@ async def test_a_policy_is_tried_on_the_log_by_a_process_of_its_own(system, monk
     assert (none.calls, none.proposed_cost_nanos) == (same.calls, 0)
 
     nowhere = PreviewPolicy(policy=replace(rules, time_zone="Nowhere"), days=1)
-    with pytest.raises(NotFit, match="policy.time_zone must be an IANA time zone"):
+    with pytest.raises(NotFit, match=r"policy\.time_zone must be an IANA time zone"):
         await policy_preview.by_process("fernandez", nowhere)
     with pytest.raises(Failure, match="nobody has no log"):
         await policy_preview.by_process("nobody", PreviewPolicy(policy=rules))
