@@ -19,6 +19,7 @@ from services.http_api.app import Api, Limits
 from services.http_api.changes import Changes
 from services.http_api.log_export import LogExport
 from services.http_api.protocol import ApiRunner
+from services.http_api.usage_export import UsageExport
 from services.http_door.answers import TableAnswers
 from services.http_door.authentication import Authentication
 from services.http_door.doorman import Doorman
@@ -120,6 +121,7 @@ async def start(chosen: Parts, stack: AsyncExitStack) -> Running:
             **changes.handlers(),
             **export.handlers(),
             **verifications.handlers(),
+            **UsageExport(chosen.read_side, doorman).handlers(),
             **policy_preview.PolicyPreviews(chosen.preview, doorman).handlers(),
         },
         console.routes(),
