@@ -96,8 +96,8 @@ CREATE INDEX ON {schema}.decisions (tenant, occurred_at, decision);
 CREATE INDEX ON {schema}.decisions (tenant, session_id, decision) WHERE session_id IS NOT NULL;
 CREATE INDEX ON {schema}.decisions (tenant, noun, decision) WHERE noun <> 'budget';
 CREATE INDEX ON {schema}.decisions (tenant, actor, decision) WHERE actor IS NOT NULL;
--- For a command that the gate has forgotten; of random ids a hash index is the cheapest.
-CREATE INDEX ON {schema}.decisions USING hash (command_id);
+CREATE INDEX ON {schema}.decisions (tenant, decision) WHERE status >= 400;
+CREATE INDEX ON {schema}.decisions USING hash (command_id); -- the cheapest of random ids
 CREATE TABLE {schema}.refusal_counts (
     tenant   text        NOT NULL,
     minute   timestamptz NOT NULL,

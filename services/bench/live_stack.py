@@ -144,7 +144,7 @@ async def live_stack(
     """Start everything but the gateway, and provision *tenants*; *hold_s* is VITO_HOLD_S."""
     async with fresh_bus() as bus, Sandbox() as sandbox:
         bus.set(
-            await _read_side(dsn),
+            await read_side(dsn),
             VITO_GATEWAY_CONNECTIONS_MAX="20000",
             VITO_GATEWAY_TENANT_CONNECTIONS_MAX="20000",
             VITO_SANDBOX_URL=sandbox.url,
@@ -160,7 +160,7 @@ async def live_stack(
             yield stack
 
 
-async def _read_side(dsn: str) -> dict[str, str]:
+async def read_side(dsn: str) -> dict[str, str]:
     """Make the read side in an empty database; the addresses of those who use it."""
     words = RolePasswords(*(secrets.token_urlsafe(24) for _ in range(4)))
     await prepare_database(dsn, words)

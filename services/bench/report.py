@@ -9,6 +9,7 @@ from importlib.metadata import version
 import msgspec
 import psutil
 
+from services.bench.console_bench import ConsoleFigures
 from services.bench.conversation_bench import ConversationFigures
 from services.bench.failover_bench import FailoverFigures
 from services.bench.gate_bench import Comparison, GateFigures
@@ -60,6 +61,7 @@ class Report(msgspec.Struct, frozen=True):
     conversations: ConversationFigures
     knowledge: KnowledgeFigures
     knowledge_reading: ReadingFigures
+    console: ConsoleFigures
 
 
 def machine() -> Machine:
@@ -206,6 +208,17 @@ def knowledge_lines(reading: ReadingFigures) -> list[Line]:
             None,
         ),
     ]
+
+
+def console_line(console: ConsoleFigures) -> Line:
+    """How soon pages are there, for which no limit was set."""
+    pages = ", ".join(f"{name} {p95_ms:.0f}" for name, p95_ms in console.page_p95_ms.items())
+    return Line(
+        f"pages of the console beside {console.rows:,} audit rows",
+        "",
+        f"p95 in ms: {pages}; the audit log after something has happened {console.live_p95_ms:.0f}",
+        None,
+    )
 
 
 def _against_echo(what: str, target: float, found: Comparison) -> Line:

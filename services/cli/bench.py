@@ -13,6 +13,7 @@ from rich.table import Table
 
 from services import logs
 from services.bench import (
+    console_bench,
     conversation_bench,
     failover_bench,
     gate_bench,
@@ -35,7 +36,7 @@ def bench(
     """
     Measure what the design promises, each beside a raw baseline of the same run.
 
-    Takes about seven minutes on fresh servers of its own. Prints what was reached, also when it
+    Takes about ten minutes on fresh servers of its own. Prints what was reached, also when it
     falls short; a figure never fails the command.
     """
     logs.configure("bench", level="error")
@@ -67,10 +68,14 @@ async def _measure(progress: Console) -> report.Report:
     progress.print("knowledge, found and timed ...")
     async with own_databases(1 + len(knowledge_bench.SIZES)) as dsns:
         knowledge = await knowledge_bench.measure(*dsns)
+    progress.print("pages of the console beside a million audit rows ...")
+    async with own_postgres() as dsn:
+        console = await console_bench.measure(dsn)
     lines = report.lines(gate, replay, projector, failover, rollback)
     lines += report.live_lines(turns, conversations)
     lines += report.retrieval_lines(knowledge)
     lines += report.knowledge_lines(reading)
+    lines.append(report.console_line(console))
     return report.Report(
         machine,
         lines,
@@ -83,6 +88,7 @@ async def _measure(progress: Console) -> report.Report:
         conversations,
         knowledge,
         reading,
+        console,
     )
 
 

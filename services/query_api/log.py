@@ -16,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from contracts.replies import Verdict
 from services.query_api.call import Call
-from services.query_api.log_words import sentence
+from services.query_api.log_words import Sentence, sentence
 from services.query_api.pages import TenantPage
 from services.query_api.parameters import Code, TimeRangeQuery
 from services.query_api.rows import KEY_TYPES, Reader, newest_first
@@ -123,17 +123,15 @@ async def entries(
     rows = await reader.log(tenant, filters, newest_first(filters), after, searched + 1)
     items: list[LogEntry] = []
     for at, row in enumerate(rows[:searched], 1):
-        told = entry(row, currency)
-        if _has(told, wanted):
-            items.append(told)
+        told = sentence(row, currency)
+        if _has(row, told.words, wanted):
+            items.append(_entry(row, told))
             if len(items) == limit:
                 return items, row if at < len(rows) else None
     return items, rows[searched - 1] if len(rows) > searched else None
 
 
-def entry(row: Mapping[str, Any], currency: str | None) -> LogEntry:
-    """Say what a row is about."""
-    told = sentence(row, currency)
+def _entry(row: Mapping[str, Any], told: Sentence) -> LogEntry:
     return LogEntry.model_validate(
         {
             **row,
@@ -149,10 +147,11 @@ def _wanted(text: str | None) -> Sequence[str]:
     return (text or "").casefold().split()
 
 
-def _has(told: LogEntry, wanted: Sequence[str]) -> bool:
+def _has(row: Mapping[str, Any], words: str, wanted: Sequence[str]) -> bool:
     if not wanted:
         return True
-    parts = (told.words, told.actor, told.code, told.session_id, told.decision_id, told.noun)
+    named = (row[name] for name in ("actor", "code", "session_id", "decision_id", "noun"))
+    parts = (words, *named)
     whole = " ".join(part for part in parts if part).casefold()
     return all(word in whole for word in wanted)
 

@@ -315,7 +315,7 @@ def test_tail_as_it_is_typed(system):
     ) as process:
         lines = [process.stdout.readline() for _ in range(6 + CALLS)]
         process.send_signal(signal.SIGINT)
-        _, error = process.communicate(timeout=20)
+        _, error = process.communicate(timeout=90)
 
     assert process.returncode == 0, error
     assert error == ""
@@ -326,11 +326,11 @@ def test_tail_as_it_is_typed(system):
 
 
 def test_show_as_it_is_typed(system):
-    """What an operator looks at first."""
+    """What an operator looks at first; what was held may have run out meanwhile."""
     result = run(system, "show", "fernandez", "budget")
 
     assert result.returncode == 0, result.stderr
-    assert re.search(r"money +\$0\.00\d+ +\$0\.00\d+ +\$0\.02 ", result.stdout)
+    assert re.search(r"money +\$0\.00\d+ +\$0\.00\d* +\$0\.02 ", result.stdout)
 
 
 # -- what is spoiled, last: nothing after it is as it was -------------------------------------
