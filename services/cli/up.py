@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from services.cli.main import COMMANDS
+from services.console.asking import BASE
 from services.http_door.sign_in_page import link
 from services.supervisor.lock import DataDirLock
 from services.supervisor.stack import SANDBOX_URL, Stack
@@ -127,7 +128,8 @@ class _Screen:
         for twin in TWINS:
             page = f"http://localhost:{run.gateway_port}/talk/{twin.tenant}"
             self._print(f"Talk with {twin.display_name}: {page}")
-        self._print(f"Sign in as {run.admin_email}, once: {link(run.api_url, run.admin_link)}")
+        console = link(run.api_url, run.admin_link, to=BASE)
+        self._print(f"Open the console as {run.admin_email}, once: {console}")
         hints = [f"vito {name}" for name in NEXT if name in COMMANDS]
         if hints:
             self._print(f"Try next, in another terminal: {', '.join(hints)}.")

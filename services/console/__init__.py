@@ -7,6 +7,9 @@ The governance console: pages of the HTTP service, for the people who answer for
     forms       what a page was sent, and what was wrong with it
     rendering   templates, and how money, time and codes are written
     languages   English and Spanish
+    signed_out  what is said when a session has ended
+    extract     which texts there are, and which of them Spanish lacks
+    said        those of them that the gate and the tables say
     site        all of it as one application below /console
 
 Nothing in here reads a table or asks the gate: the console knows what `GET /v1/...` tells the

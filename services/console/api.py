@@ -19,7 +19,7 @@ from services.console.plain import in_plain
 from services.http_door.commands import KEY_HEADER
 from services.http_door.cross_site import PROOF_HEADER
 from services.http_door.session import COOKIE
-from services.query_api.problems import MALFORMED_COMMAND
+from services.query_api.problems import COMMAND_ID_REUSED, CROSS_SITE_REFUSED, MALFORMED_COMMAND
 
 Json: TypeAlias = dict[str, Any]
 CONNECTIONS_MAX: Final = 64
@@ -42,13 +42,34 @@ _OF_A_FORM: Final[Json] = {
 }
 
 
+# Where the API speaks to programs, and a person has only pressed a button.
+_FOR_PEOPLE: Final[dict[str, Json]] = {
+    CROSS_SITE_REFUSED.code: {
+        "title": "This form is older than your session, so nothing was done.",
+        "detail": "",
+        "remedy": "What you wrote is still here: look at it, and send it again.",
+    },
+    COMMAND_ID_REUSED.code: {
+        "title": "This form was sent before with something else in it.",
+        "detail": "",
+        "remedy": "What you sent first was decided. To send this as well, send it again.",
+    },
+}
+
+
 class ApiProblem(Exception):
     """What the API refused: the fields of its problem body (RFC 9457), with status and code."""
 
     def __init__(self, status: int, problem: Json) -> None:
         super().__init__(f"{status} {problem.get('code', '')}")
         self.status = status
-        self.problem: Json = {**_SAID_OF_EACH, **problem, **_said_of_fields(problem)}
+        self.problem: Json = {
+            **_SAID_OF_EACH,
+            **problem,
+            "detail": _beyond_title(problem),
+            **_said_of_fields(problem),
+            **_FOR_PEOPLE.get(str(problem.get("code", "")), {}),
+        }
 
     @property
     def code(self) -> str:
@@ -106,6 +127,14 @@ class PublicApi:
         if response.status >= HTTPStatus.BAD_REQUEST:
             raise ApiProblem(response.status, answer)
         return answer
+
+
+def _beyond_title(problem: Json) -> str:
+    """What is the case this time. The gate repeats its title, and puts the facts in brackets."""
+    detail, title = str(problem.get("detail", "")), str(problem.get("title", ""))
+    if not title or not detail.startswith(title):
+        return detail
+    return detail.removeprefix(title).strip().removeprefix("(").removesuffix(")")
 
 
 def _said_of_fields(problem: Json) -> Json:

@@ -27,6 +27,11 @@ class Form(msgspec.Struct, frozen=True):
         return self.fields.get(KEY_FIELD, "")
 
     @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """Every field with each of its values, in the order of the form."""
+        return [(name, value) for name, values in self.lists.items() for value in values]
+
+    @property
     def proof(self) -> str:
         """What only a page of ours knows."""
         return self.fields.get(PROOF_FIELD, "")

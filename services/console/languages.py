@@ -35,13 +35,18 @@ class Words:
         return said % values if values else said
 
 
+def catalogue_path(language: str) -> Path:
+    """Return the file of a language other than English."""
+    return _FOLDER / f"{language}.po"
+
+
 def read_words() -> dict[str, Words]:
     """Read every catalogue."""
     return {language: Words(language, _texts(language)) for language in LANGUAGES}
 
 
 def _texts(language: str) -> dict[str, str]:
-    path = _FOLDER / f"{language}.po"
+    path = catalogue_path(language)
     if language == DEFAULT:
         return {}
     with path.open("rb") as file:

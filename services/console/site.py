@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Final, TypeAlias
-from urllib.parse import urlencode
 
 from aiohttp import web
 
@@ -29,6 +28,7 @@ from services.console import (
     overview,
     people,
     sessions,
+    signed_out,
 )
 from services.console.api import ApiProblem, PublicApi
 from services.console.asking import BASE, Ask, Who
@@ -85,6 +85,8 @@ class Console:
             found["GET", path] = self._page(page.show, page)
             for name, handler in page.actions.items():
                 found["POST", f"{path}/do/{name}"] = self._page(handler, page)
+                found["GET", f"{path}/do/{name}"] = _to_its_page
+        found["GET", f"{BASE}/{{path:.+}}"] = self._page(_no_page)
         return found
 
     # -- one request ---------------------------------------------------------------------
@@ -94,17 +96,17 @@ class Console:
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
             secret = session.in_cookie(request)
+            ask = self._ask(request, Who(secret or "", {}))
             if secret is None:
-                return _to_sign_in(request)
-            ask = self._ask(request, Who(secret, {}))
+                return await signed_out.answer(ask)
             try:
                 ask.who = Who(secret, await self._api.get(secret, "/v1/me", query=None))
                 return await self._answer(ask, handler, page)
             except ApiProblem as problem:
-                return self._explain(ask, problem)
+                return await self._explain(ask, problem)
             except HttpProblem as problem:
                 refused = problem.body("").model_dump()
-                return self._explain(ask, ApiProblem(problem.kind.status, refused))
+                return await self._explain(ask, ApiProblem(problem.kind.status, refused))
 
         return handle
 
@@ -134,8 +136,10 @@ class Console:
             ask.about = await ask.get("")
         if ask.request.method == "GET":
             return await handler(ask)
-        await _from_our_page(ask)
+        cross_site.check_origin(ask.request, must_say=True)
+        ask.form = await read_form(ask.request)
         try:
+            _check_proof(ask)
             return await handler(ask)
         except ApiProblem as problem:
             if page is None or problem.status == HTTPStatus.UNAUTHORIZED:
@@ -144,9 +148,10 @@ class Console:
             ask.problem = problem
             return await page.show(ask)
 
-    def _explain(self, ask: Ask, problem: ApiProblem) -> web.StreamResponse:
+    async def _explain(self, ask: Ask, problem: ApiProblem) -> web.StreamResponse:
         if problem.status == HTTPStatus.UNAUTHORIZED:
-            return _to_sign_in(ask.request)
+            ask.who = Who("", {})
+            return await signed_out.answer(ask)
         if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             logs.get().warning("page_not_shown", path=ask.request.path, code=problem.code)
         ask.problem = problem
@@ -196,16 +201,23 @@ _NO_PAGE: Final = {
 }
 
 
-async def _from_our_page(ask: Ask) -> None:
-    """Read the form; raises HttpProblem (403) unless a page of ours has sent it."""
-    cross_site.check_origin(ask.request, must_say=True)
-    ask.form = await read_form(ask.request)
-    cross_site.check_proof(ask.form.proof, ask.who.proof)
+async def _to_its_page(request: web.Request) -> web.StreamResponse:
+    """Show the page of a form whose address somebody opens, as after a refusal."""
+    return _see_other(request.path.rpartition("/do/")[0])
 
 
-def _to_sign_in(request: web.Request) -> web.Response:
-    back = request.path_qs if request.method == "GET" else BASE
-    return _see_other(f"/sign-in?{urlencode({'next': back})}")
+async def _no_page(ask: Ask) -> web.StreamResponse:
+    if ask.request.path.endswith("/"):
+        return _see_other(ask.request.path.rstrip("/"))
+    raise ApiProblem(404, _NO_PAGE)
+
+
+def _check_proof(ask: Ask) -> None:
+    """Refuse a form of another session: also one's own, of before one has signed in again."""
+    try:
+        cross_site.check_proof(ask.form.proof, ask.who.proof)
+    except HttpProblem as problem:
+        raise ApiProblem(problem.kind.status, problem.body("").model_dump()) from problem
 
 
 def _see_other(address: str) -> web.Response:

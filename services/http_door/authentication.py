@@ -321,7 +321,13 @@ class Authentication:
 
     async def _person_of(self, account: AccountRecord) -> Caller:
         roles = await self._known.directory.roles_of(account.person)
-        return Caller(kind="person", id=account.person, roles=roles, is_admin=account.is_admin)
+        return Caller(
+            kind="person",
+            id=account.person,
+            roles=roles,
+            is_admin=account.is_admin,
+            email=account.email,
+        )
 
 
 async def account_of(directory: Directory, found: External) -> AccountRecord | None:

@@ -26,6 +26,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """
     Who asks. Keys and visitors have one *tenant*; people have a role in each of theirs.
 
+    *email* is a person's, for themselves to read.
     *csrf_token* is set for a session's cookie, which a browser sends whoever made it ask.
     *by_token*: they showed a token, and not what it was made from. *is_narrowed*: one with fewer
     scopes than its key has; the gate knows the key only, so such a caller is held back here.
@@ -41,6 +42,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     expires_at_us: int | None = None
     session_hash: bytes = b""
     csrf_token: str = ""
+    email: str = ""
     by_token: bool = False
     is_narrowed: bool = False
     deployment: str = ""

@@ -24,6 +24,7 @@ class Me(BaseModel):
 
     principal: str = Field(description="as the log names them", examples=["person_andres"])
     kind: Literal["operator", "person", "key", "visitor"]
+    email: str | None = Field(default=None, description="of a person: where they sign in")
     is_admin: bool = Field(default=False, description="a platform super admin")
     roles: dict[str, Role] = Field(default={}, description="of a person: the role in each twin")
     tenant: str | None = Field(default=None, description="of a key or visitor: the only twin")
@@ -54,6 +55,7 @@ def describe(caller: Caller) -> Me:
     return Me(
         principal=f"{caller.kind}_{caller.id}".rstrip("_"),
         kind=caller.kind,
+        email=caller.email or None,
         is_admin=caller.is_admin,
         roles=dict(caller.roles),
         tenant=caller.tenant or None,

@@ -291,6 +291,7 @@ class SignIn:
             id=person,
             roles=roles,
             is_admin=account is not None and account.is_admin,
+            email="" if account is None else account.email,
             expires_at_us=opened.expires_at_us,
             csrf_token=session.csrf_token(opened.secret),
         )

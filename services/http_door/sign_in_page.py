@@ -49,7 +49,7 @@ function show(me, text) {
   proof = me ? me.csrf_token : "";
   form.hidden = elsewhere.hidden = Boolean(me);
   out.hidden = on.hidden = !me;
-  said.textContent = me ? `Signed in as ${me.principal}.` : text;
+  said.textContent = me ? `Signed in as ${me.email || me.principal}.` : text;
 }
 async function ask(method, path, body) {
   const headers = { "Vito-Csrf-Token": proof };
@@ -135,9 +135,9 @@ _POLICY: Final = "; ".join(
 )
 
 
-def link(url: str, secret: str) -> str:
-    """Return the address to print for a one-time link; it holds the secret."""
-    return f"{url}{PATH}#{secret}"
+def link(url: str, secret: str, *, to: str = "") -> str:
+    """Return the address to print for a one-time link; it holds the secret and leads on *to*."""
+    return f"{url}{PATH}{f'?next={to}' if to else ''}#{secret}"
 
 
 def explain(request: web.Request, problem: HttpProblem, *, offers_oidc: bool) -> web.Response:

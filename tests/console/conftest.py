@@ -1,5 +1,7 @@
 """The console on a server whose tables follow the gate, opened in a real browser."""
 
+import asyncio
+
 import pytest
 
 from services.audit.report import AREAS
@@ -26,15 +28,18 @@ class Place:
         self._open_tab = open_tab
         self._tabs = []
         self._projected = 0
+        self._following = asyncio.Lock()
         self._command = self.world.gate.command
         self.world.gate.command = self._followed
 
     async def follow(self):
         """Have the tables follow."""
-        commits = self.world.gate.commits
-        if len(commits) > self._projected:
-            await project(self.tables.connection, [commits[self._projected :]])
-            self._projected = len(commits)
+        # The door writes down whom it refuses beside what a test does.
+        async with self._following:
+            commits = list(self.world.gate.commits)
+            if len(commits) > self._projected:
+                await project(self.tables.connection, [commits[self._projected :]])
+                self._projected = len(commits)
 
     async def _followed(self, tenant, command, principal):
         try:

@@ -78,7 +78,7 @@ async def test_a_key_is_shown_once_and_opens_nothing_once_revoked(place):
     assert secret.startswith("vito_test_")
 
     await page.reload()
-    await expect(page.get_by_text("This form was sent before")).to_be_visible()
+    await expect(page.get_by_role("heading", name="This form was sent before")).to_be_visible()
     keys = place.world.gate.state(OWN).access.keys
     made = set(keys)
     assert len(made) == 1

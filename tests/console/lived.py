@@ -1,0 +1,117 @@
+"""A twin with a past: something on every page of the console, and every form that can be there."""
+
+import base64
+import re
+
+from msgspec import structs
+
+from contracts.budget import AuthorizeCall, SettleCall
+from contracts.usage import Usage
+from tests.console.calls import KEY, SESSION, talked
+from tests.domain.dna import identity, purpose
+from tests.http_door.people import cookie
+
+TWIN = "cantor"
+_FIELD = re.compile(r"\{\w+\}")
+# What stands for a variable in the address of a page.
+VALUES = {
+    "{version}": ["1"],
+    "{deployment}": ["kiosk-1", "site-1"],
+    "{session}": [SESSION],
+    "{decision}": [f"{TWIN}.2"],
+}
+# What a page shows only when it is asked for.
+MORE = {"integrations/prices": ["integrations/prices?product=p/s/text"]}
+_HOUR_US = 3_600_000_000
+_TERMS = {
+    "surface": "web_widget",
+    "origins": ["https://fans.example"],
+    "ceiling": "text",
+    "mints_per_minute": 60,
+}
+_TOLD = {"text": "You speak with an AI.", "language": "en"}
+_PRODUCT = {"provider_id": "p", "sku": "s"}
+
+
+def addresses(pages):
+    """Every page as (pattern, page, address below the twin's), with all values of variables."""
+    for first in pages:
+        for pattern, page in first.below(""):
+            found = [pattern]
+            for name in _FIELD.findall(pattern):
+                assert name in VALUES, f"say in {__name__} what stands for {name} of {pattern}"
+                found = [one.replace(name, value) for one in found for value in VALUES[name]]
+            found += MORE.get(pattern, [])
+            yield from ((pattern, page, one) for one in found)
+
+
+async def live(place):
+    """Fill the twin; see the module."""
+    await talked(place)
+    secret = place.world.directory.add_session("owner")
+
+    async def do(path, **body):
+        answer = await place.site.post(f"/v1/tenants/{TWIN}/{path}", cookie(secret), body)
+        assert answer.status == 200, (path, answer.body)
+        return answer.body
+
+    for number in (0, 1):
+        await do("prompt/save", text=f"Greet.\nLine {number}.", expected_version=number)
+        await do("prompt/activate", version=number + 1)
+    await do("prompt/save", text="Greet.\nNot live.", expected_version=2)
+    for number, name in enumerate(("Betting", "Politics")):
+        topics = [{"name": name, "phrases": ["odds"]}]
+        await do("topics/set", topics=topics, expected_version=number)
+    await do("secret/put", name="openai", value="sk-of-the-tests")
+    for name in VALUES["{deployment}"]:
+        await do("deployment/create", deployment=name, terms=_TERMS, disclosure=_TOLD)
+    await do("deployment/enable", deployment="site-1")
+    of_secret = {"secret_hash": base64.b64encode(bytes(32)).decode()}
+    invited = {"invitation_id": "invitation00001", "email": "new@example.com", "role": "viewer"}
+    soon_us = place.world.clock() + _HOUR_US
+    await do("access/invite", **invited, **of_secret, expires_at_us=soon_us)
+    await do(
+        "access/issue-key", key_id="key0000000002", label="agent", scopes=["agent"], **of_secret
+    )
+    await do("twin/set-identity", identity=_said(identity()), expected_version=0)
+    await do("twin/set-purpose", purpose=_said(purpose()), expected_version=0)
+    await do("twin/begin-calibration", version=1, **_PRODUCT)
+    await _ask_too_much(place)
+    return await sample(place, 1)
+
+
+def _said(document):
+    """A document as a command has it; what is not said is left out."""
+    return {name: value for name, value in structs.asdict(document).items() if value}
+
+
+async def _ask_too_much(place):
+    """A call of a product without a price, to be seen among the refusals."""
+    call = AuthorizeCall(
+        command_id="no-price",
+        modality="text",
+        provider_id="p",
+        sku="free",
+        estimate=Usage(requests=1),
+    )
+    assert (await place.world.gate.command(TWIN, call, KEY))["status"] == 403
+
+
+async def sample(place, number):
+    """A settled call that may become a sample of the round that is under way; its reservation."""
+    gate = place.world.gate
+    call = AuthorizeCall(
+        command_id=f"sample-{number}",
+        modality="text",
+        **_PRODUCT,
+        estimate=Usage(requests=1),
+        purpose="calibration",
+    )
+    granted = await gate.command(TWIN, call, KEY)
+    assert granted["status"] == 200, granted
+    held = granted["reservation_id"]
+    settle = SettleCall(
+        command_id=f"sampled-{number}", reservation_id=held, usage=Usage(requests=1)
+    )
+    await gate.command(TWIN, settle, KEY)
+    return held
