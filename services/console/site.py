@@ -18,6 +18,7 @@ from aiohttp import web
 
 from services import logs
 from services.console import (
+    analytics,
     audit,
     behaviour,
     distribution,
@@ -25,6 +26,7 @@ from services.console import (
     home,
     integrations,
     joining,
+    limits,
     overview,
     people,
     sessions,
@@ -49,6 +51,8 @@ PAGES: Final[tuple[Page, ...]] = (
     dna.PAGE,
     behaviour.PAGE,
     integrations.PAGE,
+    limits.PAGE,
+    analytics.PAGE,
     distribution.PAGE,
     sessions.PAGE,
     audit.PAGE,

@@ -19,8 +19,8 @@ from aiohttp import web
 
 from domain import refusals
 from domain.refusal import Refusal
-from services.query_api.problem import FieldError as FieldError
-from services.query_api.problem import Problem as Problem
+from services.query_api.problem import FieldError as FieldError  # noqa: PLC0414 - named from here
+from services.query_api.problem import Problem as Problem  # noqa: PLC0414 - named from here
 
 CONTENT_TYPE = "application/problem+json"
 
