@@ -174,6 +174,30 @@ class Standing(msgspec.Struct, frozen=True, array_like=True, gc=False):
 NO_STANDING = Standing(0, 0, 0, 0, 0)
 
 
+class WayAsked(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One of the ways to make a call that were offered to the gate, see `CallOption`."""
+
+    modality: Modality
+    provider_id: str
+    sku: str
+    estimate: Usage
+
+
+class CallAsked(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """
+    What a call asked for beyond what its event says, so that it can be decided again.
+
+    *max_delay_ms* -1: the caller was as patient as the policy is.
+    """
+
+    provider_id: str
+    sku: str
+    estimate: Usage
+    fallbacks: tuple[WayAsked, ...] = ()
+    max_delay_ms: int = -1
+    purpose: CallPurpose = "live"
+
+
 class PeriodOpened(Event, frozen=True):
     """A month begins: [starts, ends). Its bounds are facts, whatever time zone data says later."""
 
@@ -203,6 +227,7 @@ class CallAuthorized(Event, frozen=True):
     *credit_nanos* is the part of the amount held on credits. *stepped_down_for* says why
     *modality* is not the *requested* one. *tat_us* is the leaky bucket after this call.
     *identity_version* is the live identity, or for a calibration the draft; 0: there is none.
+    *asked* is None where the call asked for exactly what was granted, and in older logs.
     """
 
     decision: int
@@ -228,13 +253,15 @@ class CallAuthorized(Event, frozen=True):
     standing: Standing
     purpose: CallPurpose = "live"
     identity_version: int = 0
+    asked: CallAsked | None = None
 
 
 class CallRefused(Event, frozen=True):
     """
     A call may not be made (or a hold not be extended): *code* says why, *facts* by how much.
 
-    Empty *session_id*: the call is of none, or the log is older than this field.
+    Empty *session_id*: the call is of none, or the log is older than this field. *asked* is None
+    for an extension, and in older logs.
     """
 
     decision: int
@@ -254,6 +281,7 @@ class CallRefused(Event, frozen=True):
     facts: dict[str, int | str]
     standing: Standing
     session_id: str = ""
+    asked: CallAsked | None = None
 
 
 class RefusalsCounted(Event, frozen=True):

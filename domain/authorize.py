@@ -46,7 +46,7 @@ from domain.refusals import (
     TWIN_UNKNOWN,
     Refusal,
 )
-from domain.refusing import Offer, refuse_call
+from domain.refusing import Offer, as_asked, refuse_call
 from domain.state import Envelope, State
 
 _Option: TypeAlias = AuthorizeCall | CallOption
@@ -225,4 +225,6 @@ def _grant(
         ),
         command.purpose,
         (state.twin.draft if command.purpose == "calibration" else state.twin.live).version,
+        # What is granted as it was asked for needs no second copy.
+        None if not command.fallbacks and command.max_delay_ms is None else as_asked(command),
     )

@@ -115,7 +115,7 @@ def set_policy(state: State, command: SetPolicy, envelope: Envelope) -> list[Any
     if command.expected_version not in (None, state.policy.version):
         facts: dict[str, int | str] = {"current_version": state.policy.version}
         return [refuse(state, command, envelope, VERSION_CONFLICT, facts)]
-    broken = _contradiction(command.policy, None, _currency(state))
+    broken = why_not_policy(state, command.policy)
     if broken is not None:
         return [refuse(state, command, envelope, *broken)]
     return [
@@ -225,6 +225,11 @@ def rotate_key(state: State, command: RotateDataKey, envelope: Envelope) -> list
             envelope.actor,
         )
     ]
+
+
+def why_not_policy(state: State, rules: Policy) -> tuple[Refusal, dict[str, int | str]] | None:
+    """Say what is wrong with a policy that the twin is to have, if anything."""
+    return _contradiction(rules, None, _currency(state))
 
 
 def _currency(state: State) -> str:

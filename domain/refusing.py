@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
-from contracts.budget import AuthorizeCall, CallRefused, CommandRefused, ExtendCall
+from contracts.budget import (
+    AuthorizeCall,
+    CallAsked,
+    CallRefused,
+    CommandRefused,
+    ExtendCall,
+    WayAsked,
+)
 from contracts.commands import NOUN_AND_VERB, AnyCommand
 from contracts.usage import Units
 from domain import rate
@@ -33,10 +40,12 @@ def refuse_call(
     found = dict(facts or {})
     if tried and len(tried) > 1:
         found["tried"] = ", ".join(f"{modality}: {why.code}" for modality, why in tried)
+    asked = None
     if isinstance(command, ExtendCall):
         verb, requested, provider_id, sku = "extend", "", "", ""
         session_id = _session_of(state, command)
     else:
+        asked = as_asked(command)
         verb, requested = "authorize", command.modality
         provider_id, sku = command.provider_id, command.sku
         session_id = command.session_id or ""
@@ -58,6 +67,20 @@ def refuse_call(
         found,
         standing_now(state),
         session_id,
+        asked,
+    )
+
+
+def as_asked(command: AuthorizeCall) -> CallAsked:
+    """Return what a call asks for, to be kept with its decision."""
+    patience = command.max_delay_ms
+    return CallAsked(
+        command.provider_id,
+        command.sku,
+        command.estimate,
+        tuple([WayAsked(o.modality, o.provider_id, o.sku, o.estimate) for o in command.fallbacks]),
+        -1 if patience is None else patience,
+        command.purpose,
     )
 
 

@@ -126,6 +126,14 @@ def held(state: State, event: CallAuthorized) -> None:
         _renew(state, number, lease, renewal(lease, event.at_us + event.delay_us))
 
 
+def kept_alive(state: State, session_id: str, at_us: int) -> None:
+    """Let the lease of an open session begin anew at *at_us*, without a call."""
+    number = state.numbers.get(session_id)
+    if number is not None:
+        lease = state.leases[number]
+        _renew(state, number, lease, renewal(lease, at_us))
+
+
 def extended(state: State, event: HoldExtended) -> None:
     """Count what a hold holds more."""
     _use(state, event.session_id, event.units)

@@ -49,6 +49,9 @@ COMMANDS: dict[str, Command] = {
     "tail": Command("services.cli.tail:tail", "Show the log as it grows, in plain words."),
     "show": Command("services.cli.show:show", "Ask the gate what it has of a twin now."),
     "replay": Command("services.cli.replay:replay", "Show a twin as the gate saw it then."),
+    "preview": Command(
+        "services.cli.preview:preview", "Try a policy on the calls that were really made."
+    ),
     "verify": Command("services.cli.verify:verify", "Prove the log, and what is shown of it."),
     "status": Command("services.cli.status:status", "Show what runs where, and what is wrong."),
     "setup": Command("services.cli.setup:setup", "Make what is missing before processes start."),

@@ -156,10 +156,10 @@ class Ask:
             self.who.secret, whole, self.who.proof, file.pieces(), key=self.form.key, query=known
         )
 
-    async def post(self, path: str) -> Json:
+    async def post(self, path: str, body: Json | None = None) -> Json:
         """Do something about the twin of the page that is no command of the gate."""
         whole = f"/v1/tenants/{self.tenant}/{path}"
-        return await self.api.post(self.who.secret, whole, self.who.proof, None)
+        return await self.api.post(self.who.secret, whole, self.who.proof, body)
 
     # -- answers ------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from aiohttp import web
 
 from services import logs
 from services.console import (
+    analytics,
     audit,
     behaviour,
     distribution,
@@ -26,6 +27,7 @@ from services.console import (
     integrations,
     joining,
     knowledge,
+    limits,
     me,
     new_twin,
     overview,
@@ -53,6 +55,8 @@ PAGES: Final[tuple[Page, ...]] = (
     behaviour.PAGE,
     knowledge.PAGE,
     integrations.PAGE,
+    limits.PAGE,
+    analytics.PAGE,
     distribution.PAGE,
     sessions.PAGE,
     audit.PAGE,

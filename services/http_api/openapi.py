@@ -20,7 +20,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from contracts.message import ID_PATTERN, NAME_PATTERN, TENANT_PATTERN
-from services.http_api import openapi_problems, probes, verification
+from services.http_api import openapi_problems, policy_preview, probes, usage_export, verification
 from services.http_api.changes import CHANGES
 from services.http_api.log_export import EXPORT
 from services.http_door import commands, cross_site, doors, session
@@ -32,7 +32,14 @@ from services.query_api.routes import ROUTES
 
 Json: TypeAlias = dict[str, Any]
 
-_ENDPOINTS: Final = (*doors.ENDPOINTS, CHANGES, EXPORT, *verification.ENDPOINTS)
+_ENDPOINTS: Final = (
+    *doors.ENDPOINTS,
+    CHANGES,
+    EXPORT,
+    *verification.ENDPOINTS,
+    policy_preview.PREVIEW,
+    usage_export.EXPORT,
+)
 PATH: Final = Path(__file__).resolve().parents[2] / "contracts" / "openapi.json"
 _REF: Final = "#/components/schemas/{model}"
 _MESSAGE: Final = "contracts."

@@ -14,11 +14,12 @@ from services.console.api import PublicApi
 from services.console.here import Here
 from services.console.site import Console
 from services.failure import Failure
-from services.http_api import openapi, probes, verification
+from services.http_api import openapi, policy_preview, probes, verification
 from services.http_api.app import Api, Limits
 from services.http_api.changes import Changes
 from services.http_api.log_export import LogExport
 from services.http_api.protocol import ApiRunner
+from services.http_api.usage_export import UsageExport
 from services.http_door.answers import TableAnswers
 from services.http_door.authentication import Authentication
 from services.http_door.doorman import Doorman
@@ -52,6 +53,7 @@ class Parts(msgspec.Struct, frozen=True):
     doors: Doors
     limits: Limits = Limits()
     verify: verification.Run = verification.nobody
+    preview: policy_preview.Run = policy_preview.nobody
 
 
 async def parts(settings: Settings, stack: AsyncExitStack) -> Parts:
@@ -65,6 +67,7 @@ async def parts(settings: Settings, stack: AsyncExitStack) -> Parts:
         NatsStreamHeads(settings.nats("api").options(), settings.shards),
         await open_doors(settings, stack),
         verify=verification.by_process,
+        preview=policy_preview.by_process,
     )
 
 
@@ -118,6 +121,8 @@ async def start(chosen: Parts, stack: AsyncExitStack) -> Running:
             **changes.handlers(),
             **export.handlers(),
             **verifications.handlers(),
+            **UsageExport(chosen.read_side, doorman).handlers(),
+            **policy_preview.PolicyPreviews(chosen.preview, doorman).handlers(),
         },
         console.routes(),
         console.uploads(),

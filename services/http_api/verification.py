@@ -9,9 +9,6 @@ bounded time. What came of it is known until the server stops; the proof can alw
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import sys
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
@@ -25,6 +22,7 @@ from pydantic import BaseModel, Field
 from services import logs
 from services.audit.report import AREAS
 from services.failure import Failure
+from services.http_api import own_command
 from services.http_door.caller import CALLER
 from services.http_door.doorman import Doorman
 from services.http_door.endpoint import Endpoint, Handler
@@ -34,15 +32,11 @@ from services.query_api.problems import (
     OVERLOADED,
     HttpProblem,
 )
-from services.settings import READY_FD
 
 RUNNING_MAX: Final = 2
 WAITING_MAX: Final = 16
 REMEMBERED_MAX: Final = 256
 RUN_S_MAX: Final = 3_600.0
-STOP_S: Final = 2.0
-_OUTPUT_BYTES_MAX: Final = 1 << 20
-_TOLD_CHARS_MAX: Final = 500
 # What `vito verify` ends with when it has an outcome: all well, differences, not all checked.
 _WITH_OUTCOME: Final = (0, 1, 2)
 
@@ -161,33 +155,14 @@ async def nobody(_tenant: str, _note: Progress) -> dict[str, Any]:
 
 async def by_process(tenant: str, note: Progress) -> dict[str, Any]:
     """Have `vito verify` do it, with this process's settings; raises Failure."""
-    env = {name: value for name, value in os.environ.items() if name != READY_FD}
-    child = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "services.cli", "verify", tenant, "--json", "--progress"),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        limit=_OUTPUT_BYTES_MAX,
-        env=env,
-    )
-    try:
-        assert child.stdout is not None
-        assert child.stderr is not None
-        said, told = await asyncio.gather(child.stdout.read(), _follow(child.stderr, note))
-        code = await child.wait()
-    finally:
-        await _end(child)
+    ran = await own_command.run("verify", tenant, "--json", "--progress", note=note)
     try:
         # An exit code alone is no outcome: a command that was not understood ends with 2 as well.
-        outcome = msgspec.json.decode(said, type=dict[str, Any])
+        outcome = msgspec.json.decode(ran.said, type=dict[str, Any])
     except msgspec.DecodeError:
         outcome = {}
-    if code not in _WITH_OUTCOME or not outcome:
-        raise Failure(
-            told.get("error:", f"`vito verify` ended with {code}."),
-            told.get("remedy:", "run it by hand to see why."),
-        )
+    if ran.code not in _WITH_OUTCOME or not outcome:
+        raise ran.failure()
     return of_twin(outcome, tenant)
 
 
@@ -205,31 +180,6 @@ def of_twin(outcome: dict[str, Any], tenant: str) -> dict[str, Any]:
     is_bad = bool(kept) or any(report["findings_count"] for report in reports)
     is_open = any(report[area]["state"] == "not_checked" for report in reports for area in AREAS)
     return {**outcome, "streams": kept, "exit_code": 1 if is_bad else 2 if is_open else 0}
-
-
-async def _follow(errors: asyncio.StreamReader, note: Progress) -> dict[str, str]:
-    """Note the progress that is told; return what is said to be wrong, and what to do."""
-    told: dict[str, str] = {}
-    async for line in errors:
-        word, _, rest = line.decode(errors="replace").strip().partition(" ")
-        if word == "progress":
-            position, _, end = rest.partition(" ")
-            note(int(position), int(end))
-        elif word in ("error:", "remedy:"):
-            # Nothing else is passed on: a traceback is for the server's operator.
-            told[word] = rest[:_TOLD_CHARS_MAX]
-    return told
-
-
-async def _end(child: asyncio.subprocess.Process) -> None:
-    if child.returncode is not None:
-        return
-    child.terminate()
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(child.wait(), STOP_S)
-    if child.returncode is None:
-        child.kill()
-        await child.wait()
 
 
 def _respond(found: Verification) -> web.Response:

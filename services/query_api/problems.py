@@ -16,43 +16,13 @@ from http import HTTPStatus
 from typing import Final
 
 from aiohttp import web
-from pydantic import BaseModel, Field
 
 from domain import refusals
 from domain.refusal import Refusal
+from services.query_api.problem import FieldError as FieldError  # noqa: PLC0414 - named from here
+from services.query_api.problem import Problem as Problem  # noqa: PLC0414 - named from here
 
 CONTENT_TYPE = "application/problem+json"
-
-
-class FieldError(BaseModel):
-    """One parameter or field that cannot be used."""
-
-    field: str = Field(description="name of the parameter, or path of the field in the body")
-    rule: str = Field(description="the rule that it breaks")
-    remedy: str = Field(description="what to send instead")
-
-
-class Problem(BaseModel):
-    """Why there is no answer, and what to do about it (RFC 9457)."""
-
-    type: str = Field(description="names the kind of problem; the same for the same code")
-    title: str = Field(description="the kind of problem in words; never varies")
-    status: int = Field(description="the HTTP status, repeated")
-    code: str = Field(description="branch on this", examples=["position_not_reached"])
-    detail: str = Field(description="what is the case this time")
-    remedy: str = Field(description="what to do")
-    instance: str | None = Field(
-        default=None,
-        description="this request; the server's logs carry the same id. Left out of"
-        " `caller_unknown`, which is the same for every twin, byte for byte",
-    )
-    errors: list[FieldError] | None = Field(
-        default=None, description="parameters or fields at fault"
-    )
-    position: int | None = Field(
-        default=None, description="the position that the read side has reached"
-    )
-    min_position: int | None = Field(default=None, description="the position that was asked for")
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,6 +277,12 @@ TOO_SLOW: Final = Kind(
     "The answer took too long.",
     "Ask for less: a shorter time range or a smaller limit.",
     retry_after_s=2,
+)
+PREVIEW_NOT_MADE: Final = Kind(
+    "preview_not_made",
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "The preview could not be made.",
+    "Nothing was changed. Do what the detail says, or set the policy without a preview.",
 )
 READ_SIDE_UNAVAILABLE: Final = Kind(
     "read_side_unavailable",

@@ -23,6 +23,7 @@ from services.query_api import (
     tenants,
     topics,
     twin,
+    usage,
     versions,
 )
 from services.query_api.call import AnyRoute, Route
@@ -63,6 +64,24 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         meters.Meters,
         meters.show,
         noun="budget",
+    ),
+    Route(
+        f"{TENANT}/usage",
+        "readUsage",
+        "What calls used and cost, by day, provider, modality and deployment.",
+        usage.UsageQuery,
+        usage.Usage,
+        usage.show,
+        noun="budget",
+    ),
+    Route(
+        f"{TENANT}/usage/sessions",
+        "readSessionsUsage",
+        "What the dearest sessions used and cost.",
+        usage.SessionUsageQuery,
+        usage.SessionsUsage,
+        usage.sessions,
+        noun="session",
     ),
     Route(
         f"{TENANT}/audit-log",

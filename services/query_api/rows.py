@@ -20,6 +20,7 @@ from services.query_api.log_rows import LogRows
 from services.query_api.secret_rows import SecretRows
 from services.query_api.session_rows import SessionRows
 from services.query_api.statements import Keys, Page, Row
+from services.query_api.usage_rows import UsageRows
 
 # Run outside of any snapshot, before the first one of a connection.
 CONFIGURE: Final = (
@@ -114,7 +115,7 @@ def newest_first(filters: Mapping[str, Any]) -> tuple[LiteralString, ...]:
     return ("occurred_at", "decision")
 
 
-class Reader(DeploymentRows, KnowledgeRows, LogRows, SecretRows, SessionRows):
+class Reader(DeploymentRows, KnowledgeRows, LogRows, SecretRows, SessionRows, UsageRows):
     """One snapshot of the public views."""
 
     # -- The read side itself --------------------------------------------------

@@ -17,40 +17,32 @@ import psycopg
 import pytest
 
 from contracts.budget import CallSettled
+from contracts.policy_preview import PreviewPolicy
 from contracts.subjects import log_prefix, shard_of
 from contracts.views import VIEWS, BudgetView
 from services.audit import live
 from services.audit.access import Access, opened
 from services.audit.following import Seen, Start, follow
 from services.audit.moments import Until
+from services.audit.preview import NotFit
 from services.audit.replay import replay_until
 from services.audit.status import status
 from services.audit.verify import Verifier
 from services.client.patience import Patience
 from services.embedded import ports
 from services.failure import Failure
+from services.http_api import policy_preview
 from services.http_api.verification import by_process
 from services.sealing.jetstream_keys import JetStreamKeyStore
 from services.secret import Secret
 from tests.audit.conftest import CALLS, TWINS
+from tests.audit.typed import run
 from tests.conftest import TEST_USER
 from tests.projections.twin_story import usage
 from tests.rig.deployment import ROOT, Deployment
 
 BRIEF = Patience(deadline_s=0.3, attempt_s=0.3)
 NOW_US = 1_900_000_000_000_000
-
-
-def run(system: Deployment, *arguments: str, timeout_s: float = 60) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "services.cli", *arguments],
-        env={"PATH": "/usr/bin:/bin", **system.variables},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=timeout_s,
-        check=False,
-    )
 
 
 @asynccontextmanager
@@ -273,6 +265,42 @@ def test_replay_as_it_is_typed(system):
     assert body["position"] == body["views"]["budget"]["position"] == 2
     for noun, kind in VIEWS.items():
         msgspec.convert(body["views"][noun], type=kind)
+
+
+async def test_a_policy_is_tried_on_the_log_by_a_process_of_its_own(system, monkeypatch):
+    """The policy in force changes nothing; a limit of nothing refuses every call."""
+    for name, value in system.variables.items():
+        monkeypatch.setenv(name, value)
+    async with opened(system.settings) as access:
+        rules = (await live.ask(access, "fernandez"))["policy"].policy
+    same = await policy_preview.by_process("fernandez", PreviewPolicy(policy=rules, days=31))
+    assert same.calls >= CALLS
+    assert all(one.recorded_code == one.proposed_code for one in same.answers)
+    assert same.cost_nanos == same.proposed_cost_nanos > 0
+
+    replace = msgspec.structs.replace
+    nothing = replace(rules, budget=replace(rules.budget, monthly_hard_limit_nanos=0))
+    none = await policy_preview.by_process("fernandez", PreviewPolicy(policy=nothing))
+    assert {one.proposed for one in none.answers} == {"DENY"}
+    assert (none.calls, none.proposed_cost_nanos) == (same.calls, 0)
+
+    nowhere = PreviewPolicy(policy=replace(rules, time_zone="Nowhere"), days=1)
+    with pytest.raises(NotFit, match=r"policy\.time_zone must be an IANA time zone"):
+        await policy_preview.by_process("fernandez", nowhere)
+    with pytest.raises(Failure, match="nobody has no log"):
+        await policy_preview.by_process("nobody", PreviewPolicy(policy=rules))
+
+
+def test_preview_as_it_is_typed(system):
+    """What calls were and would be, and what they would have cost."""
+    shown = json.loads(run(system, "show", "fernandez", "policy", "--json").stdout)
+    result = run(system, "preview", "fernandez", "-", given=json.dumps(shown["policy"]))
+    assert result.returncode == 0, result.stderr
+    assert re.search(r"PASS granted +PASS granted +\d+", result.stdout)
+    assert "would have cost at most $" in result.stdout
+    failed = run(system, "preview", "fernandez", "-", given='{"rate": {}}')
+    assert failed.returncode == 1
+    assert "that is no policy" in failed.stderr
 
 
 def test_tail_as_it_is_typed(system):

@@ -8,6 +8,7 @@ from services.audit.report import AREAS
 from services.http_door import session
 from tests.http_door.conftest import OTHER, OWN, SENTINEL, standing, tables  # noqa: F401 - fixtures
 from tests.http_door.doors import World
+from tests.http_door.previews import trying
 from tests.projector.read_side import project
 from tests.query_api.conftest import as_reader, written  # noqa: F401 - fixtures
 from tests.rig.browser import browser, open_tab  # noqa: F401 - fixtures
@@ -84,7 +85,7 @@ async def place(database, tables, open_tab):  # noqa: F811 - fixtures
         world.directory.add_person(role, {OWN: role})
     world.gate.admit(OWN, members={role: role for role in ROLES})
     world.directory.add_person("admin", {}, is_admin=True)
-    async with standing(as_reader(database), world, verify=proved) as site:
+    async with standing(as_reader(database), world, verify=proved, preview=trying(world)) as site:
         found = Place(site, tables, open_tab)
         await found.follow()
         yield found

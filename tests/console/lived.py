@@ -3,7 +3,7 @@
 import base64
 import re
 
-from msgspec import structs
+from msgspec import structs, to_builtins
 
 from contracts.budget import AuthorizeCall, SettleCall
 from contracts.knowledge import (
@@ -89,6 +89,8 @@ async def live(place):
     await do("twin/set-identity", identity=_said(identity()), expected_version=0)
     await do("twin/set-purpose", purpose=_said(purpose()), expected_version=0)
     await do("twin/begin-calibration", version=1, **_PRODUCT)
+    rules = to_builtins(place.world.gate.state(TWIN).policy.policy)
+    await do("policy/set", policy=rules | {"time_zone": "Europe/Madrid"}, expected_version=1)
     await _ask_too_much(place)
     await _know(place)
     return await sample(place, 1)

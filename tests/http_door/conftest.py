@@ -12,6 +12,7 @@ from yarl import URL
 from domain import memory
 from services.migrations import prepare_database
 from tests.http_door.doors import World
+from tests.http_door.previews import trying
 from tests.projector.read_side import project
 from tests.query_api.conftest import answer_of, as_reader, serving, tables, written  # noqa: F401 - fixtures
 from tests.query_api.twins import Tables, Twin
@@ -88,7 +89,7 @@ async def site(two_twins):
     world = World()
     world.gate.provision(OWN)
     world.gate.provision(OTHER, name=SENTINEL)
-    async with standing(two_twins, world) as found:
+    async with standing(two_twins, world, preview=trying(world)) as found:
         yield found
 
 

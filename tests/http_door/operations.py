@@ -9,6 +9,8 @@ from contracts.examples import EXAMPLES
 from services.http_api import openapi
 from services.http_api.changes import CHANGES
 from services.http_api.log_export import EXPORT
+from services.http_api.policy_preview import PREVIEW
+from services.http_api.usage_export import EXPORT as USAGE_EXPORT
 from services.http_api.verification import BEGIN
 from services.http_door import knowledge
 from services.http_door.key_testing import TEST
@@ -30,6 +32,7 @@ _ABOUT = {
     CHANGES.path: CHANGES.about,
     EXPORT.path: EXPORT.about,
     BEGIN.path: BEGIN.about,
+    USAGE_EXPORT.path: USAGE_EXPORT.about,
     **{route.path: (route.about, route.verb) for route in ROUTES},
 }
 LOOKUPS = {one.path: one for one in (knowledge.SEARCH, knowledge.REVIEW, knowledge.UPLOAD)}
@@ -55,7 +58,7 @@ def right_of(method, path):
     rest = path.removeprefix(TENANT).lstrip("/")
     if path in LOOKUPS:
         return LOOKUPS[path].about
-    for one in (MINT, ROOM, TEST):
+    for one in (MINT, ROOM, TEST, PREVIEW):
         if path == one.path:
             return one.about
     if method == "POST" and path != BEGIN.path:
@@ -68,7 +71,14 @@ def right_of(method, path):
 def target(path, tenant):
     """The path of a request."""
     names = {name: value.format(tenant=tenant) for name, value in _PATH.items()}
-    asked = {knowledge.SEARCH.path: "?q=gol", knowledge.UPLOAD.path: "?name=a.txt&title=A"}
+    month = "?from=2026-09-01T00:00:00Z&to=2026-10-01T00:00:00Z"
+    asked = {
+        USAGE_EXPORT.path: month,
+        f"{TENANT}/usage": month,
+        f"{TENANT}/usage/sessions": month,
+        knowledge.SEARCH.path: "?q=gol",
+        knowledge.UPLOAD.path: "?name=a.txt&title=A",
+    }
     return path.format(tenant=tenant, **names) + asked.get(path, "")
 
 
@@ -78,7 +88,7 @@ def body_of(path):
         return None
     if path in LOOKUPS:
         return {"a": "file"}
-    for one in (MINT, ROOM):
+    for one in (MINT, ROOM, PREVIEW):
         if path == one.path:
             return dict(one.example)
     command = EXAMPLES[_COMMAND_OF[path.removeprefix(TENANT).lstrip("/")][0]]

@@ -18,7 +18,6 @@ from yarl import URL
 from services import logs
 from services.http_api import server
 from services.http_api.app import Limits
-from services.http_api.verification import nobody
 from services.migrations import prepare_database
 from services.query_api.keys import BearerKey
 from services.query_api.lag import HeadsUnknown
@@ -120,7 +119,7 @@ def as_reader(dsn):
 
 
 @asynccontextmanager
-async def serving(dsn, *, heads=None, limits=None, pool=None, doors=None, verify=nobody):
+async def serving(dsn, *, heads=None, limits=None, pool=None, doors=None, **runs):
     """A server on the database; without *doors* only the operator is known, and nothing decided."""
     async with AsyncExitStack() as stack:
         heads = heads or FakeHeads()
@@ -133,7 +132,7 @@ async def serving(dsn, *, heads=None, limits=None, pool=None, doors=None, verify
             heads,
             doors or closed_doors(),
             limits or PATIENT,
-            verify,
+            **runs,
         )
         running = await server.start(parts, stack)
         session = await stack.enter_async_context(aiohttp.ClientSession())

@@ -26,7 +26,13 @@ READ = [path for path in PATHS if "get" in DOCUMENT["paths"][path]]
 # What sends a browser elsewhere is tried in tests/http_door.
 SHOWN = [path for path in READ if "200" in DOCUMENT["paths"][path]["get"]["responses"]]
 # What a path cannot do without.
-ASKED = {"/v1/tenants/{tenant}/knowledge/search": "?q=gol"}
+DURING = "?from=2026-09-01T00:00:00Z&to=2026-10-01T00:00:00Z"
+ASKED = {
+    "/v1/tenants/{tenant}/knowledge/search": "?q=gol",
+    "/v1/tenants/{tenant}/usage": DURING,
+    "/v1/tenants/{tenant}/usage/export": DURING,
+    "/v1/tenants/{tenant}/usage/sessions": DURING,
+}
 ADDRESS = "urn:vito:openapi"
 REGISTRY = Registry().with_resource(ADDRESS, Resource(DOCUMENT, DRAFT202012))
 
