@@ -16,7 +16,7 @@ class _Forms(HTMLParser):
             self.found.append((said.get("action", ""), []))
         elif tag == "button" and "formaction" in said:
             self.found.append((said["formaction"], self.found[-1][1]))
-        elif not self.found or (not name and tag not in ("option",)):
+        elif not self.found or (not name and tag != "option"):
             return
         elif tag == "input" and said.get("type") not in ("checkbox", "radio"):
             # What must be filled in is.

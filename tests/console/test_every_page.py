@@ -41,7 +41,7 @@ def unsaid(monkeypatch):
 
 def _is_text(text):
     """Whether it has words, and is no name, figure or amount that stands in a sentence."""
-    return " " in text and not text.startswith(("$", "–"))
+    return " " in text and not text.startswith(("$", "\u2013"))
 
 
 @pytest.mark.parametrize("look", LOOKS)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
-from contracts.access import ROLES
+from contracts.access import OPERATOR, ROLES
 from contracts.price_book import SetPriceBook
 from contracts.twin import RecordSample
 from domain import rights
@@ -14,9 +14,8 @@ from services.http_door.session import COOKIE, csrf_token
 from tests.console import lived
 from tests.console.calls import KEY
 from tests.console.forms_of import forms_of
-from tests.http_door.doors import OPERATOR
 
-# What each form asks for, by the pattern of its page and its name. `more` shows more rows of a form.
+# What each form asks for, by the pattern of its page and its name. `more` shows more rows.
 ASKS = {
     ("", "kill"): ("session", "kill"),
     ("", "kill-all"): ("session", "kill_all"),
