@@ -10,7 +10,7 @@ from tests.http_door.people import HOUR_US
 from tests.http_door.test_oidc_bearer import invite
 
 PASSWORD = "correct horse battery staple"
-SIGNED_IN = "Signed in as person_ana."
+SIGNED_IN = "Signed in as ana@example.com."
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ async def test_somebody_goes_to_the_issuer_and_comes_back_signed_in(place, open_
     tab = await open_tab()
     await tab.page.goto(f"{site.url}/sign-in")
     await tab.page.get_by_role("link", name="Sign in with your organisation").click()
-    await said(tab.page, SIGNED_IN)
+    await said(tab.page, "Signed in as ana@example.org.")
 
     assert tab.page.url == f"{site.url}/sign-in"
     assert list(await cookies(tab.page)) == [COOKIE]

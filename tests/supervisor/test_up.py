@@ -273,7 +273,7 @@ async def signs_in_and_out(open_tab, run, *, by_link) -> None:
     await tab.page.goto(link(run.api_url, run.admin_link) if by_link else f"{run.api_url}/sign-in")
     if not by_link:
         await tab.page.get_by_role("link", name="Sign in with your organisation").click()
-    await tab.page.locator("#said", has_text="Signed in as person_").wait_for()
+    await tab.page.locator("#said", has_text="Signed in as ").wait_for()
     await tab.page.get_by_role("button", name="Sign out").click()
     await tab.page.locator("#said", has_text="Signed out.").wait_for()
     assert tab.refused == []
