@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
@@ -89,7 +89,7 @@ def grains(name: str, said: str, scale: int) -> int:
     """Read a number as so many grains, *scale* to one; raises WrongField where it is not whole."""
     try:
         number = Decimal(said) * scale
-    except InvalidOperation:
+    except ArithmeticError:
         number = Decimal("NaN")
     if number.is_nan():
         raise WrongField(name, "must be a number like 12 or 0.5")
