@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Final
 from urllib.parse import quote
 
@@ -34,6 +34,8 @@ QUANTITIES: Final = (
     "turns",
 )
 MODALITIES: Final = ("text", "voice", "video", "data")
+# More than any price; "1e999999" is no reason to reckon for long.
+AMOUNT_NANOS_MAX: Final = 10**18
 _HOUR_MS: Final = 3_600_000
 # For how long the version before can still be opened: none, an hour, a day, a week, 30 days.
 OVERLAPS_MS: Final = (0, _HOUR_MS, 24 * _HOUR_MS, 7 * 24 * _HOUR_MS, OVERLAP_MAX_MS)
@@ -236,10 +238,12 @@ def entry_of(form: Form) -> Json:
 def _nanos(name: str, said: str) -> int:
     try:
         nanos = Decimal(said) * NANOS
-        is_whole = nanos == nanos.to_integral_value()
-    except InvalidOperation:
-        raise WrongField(name, "must be an amount like 0.00025") from None
-    if not is_whole:
+        is_amount = abs(nanos) < AMOUNT_NANOS_MAX
+    except ArithmeticError:
+        is_amount = False
+    if not is_amount:
+        raise WrongField(name, "must be an amount like 0.00025")
+    if nanos != nanos.to_integral_value():
         raise WrongField(name, "has more than nine decimals; say it for more of the quantity")
     return int(nanos)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
@@ -89,7 +89,7 @@ def grains(name: str, said: str, scale: int) -> int:
     """Read a number as so many grains, *scale* to one; raises WrongField where it is not whole."""
     try:
         number = Decimal(said) * scale
-    except InvalidOperation:
+    except ArithmeticError:
         number = Decimal("NaN")
     if number.is_nan():
         raise WrongField(name, "must be a number like 12 or 0.5")
@@ -157,9 +157,20 @@ def written(form: Form, shown: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def lines_of(fields: Mapping[str, Any]) -> str:
-    """Write the fields one a line, so that two documents can be put side by side."""
+    """Write the fields one a line, in their units, so that documents can be put side by side."""
     return "\n".join(
-        f"{name.removeprefix('policy.')}: "
-        f"{' '.join(value) if isinstance(value, list) else value}".rstrip()
+        f"{_in_form_units(name)}: {' '.join(value) if isinstance(value, list) else value}".rstrip()
         for name, value in fields.items()
     )
+
+
+# How a part of the document is called where it is said in the units of the form.
+_UNITS: Final = {"_nanos": "", "_milli": "", "_permille": "_percent", "_ms": "_s"}
+
+
+def _in_form_units(name: str) -> str:
+    short = name.removeprefix("policy.")
+    for ours, theirs in _UNITS.items():
+        if short.endswith(ours):
+            return short.removesuffix(ours) + theirs
+    return short

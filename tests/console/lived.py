@@ -2,6 +2,7 @@
 
 import base64
 import re
+from datetime import UTC, datetime, timedelta
 
 from msgspec import structs, to_builtins
 
@@ -18,10 +19,11 @@ from contracts.knowledge import (
 from contracts.usage import Usage
 from tests.console.calls import KEY, SESSION, talked
 from tests.domain.dna import identity, purpose
-from tests.http_door.people import cookie
+from tests.http_door.people import NOW_US, cookie
 
 TWIN = "cantor"
 _FIELD = re.compile(r"\{\w+\}")
+_TODAY = datetime.fromtimestamp(NOW_US / 1_000_000, UTC).date()
 # What stands for a variable in the address of a page.
 VALUES = {
     "{version}": ["1"],
@@ -34,6 +36,8 @@ VALUES = {
 MORE = {
     "integrations/prices": ["integrations/prices?product=p/s/text"],
     "knowledge/ask": ["knowledge/ask?q=offside"],
+    # The days of the tests' clock.
+    "analytics": [f"analytics?since={_TODAY - timedelta(days=6)}&until={_TODAY}"],
 }
 _HOUR_US = 3_600_000_000
 _TERMS = {
