@@ -31,6 +31,7 @@ WORDS: Final[dict[str, str]] = {
     "flag.same_colour": "Text in the colour of its background, which nobody sees",
     "flag.tiny": "Text too small to be read",
     "flag.not_shown": "Text that is not shown",
+    "flag.not_read": "Stands beside the text; it was not read and is never used",
     "flag.instruction": "Speaks to the model instead of saying something",
     "failed.address_refused": "Its address leads to where nothing may be fetched from. Give the"
     " public address of the page.",

@@ -1,15 +1,33 @@
 """Flags are found again in what is reviewed: their chunk, and the words that they are about."""
 
+from typing import get_args
+
 import pytest
 
+from contracts import knowledge
+from services.console import knowledge_words
 from services.console.marking import marked
 from services.knowledge.chunking import content_of_reading
+from services.knowledge.document import FlagKind
 from services.knowledge.flagged import chunk_of
 from services.knowledge.reading import media_type
 from services.knowledge.reading.limits import Limits
 from services.knowledge.reading.notebook import Notebook
 
 WORDS = "The captain wears a band. " * 40
+
+
+def test_every_kind_stage_step_flag_and_failure_has_words_for_people():
+    """One that was added to the contracts would be shown as the word that programs use."""
+    of_contracts = {
+        "kind": knowledge.SourceKind,
+        "stage": knowledge.Stage,
+        "step": knowledge.IngestionStep,
+        "flag": FlagKind,
+        "failed": knowledge.FailureCode,
+    }
+    wanted = {f"{name}.{one}" for name, kinds in of_contracts.items() for one in get_args(kinds)}
+    assert wanted == set(knowledge_words.WORDS)
 
 
 @pytest.fixture
