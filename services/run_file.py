@@ -42,8 +42,9 @@ class RunFile(msgspec.Struct, frozen=True, kw_only=True):
     there is none, and the real vendors are called.
 
     `pid` is the supervisor's while it runs, else 0. `admin_link` is the secret of the one-time
-    link that signs `admin_email` in; each start makes a new one. `metrics_key` opens the figures of
-    the gateway; it is empty where an older version made the file.
+    link that signs `admin_email` in, and `owner_link` that of `owner_email`, who owns the demo
+    twins; each start makes new ones. `metrics_key` opens the figures of the gateway; it is empty
+    where an older version made the file.
     """
 
     schema: str = SCHEMA
@@ -60,6 +61,8 @@ class RunFile(msgspec.Struct, frozen=True, kw_only=True):
     metrics_key: str = ""
     admin_email: str = "admin@vito.localhost"
     admin_link: str = ""
+    owner_email: str = "owner@vito.localhost"
+    owner_link: str = ""
 
     def __repr__(self) -> str:
         return f"RunFile(pid={self.pid}, ports={self.nats_port}/{self.postgres_port})"

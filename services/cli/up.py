@@ -128,8 +128,9 @@ class _Screen:
         for twin in TWINS:
             page = f"http://localhost:{run.gateway_port}/talk/{twin.tenant}"
             self._print(f"Talk with {twin.display_name}: {page}")
-        console = link(run.api_url, run.admin_link, to=BASE)
-        self._print(f"Open the console as {run.admin_email}, once: {console}")
+        who = ((run.owner_email, run.owner_link), (run.admin_email, run.admin_link))
+        for email, secret in who:
+            self._print(f"Open the console as {email}, once: {link(run.api_url, secret, to=BASE)}")
         hints = [f"vito {name}" for name in NEXT if name in COMMANDS]
         if hints:
             self._print(f"Try next, in another terminal: {', '.join(hints)}.")

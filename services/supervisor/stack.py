@@ -41,6 +41,7 @@ SETUP_STEPS: tuple[tuple[str, str], ...] = (("streams", "services.setup:streams"
 READY_STEPS: tuple[tuple[str, str], ...] = (
     ("twins", "services.twins.provisioning:step"),
     ("platform", "services.identity.founding:step"),
+    ("owner", "services.twins.owner:step"),
     ("knowledge", "services.twins.seeding:step"),
 )
 
@@ -81,7 +82,8 @@ SERVICES: tuple[Access, ...] = (
     ),
     Access(
         ServiceSpec("api", _vito("api")),
-        ("api", "http"),
+        # The auditor is who verifies and previews: commands of ours, in processes of their own.
+        ("api", "http", "auditor"),
         # It calls vendors as well, when somebody tests a key.
         ("VITO_POSTGRES_READER_DSN", "VITO_API_KEY", "VITO_API_PORT", "VITO_SANDBOX_URL"),
         (
@@ -185,7 +187,8 @@ class Stack:
             log=self.log("postgres"),
         )
         api_port = self.settings.api_port or ports.pick(self.run.api_port)
-        link, _ = random_secret.generate()
+        admin_link, _ = random_secret.generate()
+        owner_link, _ = random_secret.generate()
         gateway_port = self.settings.gateway_port or ports.pick(self.run.gateway_port)
         self.run = msgspec.structs.replace(
             self.run,
@@ -193,7 +196,8 @@ class Stack:
             gateway_port=gateway_port,
             sandbox_port=self._sandbox_port(),
             pid=0,
-            admin_link=link,
+            admin_link=admin_link,
+            owner_link=owner_link,
         )
         forgotten = self.first_start and postgres.initialised
         # Before the first use of a password, so that none is ever lost.

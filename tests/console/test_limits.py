@@ -37,6 +37,8 @@ async def test_an_owner_tries_a_limit_puts_it_in_force_hits_it_and_tops_up(place
     tab = await place.tab("owner")
     page = tab.page
     await page.goto(f"{place.url}/console/cantor/limits")
+    await page.get_by_role("button", name="See what they would have done").click()
+    await expect(page.locator("#tried")).to_contain_text("answered as it was")
     await page.get_by_label(LIMIT).fill("lots")
     await page.get_by_role("button", name="See what they would have done").click()
     await expect(page.get_by_text("must be a number like 12 or 0.5").last).to_be_visible()

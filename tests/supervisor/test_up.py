@@ -263,6 +263,7 @@ async def test_a_service_is_told_only_its_own_secrets_and_the_first_admin_signs_
             assert (issuer.secret in told) == (access.spec.name == "api")
         await signs_in_and_out(open_tab, run, by_link=True)
         await signs_in_and_out(open_tab, run, by_link=False)
+        await the_owner_tries_limits_and_proves_the_log(open_tab, run)
     for log in (directory / "logs").iterdir():
         assert issuer.secret not in log.read_text(errors="replace")
 
@@ -277,6 +278,19 @@ async def signs_in_and_out(open_tab, run, *, by_link) -> None:
     await tab.page.get_by_role("button", name="Sign out").click()
     await tab.page.locator("#said", has_text="Signed out.").wait_for()
     assert tab.refused == []
+
+
+async def the_owner_tries_limits_and_proves_the_log(open_tab, run) -> None:
+    """Both take a process that may read the log, and the server starts it."""
+    page = (await open_tab()).page
+    await page.goto(link(run.api_url, run.owner_link, to="/console/cantor/limits"))
+    await page.get_by_role("button", name="See what they would have done").click()
+    await page.locator("#tried", has_text="answered as it was").wait_for()
+    await page.goto(f"{run.api_url}/console/cantor/audit")
+    await page.get_by_role("button", name="Verify the log").click()
+    await page.get_by_text("Everything is as it must be.").wait_for()
+    # A page complains of a stream that breaks off.
+    await page.close()
 
 
 async def test_a_lost_run_file_costs_no_data(directory):
