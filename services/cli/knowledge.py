@@ -45,6 +45,7 @@ from services.cli.knowledge_review import show_found, show_review
 from services.client import GateClient
 from services.client.read_side import KnowledgeSource
 from services.client.sender import new_id
+from services.failure import Failure
 from services.settings import Settings
 
 MIB: Final = 1 << 20
@@ -108,6 +109,8 @@ def list_all(
     else:
         console = Console(highlight=False, width=None if sys.stdout.isatty() else 260)
         console.print(screen({"knowledge": view}, UTC))
+        if unknown := problems.get(""):
+            console.print(unknown, style="dim", soft_wrap=True)
         for one in wanted:
             if problem := problems.get(one.source):
                 told = printable(f"{one.source} is approved and cannot be found: {problem}")
@@ -115,12 +118,16 @@ def list_all(
 
 
 async def _listed(gate: GateClient, settings: Settings) -> tuple[KnowledgeView, dict[str, str]]:
-    """What the gate has, and what the index says against it."""
+    """What the gate has, and what the index says against it; by "" why it says nothing."""
     view = await gate.show(KnowledgeView)
     if not any(one.approved_hash for one in view.sources):
         return view, {}
-    async with reading(settings) as api:
-        return view, await api.knowledge_problems(view.tenant, position=view.position)
+    try:
+        async with reading(settings) as api:
+            return view, await api.knowledge_problems(view.tenant, position=view.position)
+    except Failure as problem:
+        # The list is the gate's, and is right without it.
+        return view, {"": f"whether all that is approved can be found is not known: {problem}"}
 
 
 @app.command()

@@ -16,7 +16,12 @@ EXAMPLES = {
     "session": "s-1",
     "source": "rules",
 }
-LOCKED = [route.path.format(**EXAMPLES) for route in ROUTES] + [
+# What some cannot do without.
+MONTH = "?from=2026-09-01T00:00:00Z&to=2026-10-01T00:00:00Z"
+QUERIES = dict.fromkeys(
+    ("/v1/tenants/{tenant}/usage", "/v1/tenants/{tenant}/usage/sessions"), MONTH
+)
+LOCKED = [route.path.format(**EXAMPLES) + QUERIES.get(route.path, "") for route in ROUTES] + [
     probe.path for probe in PROBES if not probe.open
 ]
 OPEN = [probe.path for probe in PROBES if probe.open]
