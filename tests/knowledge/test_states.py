@@ -16,7 +16,7 @@ from tests.knowledge.world import content, new_database, world
 from tests.projector.read_side import rows
 
 CHANGES = 10_000
-BATCH = 250
+BATCH = 125
 TENANTS = ("cantor", "fernandez", "zorra")
 SOURCES = 8
 VERBS = ("add", "submit", "reject", "retire", "guess", *3 * ("ingest", "approve"))
@@ -121,8 +121,8 @@ async def test_nothing_that_is_not_approved_is_ever_found(database):
             until = story.changes + BATCH
             while story.changes < until:
                 await story.change()
-            await made.project(story.dice.randrange(4 * BATCH))
-            await made.follow(story.dice.randrange(4 * BATCH))
+            await made.project(story.dice.randrange(6 * BATCH))
+            await made.follow(story.dice.randrange(6 * BATCH))
             if story.dice.random() < 0.5:
                 await made.vectors.fill(made.indexer)
             asked += await check(made, story)
