@@ -83,13 +83,25 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     scale: int
 
 
+class Rung(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    One step of the ladder. *stopped_by* is the code of what refuses even the smallest call there
+    now, empty where calls are granted; *message* says it in words.
+    """
+
+    modality: Modality
+    stopped_by: str = ""
+    message: str = ""
+
+
 class BudgetView(Reply, frozen=True, kw_only=True):
     """
     The current month, [starts, ends), as the gate has it.
 
     *remaining_nanos* is what a new call could still hold: of the month's limit and of credits.
     Overruns and late settlements are those of the month. *next_expiry_us* is when the next open
-    hold runs out.
+    hold runs out. *ladder* has its steps from the dearest down, or what is allowed where there
+    is none: where all are stopped, the twin is asleep until the month ends or somebody tops it up.
     """
 
     tenant: str
@@ -106,6 +118,7 @@ class BudgetView(Reply, frozen=True, kw_only=True):
     overruns: int
     overrun_nanos: int
     late_settlements: int
+    ladder: list[Rung] = []
 
 
 class RateView(Reply, frozen=True, kw_only=True):

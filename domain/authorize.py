@@ -79,7 +79,8 @@ def authorize(  # noqa: C901 - an ordered list of checks
         return [refuse_call(state, command, envelope, RATE_LIMITED, offer=offer, slot=slot)]
     if len(state.budget.holds) >= budget.OPEN_HOLDS_MAX:
         return [refuse_call(state, command, envelope, TOO_MANY_HOLDS, offer=offer)]
-    found = stops_or_credit(state, terms, session_id, allowed, offer, state.budget.period)
+    month = state.budget.periods[state.budget.period]
+    found = stops_or_credit(state, terms, session_id, allowed, offer, month)
     if isinstance(found, int):
         return [_grant(state, terms, command, envelope, command, offer, slot, found, "")]
     return [_step_down(state, terms, command, envelope, offer, slot, found)]
@@ -109,6 +110,7 @@ def _step_down(
     """Grant the first fallback that fits, or refuse the call."""
     tried: list[tuple[str, Refusal]] = [(command.modality, first)]
     session_id = command.session_id or ""
+    month = state.budget.periods[state.budget.period]
     offer: Offer | None = asked
     for option in command.fallbacks:
         offer = _offer(state, terms, option)
@@ -120,7 +122,7 @@ def _step_down(
         elif session_id and conversation.is_above_ceiling(state, session_id, option.modality):
             tried.append((option.modality, ABOVE_CEILING))
         else:
-            found = stops_or_credit(state, terms, session_id, allowed, offer, state.budget.period)
+            found = stops_or_credit(state, terms, session_id, allowed, offer, month)
             if isinstance(found, int):
                 return _grant(
                     state, terms, command, envelope, option, offer, slot, found, first.code
@@ -148,10 +150,10 @@ def stops_or_credit(
     session_id: str,
     allowed: policy.ModalityTerms,
     offer: Offer,
-    period: str,
+    totals: budget.Totals,
 ) -> Refusal | int:
     """
-    Return what stops a call from holding *offer* in *period*, in the gate's order.
+    Return what stops a call from holding *offer* in the month of *totals*, in the gate's order.
 
     When nothing does: how many nanos of it would be held on credits.
     """
@@ -161,7 +163,6 @@ def stops_or_credit(
         and session.over_limit(state.sessions, session_id, terms.session, offer.units)
     ):
         return SESSION_LIMIT
-    totals = state.budget.periods[period]
     if not units.fits(totals.units[allowed.modality], offer.units, allowed.limits):
         return QUOTA_EXHAUSTED
     amount_nanos = offer.amount_nanos

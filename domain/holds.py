@@ -194,7 +194,8 @@ def extend(state: State, command: ExtendCall, envelope: Envelope) -> list[AnyEve
     if more_nanos is None:
         return [refuse_call(state, command, envelope, NOT_PRICED)]
     offer = Offer(more_nanos, policy.weigh(terms, command.estimate))
-    found = stops_or_credit(state, terms, hold.session_id, allowed, offer, hold.period)
+    month = state.budget.periods[hold.period]
+    found = stops_or_credit(state, terms, hold.session_id, allowed, offer, month)
     if isinstance(found, Refusal):
         return [refuse_call(state, command, envelope, found, offer=offer)]
     current = hold.period == state.budget.period

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from contracts.message import Modality
 from contracts.policy import Policy
 from contracts.questions import (
     AnyAnswer,
@@ -14,6 +15,7 @@ from contracts.questions import (
     PreviewPrompt,
 )
 from contracts.secret import SecretName, SecretsView, SecretVersion
+from contracts.usage import Usage
 from contracts.views import (
     AccessView,
     AccountShown,
@@ -34,6 +36,7 @@ from contracts.views import (
     PriceBookView,
     PurposeVersion,
     RateView,
+    Rung,
     Sample,
     SourceShown,
     Step,
@@ -42,10 +45,15 @@ from contracts.views import (
     View,
 )
 from domain import budget, holds, policy, prompt, rate, secret, session_views, topics, twin
+from domain.authorize import stops_or_credit
 from domain.bundle import bundle_view
+from domain.refusing import Offer
 from domain.state import State, standing_now
 from domain.units import MODALITIES
 
+_SMALLEST: Final = Usage(
+    input_tokens=1, output_tokens=1, stream_ms=1, characters=1, requests=1, turns=1
+)
 SCALES: Final[dict[MeterName, int]] = {
     "money": 1_000_000_000,
     "credits": 1_000_000_000,
@@ -120,7 +128,7 @@ def price_book_view(state: State, _now_us: int) -> PriceBookView:
     )
 
 
-def budget_view(state: State, _now_us: int) -> BudgetView:
+def budget_view(state: State, now_us: int) -> BudgetView:
     """Show the current month's meters."""
     money = state.budget
     totals = budget.totals_of(money, money.period)
@@ -140,7 +148,24 @@ def budget_view(state: State, _now_us: int) -> BudgetView:
         overruns=totals.overruns,
         overrun_nanos=totals.overrun_nanos,
         late_settlements=totals.late_settlements,
+        ladder=[_rung(state, modality, now_us) for modality in rules.ladder or rules.modalities]
+        if rules
+        else [],
     )
+
+
+def _rung(state: State, modality: Modality, now_us: int) -> Rung:
+    """Ask the gate's own rule about the smallest call that there is."""
+    terms, month = state.policy.terms, budget.totals_of(state.budget, state.budget.period)
+    assert terms is not None
+    if month.ends_us <= now_us:
+        # The first call of a month opens it; until then nothing of it is spent.
+        month = budget.Totals(0, 0)
+    offer = Offer(1, policy.weigh(terms, _SMALLEST))
+    found = stops_or_credit(state, terms, "", terms.modalities[modality], offer, month)
+    if isinstance(found, int):
+        return Rung(modality=modality)
+    return Rung(modality=modality, stopped_by=found.code, message=found.message)
 
 
 def rate_view(state: State, now_us: int) -> RateView:

@@ -230,6 +230,10 @@ def _budget(view: BudgetView, zone: tzinfo | None) -> Group:
         title += f", until {_when(view.resets_at_us, zone)}"
     facts = {
         "a new call could hold": money(view.remaining_nanos, view.currency),
+        "ladder": " > ".join(
+            f"{one.modality} ({one.stopped_by})" if one.stopped_by else one.modality
+            for one in view.ladder
+        ),
         "open holds": view.open_holds,
         "next runs out": _when(view.next_expiry_us, zone),
         "beyond their holds": f"{view.overruns} calls, {money(view.overrun_nanos, view.currency)}",

@@ -60,6 +60,8 @@ async def test_an_owner_tries_a_limit_puts_it_in_force_hits_it_and_tops_up(place
     await place.follow()
     await page.goto(f"{place.url}/console/cantor")
     await expect(page.locator("section", has_text="Last refusals").last).to_contain_text("limit")
+    await expect(page.locator(".card .state")).to_have_text("asleep")
+    await expect(page.locator(".ladder li").last).to_contain_text("hard limit")
 
     await page.goto(f"{place.url}/console/cantor/limits")
     await page.get_by_label("Amount in USD").fill("0")
@@ -74,6 +76,9 @@ async def test_an_owner_tries_a_limit_puts_it_in_force_hits_it_and_tops_up(place
     await expect(page.locator("#said")).to_contain_text("The credits were added")
     await expect(page.locator(".card", has_text="Prepaid credits")).to_contain_text("$5.00")
     assert (await _asked(place, "paid"))["status"] == 200
+    await page.goto(f"{place.url}/console/cantor")
+    await expect(page.locator(".card .state")).to_have_text("active")
+    await expect(page.locator(".ladder li").last).to_contain_text("open")
     assert [status for status, _ in tab.refused] == [422, 422, 400]
 
 

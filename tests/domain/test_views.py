@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from contracts.policy import Quotas, RatePolicy
+from contracts.policy import BudgetPolicy, Quotas, RatePolicy
 from contracts.views import VIEWS
 from domain import deployment, knowledge
 from domain.views import view
@@ -14,6 +14,50 @@ from tests.domain.world import NOON, PRICES, SECOND, Twin, policy, snapshot
 def meters(twin: Twin) -> dict:
     shown = view("budget", twin.state, twin.now_us)
     return {m.meter: (m.committed, m.held, m.limit, m.remaining) for m in shown.meters}
+
+
+def stopped(twin: Twin) -> dict:
+    return {one.modality: one.stopped_by for one in view("budget", twin.state, twin.now_us).ladder}
+
+
+class TestLadder:
+    """Which steps are open now, as the gate would answer the smallest call there."""
+
+    def test_what_is_used_up_closes_its_step(self):
+        """A quota closes one, the soft cap those above its own, the hard limit all: asleep."""
+        money = BudgetPolicy(
+            monthly_hard_limit_nanos=1_000, soft_cap_permille=500, soft_cap_modality="text"
+        )
+        twin = Twin(policy(budget=money, quotas=Quotas(video_minute_units=0)))
+        assert stopped(twin) == {"video": "quota_exhausted", "voice": "", "text": ""}
+
+        twin.settle(twin.authorize(500), 500)
+        assert stopped(twin) == {
+            "video": "quota_exhausted",
+            "voice": "soft_cap_reached",
+            "text": "",
+        }
+        twin.settle(twin.authorize(500), 500)
+        assert stopped(twin)["text"] == "monthly_hard_limit_reached"
+        twin.top_up(40)
+        assert stopped(twin)["text"] == ""
+
+    def test_a_new_month_opens_them_before_its_first_call(self):
+        """Nobody has to call a twin that sleeps to see that it is awake again."""
+        twin = Twin(policy(limit=10))
+        twin.settle(twin.authorize(10), 10)
+        assert set(stopped(twin).values()) == {"monthly_hard_limit_reached"}
+        twin.now_us = view("budget", twin.state, twin.now_us).resets_at_us
+        assert set(stopped(twin).values()) == {""}
+
+    @pytest.mark.parametrize("spent", range(12))
+    def test_it_is_what_the_smallest_call_would_be_answered(self, spent):
+        """Asked for real, one nano at a time."""
+        twin = Twin(policy(limit=10))
+        for _ in range(spent):
+            twin.authorize(1)
+        shown = stopped(twin)["text"]
+        assert getattr(twin.authorize(1), "code", "") == shown
 
 
 class TestBudget:
