@@ -1,9 +1,10 @@
 """
 Calibration: three samples of the draft, to be seen or heard, and how to adjust what they show.
 
-A sample is a call to a vendor, so it is made by a service with a key for calls and never by a page.
-What is known of it is its reference. Where that is an address it is played from there, and the
-page's policy allows that origin and no other; a vendor's own name for it can only be shown.
+A sample is a call to a vendor: the server makes it when a form asks, or a service with a key does.
+What it was the server keeps for a quarter of an hour, and it is played from there. After that what
+is known of it is its reference. Where that is an address it is played from there, and the page's
+policy allows that origin and no other; a vendor's own name for it can only be shown.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from contracts.twin import SAMPLES
-from services.console.api import Json
+from services.console.api import ApiProblem, Json
 from services.console.asking import Ask
 from services.console.forms import WrongField
 from services.console.pages import Page
+from services.query_api.problems import CANNOT_VERIFY
 
 _PERMILLE: Final = 10
 _SHOWN_IN: Final = ("video", "voice", "text")
@@ -43,10 +45,11 @@ class Sample:
 
 async def show(ask: Ask) -> web.StreamResponse:
     """Show the round that is under way, and how to begin one."""
-    view, policy, book = await asyncio.gather(
-        ask.get("live/twin"), ask.get("live/policy"), ask.get("live/price-book")
+    view, policy, book, kept = await asyncio.gather(
+        ask.get("live/twin"), ask.get("live/policy"), ask.get("live/price-book"), takes(ask)
     )
     made = samples(view)
+    making = kept if view["draft"] and view["calibration"] else {"making": "idle"}
     played_from = origins(made)
     if ask.is_live_part and ask.request.query.get("media", "") != " ".join(played_from):
         return ask.anew()
@@ -58,6 +61,8 @@ async def show(ask: Ask) -> web.StreamResponse:
         products=_products(policy["policy"], book["price_book"]),
         adjusted=_adjusted(ask, view),
         media=played_from,
+        making=making,
+        takes=by_call(kept),
     )
 
 
@@ -72,6 +77,30 @@ async def begin(ask: Ask) -> web.StreamResponse:
         sku=sku,
     )
     return ask.done("dna/calibration", "begun", receipt)
+
+
+async def make(ask: Ask) -> web.StreamResponse:
+    """Have the server make what is missing; what comes of it is on the page."""
+    await ask.post("twin/make-samples")
+    return ask.done("dna/calibration", "asked")
+
+
+async def takes(ask: Ask) -> Json:
+    """Return what the server keeps of samples; nothing where it makes none."""
+    try:
+        return await ask.get("twin/samples")
+    except ApiProblem as problem:
+        if problem.code != CANNOT_VERIFY.code:
+            raise
+        return {"making": "idle", "takes": []}
+
+
+def by_call(kept: Json) -> dict[str, Json]:
+    """Return what is kept, by the call that it is of, with only addresses that are safe."""
+    return {
+        one["reservation_id"]: one | {"address": address_in(one["address"])}
+        for one in kept["takes"]
+    }
 
 
 async def record(ask: Ask) -> web.StreamResponse:
@@ -167,5 +196,9 @@ def _permille(ask: Ask, name: str) -> int:
 
 
 PAGE: Final = Page(
-    "calibration", "", "twin", show, {"begin": begin, "record": record, "refine": refine}
+    "calibration",
+    "",
+    "twin",
+    show,
+    {"begin": begin, "make": make, "record": record, "refine": refine},
 )

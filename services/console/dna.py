@@ -51,13 +51,14 @@ async def show(ask: Ask) -> web.StreamResponse:
 
 async def show_sign_off(ask: Ask) -> web.StreamResponse:
     """Show exactly what is signed."""
-    view = await ask.get("live/twin")
+    view, kept = await asyncio.gather(ask.get("live/twin"), calibration.takes(ask))
     shown = calibration.samples(view)
     return ask.page(
         "dna_sign_off.html",
         view=view,
         samples=[one for one in shown if one.number],
         media=calibration.origins(shown),
+        takes=calibration.by_call(kept),
     )
 
 

@@ -31,6 +31,7 @@ from domain.refusals import BY_CODE
 from domain.twin import Progress, steps
 from services.audit.report import AREAS
 from services.query_api import log_words, problems
+from services.twins import booth
 from services.vendors import key_trial
 
 _ENUMS: Final = (
@@ -88,6 +89,8 @@ def said() -> Iterator[tuple[str, str]]:
             yield from ((text, "(problems)") for text in (kind.title, kind.remedy))
     patterns = (*log_words.PATTERNS.values(), *(log_words.REFUSED_CALL, log_words.REFUSED))
     yield from ((text, "(log)") for text in (*patterns, log_words.DONE))
+    own = (text for words in booth.WORDS.values() for text in words)
+    yield from ((text, "(samples)") for text in own)
     found = (text for words in key_trial.WORDS.values() for text in words if text)
     yield from ((text, "(tests of keys)") for text in found)
     yield from ((text, "(steps)") for text in _steps())

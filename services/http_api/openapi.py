@@ -57,6 +57,7 @@ _PATH_PARAMETERS: Final[dict[str, Json]] = {
     "token": {"type": "string", "pattern": "^[A-Za-z0-9_-]{43}$"},
     "source": {"type": "string", "pattern": f"^{ID_PATTERN}$", "examples": ["rules"]},
     "secret": {"type": "string", "pattern": f"^{NAME_PATTERN}$", "examples": ["openai"]},
+    "reservation": {"type": "string", "maxLength": 96},
 }
 _ANYWHERE: Final = (problems.INTERNAL, problems.MALFORMED_REQUEST)
 _WITHOUT_BODY: Final = (*_ANYWHERE, problems.BODY_NOT_ACCEPTED)

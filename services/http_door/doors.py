@@ -19,6 +19,7 @@ from services.http_door import (
     oidc_sign_in,
     password,
     rooms,
+    samples,
     sign_in,
     sign_in_page,
     token,
@@ -36,6 +37,7 @@ from services.http_door.rooms import Rooms
 from services.http_door.sign_in import Passwords, SignIn, SignInParts
 from services.http_door.webhooks import Webhooks
 from services.identity.oidc_code import CodeFlow
+from services.twins.booth import Booth
 from services.variables import Network
 
 # In the order of the document.
@@ -56,6 +58,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     knowledge.UPLOAD,
     rooms.ROOM,
     key_testing.TEST,
+    *samples.ENDPOINTS,
     *live.ENDPOINTS.values(),
     webhooks.TAVUS,
     webhooks.LIVEKIT,
@@ -71,7 +74,7 @@ class Doors(msgspec.Struct, frozen=True):
     What the doors of one server are made of. *clock_s*: monotonic seconds.
 
     *codes*: None where no browser signs in at an issuer; *rooms*: None where no agent waits;
-    *tester*: None where no vendor is called.
+    *tester* and *booth*: None where no vendor is called.
     """
 
     identity: Identity
@@ -87,6 +90,7 @@ class Doors(msgspec.Struct, frozen=True):
     codes: CodeFlow | None = None
     rooms: Rooms | None = None
     tester: key_testing.Tester | None = None
+    booth: Booth | None = None
 
     def sign_in(self) -> SignIn:
         """Make what signs people in."""
@@ -108,6 +112,7 @@ class Doors(msgspec.Struct, frozen=True):
             **visitors.handlers(self.gate, self.visits),
             **rooms.handlers(self.rooms, self.identity.clock),
             **key_testing.handlers(self.tester),
+            **samples.handlers(self.booth),
             **live.handlers(self.gate),
             **self.webhooks.handlers(),
             **sign_in_page.handlers(offers_oidc=self.codes is not None),

@@ -37,6 +37,8 @@ from services.identity.signing_keys import SigningKeyFile
 from services.identity.tokens import Claims, TokenIssuer, TokenRefused, TokenVerifier, issuer_of
 from services.live.parts import Parts, open_parts
 from services.settings import Settings
+from services.twins.booth import Booth
+from services.twins.calibration import SHOWN_S, Studio, Take, complete
 from services.vendors.key_trial import KeyTested, try_key
 
 DOOR: Final = "api"
@@ -52,6 +54,9 @@ async def open_doors(settings: Settings, stack: AsyncExitStack) -> Doors:
         LateKeys(settings.token_keys()), issuer=issuer_of(settings.deployment), clock=_now_us
     )
     oidc = await open_issuer(settings, stack)
+    tester = LateTester(settings, stack)
+    booth = Booth(tester.make_samples, time.monotonic)
+    stack.push_async_callback(booth.close)
     return Doors(
         identity=open_identity(settings, stack, directory, oidc),
         gate=gate,
@@ -65,7 +70,8 @@ async def open_doors(settings: Settings, stack: AsyncExitStack) -> Doors:
         proxies=settings.api_proxies,
         codes=None if oidc is None else oidc.codes,
         rooms=_rooms(settings),
-        tester=LateTester(settings, stack),
+        tester=tester,
+        booth=booth,
     )
 
 
@@ -141,6 +147,13 @@ class LateTester:
         adapters = {**parts.vendors.by_provider(), **{one.provider_id: one for one in parts.live}}
         voice = parts.defaults.voice
         return await try_key(gate.for_tenant(tenant), adapters, name, voice=voice)
+
+    async def make_samples(self, tenant: str, keep: Callable[[Take], None]) -> None:
+        """See booth.Maker."""
+        gate, parts = await self._open()
+        # A sandbox shows nothing that a person could look at.
+        shown_s = SHOWN_S if self._settings.sandbox_url is None else 0.0
+        await complete(gate.for_tenant(tenant), Studio(parts=parts, shown_s=shown_s, keep=keep))
 
     async def _open(self) -> tuple[GateClient, Parts]:
         async with self._opening:

@@ -8,7 +8,7 @@ Calibration: three samples of a draft, made by the product that shows the twin.
 
 A sample is a vendor call like any other: authorised first, made through a grant with the twin's own
 key, settled after, so it is on the bill and in the audit log. The vendor's name for it is what is
-put before the Owner; a recording is kept nowhere here.
+put before the Owner. What was said or written goes to whoever has it made, and is kept in no log.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ from services.vendors.adapter import (
     Way,
     simple_way,
 )
-from services.vendors.chat.model import ChatMessage, ChatModel, ChatRequest
+from services.vendors.chat.model import ChatMessage, ChatModel, ChatRequest, TextPiece
 from services.vendors.face.avatar import AvatarAdapter, AvatarConfig, RuntimeLimits
 from services.vendors.metered import metered_call
 from services.vendors.metered_pieces import metered_pieces
 from services.vendors.metered_stream import MeteredStream
-from services.vendors.speech.speaking import Speech, SpeechRequest
+from services.vendors.speech.speaking import AudioPiece, Speech, SpeechRequest
 
 DONE: Final = 200
 # How long a person can look at a sample, and the longest that it may take with all around it.
@@ -57,18 +57,38 @@ _PERMILLE: Final = 1_000
 
 
 class NotCalibrated(Failure):
-    """The round has not got its samples."""
+    """The round has not got its samples. *code* is the gate's, or one of `booth.WORDS`."""
+
+    def __init__(self, message: str, remedy: str, code: str = "failed") -> None:
+        super().__init__(message, remedy)
+        self.code = code
+
+
+class Take(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What a sample was: the *phrase* it is of, and the *text*, the sound or the *address* it became.
+
+    *pcm* is signed 16-bit little-endian, one channel.
+    """
+
+    reservation_id: str
+    phrase: str
+    text: str = ""
+    pcm: bytes = b""
+    sample_rate: int = 0
+    address: str = ""
 
 
 class Studio(msgspec.Struct, frozen=True, kw_only=True):
     """
     Where samples are made. *shown_s*: for how long a person can look at a sample; *show* gets the
-    address where.
+    address where, and *keep* what each sample was.
     """
 
     parts: Parts
     shown_s: float = 0.0
     show: Callable[[str], None] = lambda _address: None
+    keep: Callable[[Take], None] = lambda _take: None
 
 
 class _Made(msgspec.Struct, frozen=True):
@@ -98,12 +118,15 @@ async def complete(gate: GateClient, studio: Studio) -> None:
     draft, calibration = shown.draft, shown.calibration
     if draft is None or calibration is None:
         raise NotCalibrated(
-            f"The twin {gate.tenant} is not being calibrated.", "set its identity and begin."
+            f"The twin {gate.tenant} is not being calibrated.",
+            "set its identity and begin.",
+            "no_round",
         )
     if calibration.provider_id not in studio.parts.vendors:
         raise NotCalibrated(
             f"{calibration.provider_id} cannot make samples here.",
             "begin with a product of another provider: --provider and --sku.",
+            "not_makeable",
         )
     for sample in calibration.samples:
         if sample.state == "settled":
@@ -131,10 +154,13 @@ async def _sample(
         raise NotCalibrated(
             f"The twin's key of {calibration.provider_id} cannot be used: {refused}.",
             f"vito secret put {gate.tenant} {calibration.provider_id}; then calibrate again.",
+            "key_unusable",
         ) from refused
     granted = done(made.decision)
     if made.receipt is None or granted.reservation_id is None:
-        raise NotCalibrated("The gate did not confirm that a sample was booked.", "try again.")
+        raise NotCalibrated(
+            "The gate did not confirm that a sample was booked.", "try again.", "unconfirmed"
+        )
     done(made.receipt)
     done(await gate.record_sample(granted.reservation_id, reference=made.reference[:500]))
 
@@ -152,9 +178,11 @@ async def _made(
     if isinstance(adapter, AvatarAdapter):
         return await _seen(gate, studio, adapter, calibration, draft, phrase)
     if isinstance(adapter, Speech):
-        return await _told(gate, adapter, _spoken(studio, adapter, calibration, draft, phrase))
+        way = _spoken(studio, adapter, calibration, draft, phrase)
+        return await _told(gate, studio, adapter, way, phrase)
     if isinstance(adapter, ChatModel):
-        return await _told(gate, adapter, _written(adapter, calibration, draft, phrase))
+        way = _written(adapter, calibration, draft, phrase)
+        return await _told(gate, studio, adapter, way, phrase)
     return await _called(gate, adapter, calibration, draft, phrase)
 
 
@@ -180,8 +208,14 @@ async def _seen(
     async with MeteredStream(gate, adapter, way, purpose="calibration") as stream:
         begun = stream.answer
         if begun is not None:
-            studio.show(adapter.address(begun))
-            await gate.timing.sleep(studio.shown_s)
+            address = adapter.address(begun)
+            take = Take(reservation_id=_id(stream.decision), phrase=phrase, address=address)
+            studio.show(address)
+            studio.keep(take)
+            try:
+                await gate.timing.sleep(studio.shown_s)
+            finally:
+                studio.keep(msgspec.structs.replace(take, address=""))
     return _Made(stream.decision, stream.receipt, begun.vendor_ref if begun is not None else "")
 
 
@@ -203,11 +237,28 @@ def _written(
     return adapter.way(calibration.sku, asked, output_tokens=OUTPUT_TOKENS)
 
 
-async def _told(gate: GateClient, adapter: VendorAdapter, way: Way) -> _Made:
-    """Make a sample whose answer comes in pieces; they are counted and kept by nobody."""
+async def _told(
+    gate: GateClient, studio: Studio, adapter: VendorAdapter, way: Way, phrase: str
+) -> _Made:
+    """Make a sample whose answer comes in pieces, and hand it on once it is whole."""
+    text, pcm, sample_rate = "", bytearray(), 0
     async with metered_pieces(gate, Vendors(adapter), way, purpose="calibration") as call:
-        async for _piece in call:
-            pass
+        async for piece in call:
+            if isinstance(piece, TextPiece):
+                text += piece.text
+            elif isinstance(piece, AudioPiece):
+                pcm += piece.pcm
+                sample_rate = piece.sample_rate
+    if call.granted:
+        studio.keep(
+            Take(
+                reservation_id=_id(call.decision),
+                phrase=phrase,
+                text=text,
+                pcm=bytes(pcm),
+                sample_rate=sample_rate,
+            )
+        )
     reference = call.meter.owed().vendor_ref if call.granted else ""
     return _Made(call.decision, call.receipt, reference)
 
@@ -235,6 +286,11 @@ async def _called(
     return _Made(made.decision, made.receipt, made.answer.vendor_ref if made.answer else "")
 
 
+def _id(decision: Decision) -> str:
+    assert decision.reservation_id is not None, "what was granted is held"
+    return decision.reservation_id
+
+
 def _usage(book: PriceBook, calibration: Calibration) -> Usage:
     """The bound of a sample, in the quantities that its product is priced by."""
     wanted = (calibration.provider_id, calibration.sku, calibration.modality)
@@ -250,5 +306,5 @@ def done(answer: Decision | Receipt) -> Decision | Receipt:
     """Return an answer that says yes; raises NotCalibrated with what the gate says instead."""
     if answer.status != DONE:
         facts = "".join(f" {name}: {value}." for name, value in answer.facts.items())
-        raise NotCalibrated(f"{answer.message}{facts}", answer.remedy)
+        raise NotCalibrated(f"{answer.message}{facts}", answer.remedy, answer.code)
     return answer

@@ -13,7 +13,10 @@ from contracts.access import OPERATOR
 from contracts.budget import AuthorizeCall, SettleCall
 from contracts.twin import RecordSample, SetIdentity
 from contracts.usage import Usage
+from domain.refusals import BY_CODE
 from services.console.calibration import address_in
+from services.twins.booth import KEPT_S
+from services.twins.calibration import NotCalibrated, Take
 from tests.console.conftest import ROLES
 from tests.domain.dna import identity
 from tests.simulation.twins import provision
@@ -57,6 +60,7 @@ async def _sample(place, number, reference=None):
     if reference is not None:
         record = RecordSample(command_id=f"record-{number}", reference=reference, **held)
         await gate.command(TWIN, record, "key_k1")
+    return held["reservation_id"]
 
 
 @pytest.fixture
@@ -107,8 +111,16 @@ async def test_a_twin_is_onboarded_from_nothing_to_the_air(place, recordings):
     await approver.get_by_role("button", name="Begin a round of samples").click()
     await expect(approver.locator("#said")).to_contain_text("3 samples can be made")
 
-    await _sample(place, 1, f"{recordings}/1.wav")
-    await _sample(place, 2, "vendor-name-2")
+    async def make(keep):
+        held = await _sample(place, 1, "vendor-name-1")
+        keep(Take(reservation_id=held, phrase="Gol!", pcm=bytes(48_000), sample_rate=24_000))
+        raise NotCalibrated("No money.", "Pay in.", "monthly_hard_limit_reached")
+
+    place.world.maker.steps.append(make)
+    await approver.get_by_role("button", name="Make the samples").click()
+    limit = BY_CODE["monthly_hard_limit_reached"].message
+    await expect(approver.get_by_text(limit)).to_be_visible()
+    await _sample(place, 2, f"{recordings}/2.wav")
     await _sample(place, 3)
     await editor.goto(f"{home}/calibration")
     await editor.get_by_label("Where it can be seen or heard").fill(f"{recordings}/3.wav")
@@ -118,8 +130,13 @@ async def test_a_twin_is_onboarded_from_nothing_to_the_air(place, recordings):
     await expect(approver.get_by_text("This takes the role owner")).to_be_visible()
 
     await owner.goto(f"{home}/sign-off")
-    assert await owner.get_by_label("Sample 1", exact=True).evaluate(_LENGTH_S) == 1
-    await expect(owner.get_by_text("vendor-name-2")).to_be_visible()
+    # What was made from the page, and what a vendor keeps.
+    for name in ("Sample 1", "Sample 2"):
+        assert await owner.get_by_label(name, exact=True).evaluate(_LENGTH_S) == 1
+    await expect(owner.get_by_text("Gol!", exact=True)).to_be_visible()
+    place.world.clock.pass_s(KEPT_S)
+    await owner.reload()
+    await expect(owner.get_by_text("vendor-name-1")).to_be_visible()
     await owner.get_by_label("I have seen and heard the samples").check()
     await owner.get_by_role("button", name="Sign off and go live").click()
     await expect(owner.locator("#said")).to_contain_text("The twin is active")

@@ -34,6 +34,7 @@ ASKS = {
     ("dna/identity", "save"): ("twin", "set_identity"),
     ("dna/purpose", "save"): ("twin", "set_purpose"),
     ("dna/calibration", "begin"): ("twin", "begin_calibration"),
+    ("dna/calibration", "make"): ("twin", "record_sample"),
     ("dna/calibration", "record"): ("twin", "record_sample"),
     ("dna/calibration", "refine"): ("twin", "refine"),
     ("dna/sign-off", "sign-off"): ("twin", "sign_off"),

@@ -12,6 +12,7 @@ from services.identity.directory import AccountRecord, LinkRecord, SessionRecord
 from services.identity.random_secret import digest
 from services.identity.tokens import TokenIssuer, TokenVerifier
 from services.secret import Secret
+from services.twins.booth import Booth
 from services.vendors.key_trial import KeyTested
 from tests.callout.world import ISSUER, SIGNING_KEYS
 from tests.http_door.memory_gate import MemoryGate
@@ -99,6 +100,19 @@ class FakeTester:
         return self.answers.pop(0) if self.answers else good
 
 
+class FakeMaker:
+    """See services.twins.booth.Maker. *steps* are what each making does: awaited with keep."""
+
+    def __init__(self):
+        self.asked = []
+        self.steps = []
+
+    async def __call__(self, tenant, keep):
+        self.asked.append(tenant)
+        if self.steps:
+            await self.steps.pop(0)(keep)
+
+
 ROOMS_SECRET = Secret("a-secret-of-rooms-with-thirty-two-characters")
 
 
@@ -117,6 +131,8 @@ class World:
         self.accounts = FakeAccounts(self.directory, self.clock)
         self.passwords = FakePasswords()
         self.tester = FakeTester()
+        self.maker = FakeMaker()
+        self.booth = Booth(self.maker, lambda: self.clock.now_s)
         self.webhook_secret = self.livekit = None
         self.used = []
         self.keys = []
@@ -151,6 +167,7 @@ class World:
             codes=self.codes,
             rooms=self.rooms,
             tester=self.tester,
+            booth=self.booth,
             jwks=self.jwks,
             clock_s=lambda: self.clock.now_s,
         )

@@ -12,7 +12,7 @@ from services.http_api.log_export import EXPORT
 from services.http_api.policy_preview import PREVIEW
 from services.http_api.usage_export import EXPORT as USAGE_EXPORT
 from services.http_api.verification import BEGIN
-from services.http_door import knowledge
+from services.http_door import knowledge, samples
 from services.http_door.key_testing import TEST
 from services.http_door.rooms import ROOM
 from services.http_door.visitors import MINT
@@ -44,6 +44,7 @@ _PATH = {
     "source": "rules",
     "token": "guessed",
     "secret": "openai",
+    "reservation": "{tenant}.1",
 }
 TENANT = "/v1/tenants/{tenant}"
 
@@ -58,7 +59,7 @@ def right_of(method, path):
     rest = path.removeprefix(TENANT).lstrip("/")
     if path in LOOKUPS:
         return LOOKUPS[path].about
-    for one in (MINT, ROOM, TEST, PREVIEW):
+    for one in (MINT, ROOM, TEST, *samples.ENDPOINTS, PREVIEW):
         if path == one.path:
             return one.about
     if method == "POST" and path != BEGIN.path:
@@ -84,7 +85,7 @@ def target(path, tenant):
 
 def body_of(path):
     """The body of a command, from the examples of the contracts."""
-    if path in (BEGIN.path, TEST.path):
+    if path in (BEGIN.path, TEST.path, samples.MAKE.path):
         return None
     if path in LOOKUPS:
         return {"a": "file"}

@@ -220,9 +220,14 @@ class TestSamples:
         """Three calls that the vendor has counted, and each is a sample and on the bill."""
         await self.shaped(gate, modality)
         await begin(gate, provider_id=provider_id, sku=sku)
-        await complete(gate, studio)
+        takes = []
+        await complete(gate, msgspec.structs.replace(studio, keep=takes.append))
         shown = await gate.show(TwinView)
 
+        assert [one.reservation_id for one in takes] == [
+            one.reservation_id for one in shown.calibration.samples
+        ]
+        assert all(one.pcm if modality == "voice" else one.text for one in takes)
         assert [one.state for one in shown.calibration.samples] == ["recorded"] * 3
         assert sum(one.is_billed for one in sandbox.ledger.calls(provider_id)) == 3
         assert gate.fake.totals("cantor").committed_nanos > 0

@@ -1,0 +1,104 @@
+"""
+Samples of a draft over HTTP: made by this server, through the gate, and played while it keeps them.
+
+The calls are the deployment's, which the log says, once this door has found out that whoever asks
+may record samples. Whoever may see the twin may play them.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+from aiohttp import web
+
+from services import logs
+from services.http_door.caller import CALLER, Caller
+from services.http_door.endpoint import Endpoint, Handler
+from services.query_api.problems import (
+    CALLER_NOT_ALLOWED,
+    CALLER_UNKNOWN,
+    CANNOT_VERIFY,
+    OVERLOADED,
+    ROUTE_UNKNOWN,
+    HttpProblem,
+)
+from services.twins.booth import Booth, BoothFull, SamplesShown
+
+_MAKES: Final = ("twin", "record_sample")
+_SEES: Final = ("twin", "show")
+_PATH: Final = "/v1/tenants/{tenant}/twin/samples"
+_PROBLEMS: Final = (CALLER_UNKNOWN, CALLER_NOT_ALLOWED, CANNOT_VERIFY)
+
+MAKE: Final = Endpoint(
+    "POST",
+    "/v1/tenants/{tenant}/twin/make-samples",
+    "makeSamples",
+    "Make what the round of samples still lacks: metered calls to the vendor. Repeat at will.",
+    SamplesShown,
+    problems=(*_PROBLEMS, OVERLOADED),
+    about=_MAKES,
+)
+SHOW: Final = Endpoint(
+    "GET",
+    _PATH,
+    "showSamples",
+    "How the making of samples goes, and which of them can still be played.",
+    SamplesShown,
+    problems=_PROBLEMS,
+    about=_SEES,
+)
+SOUND: Final = Endpoint(
+    "GET",
+    f"{_PATH}/{{reservation}}/sound",
+    "playSample",
+    "What a sample says, for a quarter of an hour after it was made.",
+    None,
+    problems=(*_PROBLEMS, ROUTE_UNKNOWN),
+    content_type="audio/wav",
+    about=_SEES,
+)
+ENDPOINTS: Final = (MAKE, SHOW, SOUND)
+
+
+def handlers(booth: Booth | None) -> dict[Endpoint, Handler]:
+    """Who answers on one server; None: it makes no calls."""
+
+    async def make(request: web.Request) -> web.StreamResponse:
+        tenant = _allowed(request, _MAKES)
+        who = request[CALLER].principal(tenant, *_MAKES)
+        logs.get().info("samples_asked_for", tenant=tenant, by=who)
+        try:
+            return _answer(await _known(booth).make(tenant))
+        except BoothFull:
+            raise HttpProblem(OVERLOADED, "Samples of other twins are being made.") from None
+
+    async def show(request: web.Request) -> web.StreamResponse:
+        return _answer(_known(booth).shown(_allowed(request, _SEES)))
+
+    async def sound(request: web.Request) -> web.StreamResponse:
+        tenant = _allowed(request, _SEES)
+        found = _known(booth).sound(tenant, request.match_info["reservation"])
+        if found is None:
+            raise HttpProblem(ROUTE_UNKNOWN, "The recording of this sample is no longer kept.")
+        return web.Response(body=found, content_type="audio/wav")
+
+    return {MAKE: make, SHOW: show, SOUND: sound}
+
+
+def _allowed(request: web.Request, right: tuple[str, str]) -> str:
+    tenant, caller = request.match_info["tenant"], request[CALLER]
+    assert isinstance(caller, Caller)
+    if not caller.may(tenant, *right):
+        raise HttpProblem(CALLER_NOT_ALLOWED, f"{'.'.join(right)} is not yours to ask for here.")
+    return tenant
+
+
+def _known(booth: Booth | None) -> Booth:
+    if booth is None:
+        raise HttpProblem(CANNOT_VERIFY, "This server makes no vendor calls.")
+    return booth
+
+
+def _answer(shown: SamplesShown) -> web.Response:
+    return web.Response(body=msgspec.json.encode(shown), content_type="application/json")
