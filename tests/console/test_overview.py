@@ -44,31 +44,6 @@ async def test_the_page_follows_what_happens(place):
     await expect(watching.page.locator(".card .state")).to_have_text("suspended")
 
 
-async def test_a_live_part_does_not_take_away_what_is_being_written(place):
-    """An event that arrives meanwhile waits; with the field as it was, the next one is shown."""
-    watching, acting = await place.tab("viewer"), await place.tab("owner")
-    await watching.page.goto(f"{place.url}/console/cantor")
-    await watching.page.evaluate(
-        """() => {
-          const field = document.createElement("input");
-          field.value = "half a sent";
-          document.getElementById("live").append(field);
-          field.focus();
-        }"""
-    )
-    field = watching.page.locator("#live > input")
-    await acting.page.goto(f"{place.url}/console/cantor")
-    async with watching.page.expect_response(lambda answer: answer.url.endswith("/cantor")):
-        await acting.page.get_by_role("button", name="Suspend the twin").click()
-
-    await expect(acting.page.locator(".card .state")).to_have_text("suspended")
-    await expect(field).to_be_focused()
-    await expect(field).to_have_value("half a sent")
-    await field.evaluate("(one) => { one.value = ''; }")
-    await acting.page.get_by_role("button", name="Wake the twin").click()
-    await expect(field).to_have_count(0)
-
-
 async def test_a_stranger_is_sent_to_sign_in_and_comes_back(place):
     """The address that they wanted is where they get."""
     tab = await place.tab()

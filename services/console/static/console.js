@@ -52,11 +52,6 @@ function signedOut() {
   }
 }
 document.body.addEventListener("htmx:sseOpen", () => { stale.hidden = true; });
-// A live part is not renewed while somebody writes in it: the next event after that renews it.
-document.body.addEventListener("htmx:beforeSwap", (event) => {
-  const fields = event.detail.target.querySelectorAll("input, textarea");
-  if ([...fields].some((one) => one.value !== one.defaultValue)) event.detail.shouldSwap = false;
-});
 // What was refused is read first.
 const problem = document.getElementById("problem");
 if (problem) problem.focus();
