@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from domain.budget import Totals
+from domain.budget_views import SCALES
 from domain.units import MODALITIES, Counters
-from domain.views import SCALES
 from services.audit.refold import Refold
 
 # Credits have no month.

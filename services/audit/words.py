@@ -39,8 +39,8 @@ from contracts.twin import (
     TwinSignedOff,
 )
 from contracts.usage import Usage
+from domain.budget_views import SCALES
 from domain.refusals import BY_CODE
-from domain.views import SCALES
 from services.audit import (
     deployment_words,
     identity_words,
