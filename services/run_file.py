@@ -106,6 +106,8 @@ class RunFile(msgspec.Struct, frozen=True, kw_only=True):
             "VITO_API_PORT": str(self.api_port),
             "VITO_API_KEY": self.api_key,
             "VITO_GATEWAY_PORT": str(self.gateway_port),
+            # As its page names itself, which is the origin that the demo twins allow.
+            "VITO_GATEWAY_PUBLIC_URL": f"http://localhost:{self.gateway_port}",
             "VITO_GATEWAY_METRICS_KEY": self.metrics_key,
             "VITO_SANDBOX_PORT": str(self.sandbox_port),
             **({"VITO_SANDBOX_URL": self.sandbox_url} if self.sandbox_port else {}),

@@ -76,6 +76,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     api_key: Secret | None = None
     api_allow_remote: bool = False
     api_public_url: str | None = None
+    gateway_public_url: str | None = None
     api_proxies: tuple[Network, ...] = ()
     sandbox_port: int = 0
     sandbox_url: str | None = None

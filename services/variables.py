@@ -217,6 +217,13 @@ VARIABLES: tuple[Variable, ...] = (
         between(0, 65_535),
     ),
     Variable(
+        "VITO_GATEWAY_PUBLIC_URL",
+        "gateway_public_url",
+        "Where browsers reach the gateway; embed codes name it",
+        "an https:// address (http:// to this machine) without a path",
+        site,
+    ),
+    Variable(
         "VITO_GATEWAY_HOST",
         "gateway_host",
         "The address the gateway listens on",

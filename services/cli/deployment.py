@@ -20,9 +20,11 @@ from contracts.deployment import (
     Surface,
 )
 from contracts.views import DeploymentShown, DeploymentView
+from services.audit.access import settings_in
 from services.audit.showing import screen
 from services.cli.asking import AsJson, DataDir, Note, Refused, Tenant, do, in_json, shown
 from services.distribution.embed import embed_code
+from services.failure import Failure
 
 _US_PER_S = 1_000_000
 NEVER = "never"
@@ -133,11 +135,20 @@ def embed(
     tenant: Tenant,
     deployment: Name,
     platform: Annotated[
-        str, typer.Option(help="Where the script comes from, such as https://twins.example.")
-    ],
+        str,
+        typer.Option(
+            help="Where the script comes from, such as https://twins.example.",
+            show_default="VITO_GATEWAY_PUBLIC_URL, or the gateway of `vito up`",
+        ),
+    ] = "",
     data_dir: DataDir = None,
 ) -> None:
     """Print the HTML that shows a deployment on a page."""
+    platform = platform or settings_in(data_dir).gateway_public_url or ""
+    if not platform:
+        raise Failure(
+            "Where the gateway is, is not known here.", "say it with --platform https://…"
+        )
     found = _one(shown(data_dir, tenant, DeploymentView), deployment)
     typer.echo(embed_code(tenant, found, platform=platform), nl=False)
 

@@ -59,7 +59,7 @@ async def show_one(ask: Ask) -> web.StreamResponse:
     found = next((one for one in live if one.deployment == name), None)
     if found is None:
         raise ApiProblem(DEPLOYMENT_UNKNOWN.status, _unknown())
-    platform = ask.request.query.get("platform", "").strip().rstrip("/")
+    platform = ask.request.query.get("platform", ask.here.gateway_url).strip().rstrip("/")
     snippet, fault = _snippet(ask, found, platform)
     return ask.page(
         "deployment.html",

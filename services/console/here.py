@@ -16,8 +16,10 @@ class Here:
     """
     *environment* is what API keys name, see `services.identity.api_key`.
 
-    *clock* counts microseconds since 1970.
+    *clock* counts microseconds since 1970. *gateway_url* is where browsers reach the gateway, if
+    that is known.
     """
 
     environment: str = "vito"
     clock: Callable[[], int] = _now_us
+    gateway_url: str = ""

@@ -54,6 +54,7 @@ class Parts(msgspec.Struct, frozen=True):
     limits: Limits = Limits()
     verify: verification.Run = verification.nobody
     preview: policy_preview.Run = policy_preview.nobody
+    gateway_url: str = ""
 
 
 async def parts(settings: Settings, stack: AsyncExitStack) -> Parts:
@@ -68,6 +69,7 @@ async def parts(settings: Settings, stack: AsyncExitStack) -> Parts:
         await open_doors(settings, stack),
         verify=verification.by_process,
         preview=policy_preview.by_process,
+        gateway_url=settings.gateway_public_url or "",
     )
 
 
@@ -111,7 +113,7 @@ async def start(chosen: Parts, stack: AsyncExitStack) -> Running:
     stack.push_async_callback(verifications.close)
     address: list[str] = []
     identity = chosen.doors.identity
-    here = Here(identity.environment or "vito", identity.clock)
+    here = Here(identity.environment or "vito", identity.clock, chosen.gateway_url)
     console = Console(await PublicApi.open(lambda: address[0], stack), here)
     app = api.application(
         ROUTES,

@@ -20,10 +20,10 @@ from services.query_api.problems import (
     CALLER_UNKNOWN,
     CANNOT_VERIFY,
     OVERLOADED,
-    ROUTE_UNKNOWN,
+    SAMPLE_GONE,
     HttpProblem,
 )
-from services.twins.booth import Booth, BoothFull, SamplesShown
+from services.twins.booth import KEPT_S, Booth, BoothFull, SamplesShown
 
 _MAKES: Final = ("twin", "record_sample")
 _SEES: Final = ("twin", "show")
@@ -54,7 +54,7 @@ SOUND: Final = Endpoint(
     "playSample",
     "What a sample says, for a quarter of an hour after it was made.",
     None,
-    problems=(*_PROBLEMS, ROUTE_UNKNOWN),
+    problems=(*_PROBLEMS, SAMPLE_GONE),
     content_type="audio/wav",
     about=_SEES,
 )
@@ -80,7 +80,7 @@ def handlers(booth: Booth | None) -> dict[Endpoint, Handler]:
         tenant = _allowed(request, _SEES)
         found = _known(booth).sound(tenant, request.match_info["reservation"])
         if found is None:
-            raise HttpProblem(ROUTE_UNKNOWN, "The recording of this sample is no longer kept.")
+            raise HttpProblem(SAMPLE_GONE, f"Recordings are kept for {KEPT_S:g} seconds.")
         return web.Response(body=found, content_type="audio/wav")
 
     return {MAKE: make, SHOW: show, SOUND: sound}

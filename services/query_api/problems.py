@@ -145,6 +145,12 @@ ROUTE_UNKNOWN: Final = Kind(
     "There is nothing at this path.",
     "Look the path up in /openapi.json.",
 )
+SAMPLE_GONE: Final = Kind(
+    "sample_gone",
+    HTTPStatus.NOT_FOUND,
+    "The recording of this sample is not kept any more.",
+    "Begin another round, and have its samples made.",
+)
 OIDC_NOT_OFFERED: Final = Kind(
     "oidc_not_offered",
     HTTPStatus.NOT_FOUND,

@@ -57,13 +57,15 @@ class Access(msgspec.Struct, frozen=True):
     """
     What a service is told: the bus passwords of `roles`, and these other variables.
 
-    `handed_on` are those of our own environment that it has a use for.
+    `handed_on` are those of our own environment that it has a use for. `roles_here` are of commands
+    that it starts; where services are kept apart, as in containers, it does not get them.
     """
 
     spec: ServiceSpec
     roles: tuple[Role, ...]
     variables: tuple[str, ...] = ()
     handed_on: tuple[str, ...] = ()
+    roles_here: tuple[Role, ...] = ()
 
 
 def _vito(*words: str) -> tuple[str, ...]:
@@ -82,10 +84,15 @@ SERVICES: tuple[Access, ...] = (
     ),
     Access(
         ServiceSpec("api", _vito("api")),
-        # The auditor is who verifies and previews: commands of ours, in processes of their own.
-        ("api", "http", "auditor"),
+        ("api", "http"),
         # It calls vendors as well, when somebody tests a key.
-        ("VITO_POSTGRES_READER_DSN", "VITO_API_KEY", "VITO_API_PORT", "VITO_SANDBOX_URL"),
+        (
+            "VITO_POSTGRES_READER_DSN",
+            "VITO_API_KEY",
+            "VITO_API_PORT",
+            "VITO_GATEWAY_PUBLIC_URL",
+            "VITO_SANDBOX_URL",
+        ),
         (
             "VITO_DEFAULT_VOICE",
             "VITO_API_PROXIES",
@@ -98,6 +105,8 @@ SERVICES: tuple[Access, ...] = (
             "VITO_LIVEKIT_KEY",
             "VITO_LIVEKIT_SECRET",
         ),
+        # Who verifies and previews: commands of ours, in processes of their own.
+        ("auditor",),
     ),
     # The vendors, for a machine without accounts: before who calls them.
     Access(ServiceSpec(SANDBOX, _vito("sandbox")), (), ("VITO_SANDBOX_PORT",)),
@@ -230,7 +239,8 @@ class Stack:
     def environment(self, access: Access) -> dict[str, str]:
         """What a child may know: our environment without our secrets, and what it is given."""
         known = self.run.environment()
-        given = {password_name(role) for role in access.roles} | set(access.variables)
+        roles = (*access.roles, *access.roles_here)
+        given = {password_name(role) for role in roles} | set(access.variables)
         always = ("VITO_NATS_URLS", "VITO_SHARDS")
         kept = {name: value for name, value in self._env.items() if not name.startswith("VITO_")}
         return {

@@ -37,10 +37,10 @@ async def test_a_sample_is_made_heard_and_forgotten(site):
     assert site.world.maker.asked == [OWN]
     assert heard.body[:4] == b"RIFF"
     assert len(heard.body) == 44 + SOUND_S_MAX * 48_000
-    told(other, 404, "route_unknown")
+    told(other, 404, "sample_gone")
     site.world.clock.pass_s(KEPT_S)
     assert (await site.get(SAMPLES, everybody["owner"])).json["takes"] == []
-    told(await site.get(sound, everybody["owner"]), 404, "route_unknown")
+    told(await site.get(sound, everybody["owner"]), 404, "sample_gone")
 
 
 @pytest.mark.parametrize("code", ["key_unusable", "failed", "monthly_hard_limit_reached"])

@@ -18,13 +18,18 @@ EXAMPLES = {
     "deployment": "web",
     "session": "s-1",
     "source": "rules",
+    "reservation": "cantor.2",
 }
 DOCUMENT = openapi.document()
 PATHS = sorted(DOCUMENT["paths"])
 # What can only be posted is tried in tests/http_door.
 READ = [path for path in PATHS if "get" in DOCUMENT["paths"][path]]
-# What sends a browser elsewhere is tried in tests/http_door.
-SHOWN = [path for path in READ if "200" in DOCUMENT["paths"][path]["get"]["responses"]]
+# What sends a browser elsewhere, and what has to be made first, is tried in tests/http_door.
+SHOWN = [
+    path
+    for path in READ
+    if "200" in DOCUMENT["paths"][path]["get"]["responses"] and not path.endswith("/sound")
+]
 # What a path cannot do without.
 DURING = "?from=2026-09-01T00:00:00Z&to=2026-10-01T00:00:00Z"
 ASKED = {

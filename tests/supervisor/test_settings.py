@@ -58,6 +58,7 @@ def test_every_variable_is_read():
         "VITO_API_HOST": "0.0.0.0",
         "VITO_API_PORT": "8040",
         "VITO_API_PUBLIC_URL": "https://twins.example/",
+        "VITO_GATEWAY_PUBLIC_URL": "https://talk.twins.example",
         "VITO_API_PROXIES": "10.0.0.7",
         "VITO_API_ALLOW_REMOTE": "true",
         "VITO_SANDBOX_PORT": "4810",
