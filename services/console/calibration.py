@@ -88,7 +88,7 @@ async def make(ask: Ask) -> web.StreamResponse:
 async def takes(ask: Ask) -> Json:
     """Return what the server keeps of samples; nothing where it makes none."""
     try:
-        return await ask.get("twin/samples")
+        return await ask.get("twin/recordings")
     except ApiProblem as problem:
         if problem.code != CANNOT_VERIFY.code:
             raise

@@ -97,17 +97,29 @@ def document() -> Json:
         },
         "servers": [{"url": "/"}],
         "security": _SECURITY,
-        "paths": {
-            **{route.path: {"get": _operation(route)} for route in ROUTES},
-            **{one.path: {one.method.lower(): _endpoint(one)} for one in _ENDPOINTS},
-            **{probe.path: {"get": _probe(probe)} for probe in probes.PROBES},
-        },
+        "paths": _paths(),
         "components": {
             "securitySchemes": _SCHEMES,
             "schemas": _schemas(),
             "examples": openapi_problems.examples(),
         },
     }
+
+
+def _paths() -> Json:
+    found: Json = {}
+    for path, method, operation in _operations():
+        if method in found.setdefault(path, {}):
+            # The server would answer with the first of them and never with the other.
+            raise ValueError(f"two operations answer {method.upper()} {path}")
+        found[path][method] = operation
+    return found
+
+
+def _operations() -> Iterator[tuple[str, str, Json]]:
+    yield from ((route.path, "get", _operation(route)) for route in ROUTES)
+    yield from ((one.path, one.method.lower(), _endpoint(one)) for one in _ENDPOINTS)
+    yield from ((probe.path, "get", _probe(probe)) for probe in probes.PROBES)
 
 
 _SCHEMES: Final[Json] = {

@@ -119,7 +119,7 @@ async def start(chosen: Parts, stack: AsyncExitStack) -> Running:
         ROUTES,
         probes.handlers(api, openapi.encode()),
         {
-            **chosen.doors.handlers(signing_in, idempotency),
+            **chosen.doors.handlers(signing_in, idempotency, doorman),
             **changes.handlers(),
             **export.handlers(),
             **verifications.handlers(),

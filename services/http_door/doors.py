@@ -27,6 +27,7 @@ from services.http_door import (
     webhooks,
 )
 from services.http_door.authentication import Identity
+from services.http_door.doorman import Doorman
 from services.http_door.endpoint import Endpoint, Handler
 from services.http_door.gate_line import Gate
 from services.http_door.idempotency import Idempotency
@@ -96,7 +97,9 @@ class Doors(msgspec.Struct, frozen=True):
         """Make what signs people in."""
         return SignIn(self._sign_in_parts())
 
-    def handlers(self, signing_in: SignIn, idempotency: Idempotency) -> Mapping[Endpoint, Handler]:
+    def handlers(
+        self, signing_in: SignIn, idempotency: Idempotency, doorman: Doorman
+    ) -> Mapping[Endpoint, Handler]:
         """Who answers what."""
         parts = self._sign_in_parts()
         return {
@@ -112,7 +115,7 @@ class Doors(msgspec.Struct, frozen=True):
             **visitors.handlers(self.gate, self.visits),
             **rooms.handlers(self.rooms, self.identity.clock),
             **key_testing.handlers(self.tester),
-            **samples.handlers(self.booth),
+            **samples.handlers(self.booth, doorman),
             **live.handlers(self.gate),
             **self.webhooks.handlers(),
             **sign_in_page.handlers(offers_oidc=self.codes is not None),

@@ -13,7 +13,8 @@ import msgspec
 from aiohttp import web
 
 from services import logs
-from services.http_door.caller import CALLER, Caller
+from services.http_door.caller import CALLER
+from services.http_door.doorman import Doorman
 from services.http_door.endpoint import Endpoint, Handler
 from services.query_api.problems import (
     CALLER_NOT_ALLOWED,
@@ -27,7 +28,7 @@ from services.twins.booth import KEPT_S, Booth, BoothFull, SamplesShown
 
 _MAKES: Final = ("twin", "record_sample")
 _SEES: Final = ("twin", "show")
-_PATH: Final = "/v1/tenants/{tenant}/twin/samples"
+_PATH: Final = "/v1/tenants/{tenant}/twin/recordings"
 _PROBLEMS: Final = (CALLER_UNKNOWN, CALLER_NOT_ALLOWED, CANNOT_VERIFY)
 
 MAKE: Final = Endpoint(
@@ -42,7 +43,7 @@ MAKE: Final = Endpoint(
 SHOW: Final = Endpoint(
     "GET",
     _PATH,
-    "showSamples",
+    "listRecordings",
     "How the making of samples goes, and which of them can still be played.",
     SamplesShown,
     problems=_PROBLEMS,
@@ -51,7 +52,7 @@ SHOW: Final = Endpoint(
 SOUND: Final = Endpoint(
     "GET",
     f"{_PATH}/{{reservation}}/sound",
-    "playSample",
+    "playRecording",
     "What a sample says, for a quarter of an hour after it was made.",
     None,
     problems=(*_PROBLEMS, SAMPLE_GONE),
@@ -61,11 +62,11 @@ SOUND: Final = Endpoint(
 ENDPOINTS: Final = (MAKE, SHOW, SOUND)
 
 
-def handlers(booth: Booth | None) -> dict[Endpoint, Handler]:
-    """Who answers on one server; None: it makes no calls."""
+def handlers(booth: Booth | None, doorman: Doorman) -> dict[Endpoint, Handler]:
+    """Who answers on one server; without a *booth* it makes no calls."""
 
     async def make(request: web.Request) -> web.StreamResponse:
-        tenant = _allowed(request, _MAKES)
+        tenant = await allowed(request, _MAKES)
         who = request[CALLER].principal(tenant, *_MAKES)
         logs.get().info("samples_asked_for", tenant=tenant, by=who)
         try:
@@ -74,24 +75,21 @@ def handlers(booth: Booth | None) -> dict[Endpoint, Handler]:
             raise HttpProblem(OVERLOADED, "Samples of other twins are being made.") from None
 
     async def show(request: web.Request) -> web.StreamResponse:
-        return _answer(_known(booth).shown(_allowed(request, _SEES)))
+        return _answer(_known(booth).shown(await allowed(request, _SEES)))
 
     async def sound(request: web.Request) -> web.StreamResponse:
-        tenant = _allowed(request, _SEES)
+        tenant = await allowed(request, _SEES)
         found = _known(booth).sound(tenant, request.match_info["reservation"])
         if found is None:
             raise HttpProblem(SAMPLE_GONE, f"Recordings are kept for {KEPT_S:g} seconds.")
         return web.Response(body=found, content_type="audio/wav")
 
+    async def allowed(request: web.Request, right: tuple[str, str]) -> str:
+        tenant = request.match_info["tenant"]
+        await doorman.check_right(request[CALLER], tenant, *right)
+        return tenant
+
     return {MAKE: make, SHOW: show, SOUND: sound}
-
-
-def _allowed(request: web.Request, right: tuple[str, str]) -> str:
-    tenant, caller = request.match_info["tenant"], request[CALLER]
-    assert isinstance(caller, Caller)
-    if not caller.may(tenant, *right):
-        raise HttpProblem(CALLER_NOT_ALLOWED, f"{'.'.join(right)} is not yours to ask for here.")
-    return tenant
 
 
 def _known(booth: Booth | None) -> Booth:

@@ -12,7 +12,7 @@ from tests.http_door.people import bearer
 from tests.http_door.test_commands import told
 from tests.query_api.conftest import KEY
 
-SAMPLES = f"/v1/tenants/{OWN}/twin/samples"
+SAMPLES = f"/v1/tenants/{OWN}/twin/recordings"
 MAKE = f"/v1/tenants/{OWN}/twin/make-samples"
 HELD = f"{OWN}.7"
 
@@ -30,7 +30,7 @@ async def test_a_sample_is_made_heard_and_forgotten(site):
     made = (await site.post(MAKE, everybody["editor"], None)).json
     sound = f"{SAMPLES}/{HELD}/sound"
     heard = await site.get(sound, everybody["viewer"])
-    elsewhere = f"/v1/tenants/{OTHER}/twin/samples/{HELD}/sound"
+    elsewhere = f"/v1/tenants/{OTHER}/twin/recordings/{HELD}/sound"
     other = await site.get(elsewhere, bearer(KEY))
 
     assert (made["making"], made["takes"][0]["has_sound"]) == ("made", True)
