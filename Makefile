@@ -14,7 +14,7 @@ BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
 # `make test ARGS="tests/domain -k budget"` runs a part.
 ARGS ?=
 # Most tests wait for a server; each process has servers of its own, and a file stays in one.
-AT_ONCE := --numprocesses logical --maxprocesses 4 --dist loadfile
+AT_ONCE := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12

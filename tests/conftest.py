@@ -58,8 +58,33 @@ os.environ["VITO_DEMO_KNOWLEDGE"] = "false"
 # May do everything in the account; no deployment has it.
 TEST_USER = "unrestricted"
 
+# What takes long begins first: handed out last, it is what everybody else waits for.
+LONGEST = (
+    "chaos",
+    "test_readme.py",
+    "evidence",
+    "supervisor",
+    "console",
+    "knowledge",
+    "agent",
+    "gate",
+    "live",
+    "deploy",
+)
+
 NatsFactory = Callable[..., NatsServer]
 PostgresFactory = Callable[[], Postgres]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put them in the order in which files are handed out to the processes of a run."""
+    ranks = {name: rank for rank, name in enumerate(LONGEST)}
+    here = Path(__file__).parent
+
+    def rank(item: pytest.Item) -> int:
+        return ranks.get(item.path.relative_to(here).parts[0], len(ranks))
+
+    items.sort(key=rank)
 
 
 def new_directory() -> Path:
