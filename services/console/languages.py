@@ -9,6 +9,7 @@ remedies of refusals) goes through the same catalogue.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -40,8 +41,9 @@ def catalogue_path(language: str) -> Path:
     return _FOLDER / f"{language}.po"
 
 
-def read_words() -> dict[str, Words]:
-    """Read every catalogue."""
+@cache
+def read_words() -> Mapping[str, Words]:
+    """Read every catalogue, once in a process."""
     return {language: Words(language, _texts(language)) for language in LANGUAGES}
 
 

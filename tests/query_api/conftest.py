@@ -12,6 +12,7 @@ import aiohttp
 import psycopg
 import pytest
 import structlog
+from aiohttp import web_app
 from psycopg import sql
 from yarl import URL
 
@@ -136,7 +137,11 @@ async def serving(dsn, *, heads=None, limits=None, pool=None, doors=None, **runs
         )
         running = await server.start(parts, stack)
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        yield Asker(session, running, heads)
+        try:
+            yield Asker(session, running, heads)
+        finally:
+            # It keeps the last thousand applications of the process, a megabyte each.
+            web_app._cached_build_middleware.cache_clear()
 
 
 @pytest.fixture(scope="session")
