@@ -1,6 +1,7 @@
 """Every operation of the OpenAPI document: what it is about, and a request for it that is valid."""
 
 import secrets
+from copy import deepcopy
 
 import msgspec
 
@@ -91,7 +92,8 @@ def body_of(path):
         return {"a": "file"}
     for one in (MINT, ROOM, PREVIEW):
         if path == one.path:
-            return dict(one.example)
+            # A copy to the ground: whoever tries odd values in it would change the document.
+            return deepcopy(one.example)
     command = EXAMPLES[_COMMAND_OF[path.removeprefix(TENANT).lstrip("/")][0]]
     fields = msgspec.json.decode(msgspec.json.encode(command))
     del fields["command_id"]
