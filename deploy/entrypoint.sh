@@ -32,7 +32,7 @@ nats)
     check_callout
     exec nats-server --config "$config"
     ;;
-worker | callout | projector | api | gateway | reconcile | agent)
+worker | callout | projector | ingest | prover | api | gateway | reconcile | agent)
     # They say that they are ready on this descriptor; the health check reads the file.
     rm -f "$ready_file"
     export VITO_READY_FD=3

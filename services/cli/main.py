@@ -57,6 +57,7 @@ COMMANDS: dict[str, Command] = {
     "setup": Command("services.cli.setup:setup", "Make what is missing before processes start."),
     "worker": Command("services.cli.worker:worker", "Decide the commands of the shards it leases."),
     "callout": Command("services.cli.callout:callout", "Let keys and tokens into the bus."),
+    "prover": Command("services.cli.prover:prover", "Open logs for the API: proofs, previews."),
     "ingest": Command("services.cli.ingest:ingest", "Bring and look up what twins know."),
     "projector": Command("services.cli.projector:projector", "Fill the tables from the log."),
     "rebuild": Command("services.cli.rebuild:rebuild", "Make the tables of a projection again."),

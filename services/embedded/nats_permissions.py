@@ -39,6 +39,7 @@ Role: TypeAlias = Literal[
     "http",
     "gateway",
     "reconciler",
+    "prover",
     "client",
     "auditor",
     "admin",
@@ -58,6 +59,7 @@ ROLES: tuple[Role, ...] = (
     "http",
     "gateway",
     "reconciler",
+    "prover",
     "client",
     "auditor",
     "admin",
@@ -74,6 +76,8 @@ KNOWLEDGE = "KNOWLEDGE"
 HEARTBEAT = "gate.heartbeat"
 # The API says here what a vendor's webhook has told; nobody books by it.
 RECONCILE_HINTS = "reconcile.hint"
+# What it asks who may open logs: a proof, or a policy tried.
+PROOFS = "prove"
 
 _JETSTREAM = ("$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.ACK.>", "$JS.FC.>")
 # In its own name: it lets visitors of pages in, and looks where they may come from; it holds
@@ -174,10 +178,13 @@ def permissions(  # noqa: C901, PLR0912 - one case for each role
         case "http":
             # It has found out who asks, and says so in the subject, whoever that is.
             asks = (*_calls("cmd", "*", "*"), *_calls("qry", "*", "*"))
-            return Permissions((*asks, RECONCILE_HINTS), (inbox,))
+            return Permissions((*asks, RECONCILE_HINTS, PROOFS), (inbox,))
         case "reconciler":
             asks = tuple(name for about in _OF_THE_RECONCILER for name in _asks(*about))
             return Permissions(asks, (inbox, RECONCILE_HINTS))
+        case "prover":
+            # It answers the server of HTTP and nobody else; what it reads it reads as the auditor.
+            return Permissions((f"{inbox_prefix('http')}.>",), (inbox, PROOFS))
         case "gateway":
             asks = tuple(name for about in _OF_THE_GATEWAY for name in _asks(*about))
             return Permissions(asks, (inbox, subjects.pushes("*")))

@@ -1,16 +1,14 @@
 """
 A preview of a policy: what it would have done with the calls that were really made.
 
-`vito preview` makes it, in a process of its own: it takes the keys that open the log, and seconds
-where the log is long. A few at once, each for a bounded time; whoever waits for nothing any more
-ends theirs.
+A prover makes it (services/prover): it takes the keys that open the log, and seconds where the log
+is long. A few at once, each for a bounded time.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from typing import Final, TypeAlias
 
 import msgspec
@@ -21,11 +19,11 @@ from contracts.policy import SetPolicy
 from contracts.policy_preview import PolicyPreview, PreviewPolicy
 from services.audit.preview import NotFit
 from services.failure import Failure
-from services.http_api import own_command
 from services.http_door import body
 from services.http_door.caller import CALLER
 from services.http_door.doorman import Doorman
 from services.http_door.endpoint import Endpoint, Handler
+from services.prover.questions import PREVIEW_S_MAX
 from services.query_api.problems import (
     BODY_TOO_LARGE,
     CALLER_NOT_ALLOWED,
@@ -39,15 +37,6 @@ from services.query_api.problems import (
 )
 
 RUNNING_MAX: Final = 2
-# Less than a request may take, so that what ends it is said.
-RUN_S_MAX: Final = 9.0
-
-
-class _Fault(msgspec.Struct, frozen=True):
-    """What `vito preview --json` says of a policy that the twin could not have."""
-
-    field: str
-    rule: str
 
 
 Run: TypeAlias = Callable[[str, PreviewPolicy], Awaitable[PolicyPreview]]
@@ -94,7 +83,7 @@ class PolicyPreviews:
             raise HttpProblem(OVERLOADED, "Too many previews are being made.")
         self._running += 1
         try:
-            async with asyncio.timeout(RUN_S_MAX):
+            async with asyncio.timeout(PREVIEW_S_MAX):
                 found = await self._run(tenant, wanted)
         except TimeoutError:
             raise HttpProblem(TOO_SLOW, "The log is too long to be decided anew here.") from None
@@ -108,18 +97,5 @@ class PolicyPreviews:
 
 
 async def nobody(_tenant: str, _wanted: PreviewPolicy) -> PolicyPreview:
-    """Of a server that has no auditor's access; raises Failure."""
+    """Of a server without a prover; raises Failure."""
     raise Failure("This server cannot read logs.", "run `vito preview` where the keys are.")
-
-
-async def by_process(tenant: str, wanted: PreviewPolicy) -> PolicyPreview:
-    """Have `vito preview` do it, with this process's settings; raises NotFit and Failure."""
-    days = () if wanted.days is None else ("--days", str(wanted.days))
-    given = msgspec.json.encode(wanted.policy)
-    ran = await own_command.run("preview", tenant, "-", "--json", *days, given=given)
-    with suppress(msgspec.DecodeError):
-        return msgspec.json.decode(ran.said, type=PolicyPreview)
-    with suppress(msgspec.DecodeError):
-        fault = msgspec.json.decode(ran.said, type=_Fault)
-        raise NotFit(fault.field, fault.rule)
-    raise ran.failure()

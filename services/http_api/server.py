@@ -24,9 +24,11 @@ from services.http_door.answers import TableAnswers
 from services.http_door.authentication import Authentication
 from services.http_door.doorman import Doorman
 from services.http_door.doors import Doors
+from services.http_door.gate_line import GateLine
 from services.http_door.idempotency import ByGate, Idempotency
 from services.http_door.wiring import open_doors
 from services.identity.denials import Denials, noting
+from services.prover.asking import ProverLine
 from services.query_api.cursors import Cursors
 from services.query_api.keys import BearerKey, check_address
 from services.query_api.lag import LagGauge, NatsStreamHeads, StreamHeads
@@ -60,15 +62,18 @@ class Parts(msgspec.Struct, frozen=True):
 async def parts(settings: Settings, stack: AsyncExitStack) -> Parts:
     """What the settings ask for; raises Failure if they are unsafe or incomplete."""
     check_address(settings.api_host, remote_allowed=settings.api_allow_remote)
+    gate = GateLine(settings.nats("http"))
+    stack.push_async_callback(gate.close)
+    prover = ProverLine(gate)
     return Parts(
         settings.api_host,
         settings.api_port,
         BearerKey(settings.bearer_key()),
         ReadSide(settings.postgres_reader()),
         NatsStreamHeads(settings.nats("api").options(), settings.shards),
-        await open_doors(settings, stack),
-        verify=verification.by_process,
-        preview=policy_preview.by_process,
+        await open_doors(settings, stack, gate),
+        verify=prover.verify,
+        preview=prover.preview,
         gateway_url=settings.gateway_public_url or "",
     )
 

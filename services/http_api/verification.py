@@ -1,9 +1,9 @@
 """
 Verification: a twin's log proved because somebody asked for it on a page.
 
-`vito verify` runs in a process of its own, as the bus's auditor: the server neither waits for it
-nor ever holds a key that opens the log. One at a time for each twin, a few at once, each for a
-bounded time. What came of it is known until the server stops; the proof can always be had anew.
+A prover does it (services/prover): the server never holds a key that opens the log. One at a time
+for each twin, a few at once, each for a bounded time. What came of it is known until the server
+stops; the proof can always be had anew.
 """
 
 from __future__ import annotations
@@ -15,17 +15,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final, Literal, TypeAlias
 
-import msgspec
 from aiohttp import web
 from pydantic import BaseModel, Field
 
 from services import logs
-from services.audit.report import AREAS
 from services.failure import Failure
-from services.http_api import own_command
 from services.http_door.caller import CALLER
 from services.http_door.doorman import Doorman
 from services.http_door.endpoint import Endpoint, Handler
+from services.prover.questions import VERIFY_S_MAX
 from services.query_api.problems import (
     CALLER_NOT_ALLOWED,
     CALLER_UNKNOWN,
@@ -36,9 +34,6 @@ from services.query_api.problems import (
 RUNNING_MAX: Final = 2
 WAITING_MAX: Final = 16
 REMEMBERED_MAX: Final = 256
-RUN_S_MAX: Final = 3_600.0
-# What `vito verify` ends with when it has an outcome: all well, differences, not all checked.
-_WITH_OUTCOME: Final = (0, 1, 2)
 
 Progress: TypeAlias = Callable[[int, int], None]
 Run: TypeAlias = Callable[[str, Progress], Awaitable[dict[str, Any]]]
@@ -134,7 +129,7 @@ class Verifications:
         try:
             async with self._turn:
                 found.state, found.began_at_us = "running", _now_us()
-                async with asyncio.timeout(RUN_S_MAX):
+                async with asyncio.timeout(VERIFY_S_MAX):
                     found.outcome = await self._run(found.tenant, note)
             found.state = "done"
         except (Failure, OSError, TimeoutError) as problem:
@@ -149,37 +144,8 @@ class Verifications:
 
 
 async def nobody(_tenant: str, _note: Progress) -> dict[str, Any]:
-    """Of a server that has no auditor's access; raises Failure."""
+    """Of a server without a prover; raises Failure."""
     raise Failure("This server cannot verify logs.", "run `vito verify` where the keys are.")
-
-
-async def by_process(tenant: str, note: Progress) -> dict[str, Any]:
-    """Have `vito verify` do it, with this process's settings; raises Failure."""
-    ran = await own_command.run("verify", tenant, "--json", "--progress", note=note)
-    try:
-        # An exit code alone is no outcome: a command that was not understood ends with 2 as well.
-        outcome = msgspec.json.decode(ran.said, type=dict[str, Any])
-    except msgspec.DecodeError:
-        outcome = {}
-    if ran.code not in _WITH_OUTCOME or not outcome:
-        raise ran.failure()
-    return of_twin(outcome, tenant)
-
-
-def of_twin(outcome: dict[str, Any], tenant: str) -> dict[str, Any]:
-    """Return an outcome without what it says of other twins, whose logs are in the same stream."""
-    own = f"shard of {tenant}"
-    kept = [
-        found
-        for found in outcome["streams"]
-        if found["what"] == own or not found["what"].startswith("shard of ")
-    ]
-    if len(kept) == len(outcome["streams"]):
-        return outcome
-    reports = outcome["tenants"]
-    is_bad = bool(kept) or any(report["findings_count"] for report in reports)
-    is_open = any(report[area]["state"] == "not_checked" for report in reports for area in AREAS)
-    return {**outcome, "streams": kept, "exit_code": 1 if is_bad else 2 if is_open else 0}
 
 
 def _respond(found: Verification) -> web.Response:

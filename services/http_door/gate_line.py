@@ -8,10 +8,14 @@ connection, and a principal comes from `Caller.principal` only.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from typing import Any, Final, Protocol, TypeAlias
 
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
+from nats.errors import TimeoutError as NatsTimeoutError
 
 from contracts import subjects
 from contracts.commands import NOUN_AND_VERB, AnyCommand
@@ -21,7 +25,9 @@ from services.client.connection import NotConnected, of_login, open_connection
 from services.client.errors import CannotVerify
 from services.client.patience import Patience, Timing
 from services.client.wire import Wire
-from services.embedded.nats_permissions import RECONCILE_HINTS
+from services.embedded.nats_permissions import PROOFS, RECONCILE_HINTS
+from services.failure import Failure
+from services.prover.questions import SILENT_S_MAX
 from services.reconciler.hint import Hint, encode
 from services.settings import NatsLogin
 
@@ -93,6 +99,31 @@ class GateLine:
                 RECONCILE_HINTS, "", attempts=1, reason=type(problem).__name__
             ) from problem
 
+    async def proving(self, question: bytes) -> AsyncIterator[bytes]:
+        """
+        Ask who proves logs; what they tell comes one by one, until nobody takes it any more.
+
+        Raises Failure when there is nobody, or when they fall silent.
+        """
+        try:
+            bus = await self._connected(PROOFS, "")
+            answers = bus.new_inbox()
+            heard = await bus.subscribe(answers)
+            await bus.publish(PROOFS, question, reply=answers)
+        except (CannotVerify, NatsError, OSError) as problem:
+            raise Failure(f"No connection to the bus: {problem}", "ask again soon.") from None
+        try:
+            while True:
+                message = await heard.next_msg(timeout=SILENT_S_MAX)
+                if _found_nobody(message):
+                    raise Failure("Nobody proves logs here.", "start `vito prover`.")
+                yield message.data
+        except NatsTimeoutError:
+            raise Failure("The prover has fallen silent.", "ask again.") from None
+        finally:
+            with contextlib.suppress(NatsError, OSError):
+                await heard.unsubscribe()
+
     def _for(self, principal: str) -> str:
         """Say to the gate who speaks, so that it answers here and nowhere else."""
         return subjects.on_behalf(self._login.user, principal)
@@ -128,3 +159,8 @@ class GateLine:
                         subject, command_id, attempts=0, reason=problem.message
                     ) from problem
             return self._client
+
+
+def _found_nobody(message: Msg) -> bool:
+    """Whether the server itself answers: nobody listens there."""
+    return (message.headers or {}).get("Status") == str(_UNAVAILABLE)

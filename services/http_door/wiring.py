@@ -45,10 +45,8 @@ DOOR: Final = "api"
 _US: Final = 1_000_000
 
 
-async def open_doors(settings: Settings, stack: AsyncExitStack) -> Doors:
+async def open_doors(settings: Settings, stack: AsyncExitStack, gate: GateLine) -> Doors:
     """Make what the settings ask for; it is closed with *stack*. Raises Failure."""
-    gate = GateLine(settings.nats("http"))
-    stack.push_async_callback(gate.close)
     directory = await stack.enter_async_context(Directory(settings.postgres_reader()))
     issuer = TokenIssuer(
         LateKeys(settings.token_keys()), issuer=issuer_of(settings.deployment), clock=_now_us

@@ -57,15 +57,13 @@ class Access(msgspec.Struct, frozen=True):
     """
     What a service is told: the bus passwords of `roles`, and these other variables.
 
-    `handed_on` are those of our own environment that it has a use for. `roles_here` are of commands
-    that it starts; where services are kept apart, as in containers, it does not get them.
+    `handed_on` are those of our own environment that it has a use for.
     """
 
     spec: ServiceSpec
     roles: tuple[Role, ...]
     variables: tuple[str, ...] = ()
     handed_on: tuple[str, ...] = ()
-    roles_here: tuple[Role, ...] = ()
 
 
 def _vito(*words: str) -> tuple[str, ...]:
@@ -105,8 +103,10 @@ SERVICES: tuple[Access, ...] = (
             "VITO_LIVEKIT_KEY",
             "VITO_LIVEKIT_SECRET",
         ),
-        # Who verifies and previews: commands of ours, in processes of their own.
-        ("auditor",),
+    ),
+    # Opens logs for the API, which may not: to prove them, and to try policies on them.
+    Access(
+        ServiceSpec("prover", _vito("prover")), ("prover", "auditor"), ("VITO_POSTGRES_READER_DSN",)
     ),
     # The vendors, for a machine without accounts: before who calls them.
     Access(ServiceSpec(SANDBOX, _vito("sandbox")), (), ("VITO_SANDBOX_PORT",)),
@@ -239,8 +239,7 @@ class Stack:
     def environment(self, access: Access) -> dict[str, str]:
         """What a child may know: our environment without our secrets, and what it is given."""
         known = self.run.environment()
-        roles = (*access.roles, *access.roles_here)
-        given = {password_name(role) for role in roles} | set(access.variables)
+        given = {password_name(role) for role in access.roles} | set(access.variables)
         always = ("VITO_NATS_URLS", "VITO_SHARDS")
         kept = {name: value for name, value in self._env.items() if not name.startswith("VITO_")}
         return {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
 import signal
 import subprocess
@@ -31,11 +30,10 @@ from services.audit.verify import Verifier
 from services.client.patience import Patience
 from services.embedded import ports
 from services.failure import Failure
-from services.http_api import policy_preview
-from services.http_api.verification import by_process
 from services.sealing.jetstream_keys import JetStreamKeyStore
 from services.secret import Secret
 from tests.audit.conftest import CALLS, TWINS
+from tests.audit.proving import asking_a_prover
 from tests.audit.typed import run
 from tests.conftest import TEST_USER
 from tests.projections.twin_story import usage
@@ -71,18 +69,24 @@ async def test_a_running_system_is_proved(system, tenant):
     assert stream.listed == []
 
 
-async def test_a_server_has_a_log_proved_by_another_process(system, monkeypatch):
+async def test_a_server_has_a_log_proved_by_another_process(system):
     """The page's way: the outcome of `vito verify`, with its progress, and nothing of others."""
-    monkeypatch.setattr(os, "environ", {"PATH": "/usr/bin:/bin", **system.variables})
     noted = []
-    outcome = await by_process("cantor", lambda *far: noted.append(far))
+    async with asking_a_prover(system) as prover:
+        outcome = await prover.verify("cantor", lambda *far: noted.append(far))
 
     (report,) = outcome["tenants"]
     assert (outcome["exit_code"], report["tenant"]) == (0, "cantor")
     assert noted[-1] == (report["position"], report["position"])
-    monkeypatch.setattr(os, "environ", {**os.environ, "VITO_NATS_AUDITOR_PASSWORD": "wrong"})
-    with pytest.raises(Failure, match="No connection to the bus"):
-        await by_process("cantor", lambda *_far: None)
+
+
+async def test_a_prover_that_may_not_read_says_so(system, monkeypatch):
+    """What its command tells reaches who has asked, with what to do."""
+    known = {**system.variables, "VITO_NATS_AUDITOR_PASSWORD": "wrong"}
+    monkeypatch.setattr(system, "variables", known)
+    async with asking_a_prover(system) as prover:
+        with pytest.raises(Failure, match=r"No connection to the bus.*Remedy: start everything"):
+            await prover.verify("cantor", lambda *_far: None)
 
 
 async def test_every_twin_is_found(system):
@@ -267,28 +271,26 @@ def test_replay_as_it_is_typed(system):
         msgspec.convert(body["views"][noun], type=kind)
 
 
-async def test_a_policy_is_tried_on_the_log_by_a_process_of_its_own(system, monkeypatch):
+async def test_a_policy_is_tried_on_the_log_by_a_process_of_its_own(system):
     """The policy in force changes nothing; a limit of nothing refuses every call."""
-    for name, value in system.variables.items():
-        monkeypatch.setenv(name, value)
     async with opened(system.settings) as access:
         rules = (await live.ask(access, "fernandez"))["policy"].policy
-    same = await policy_preview.by_process("fernandez", PreviewPolicy(policy=rules, days=31))
+    replace = msgspec.structs.replace
+    nothing = replace(rules, budget=replace(rules.budget, monthly_hard_limit_nanos=0))
+    nowhere = PreviewPolicy(policy=replace(rules, time_zone="Nowhere"), days=1)
+    async with asking_a_prover(system) as prover:
+        same = await prover.preview("fernandez", PreviewPolicy(policy=rules, days=31))
+        none = await prover.preview("fernandez", PreviewPolicy(policy=nothing))
+        with pytest.raises(NotFit, match=r"policy\.time_zone must be an IANA time zone"):
+            await prover.preview("fernandez", nowhere)
+        with pytest.raises(Failure, match="nobody has no log"):
+            await prover.preview("nobody", PreviewPolicy(policy=rules))
+
     assert same.calls >= CALLS
     assert all(one.recorded_code == one.proposed_code for one in same.answers)
     assert same.cost_nanos == same.proposed_cost_nanos > 0
-
-    replace = msgspec.structs.replace
-    nothing = replace(rules, budget=replace(rules.budget, monthly_hard_limit_nanos=0))
-    none = await policy_preview.by_process("fernandez", PreviewPolicy(policy=nothing))
     assert {one.proposed for one in none.answers} == {"DENY"}
     assert (none.calls, none.proposed_cost_nanos) == (same.calls, 0)
-
-    nowhere = PreviewPolicy(policy=replace(rules, time_zone="Nowhere"), days=1)
-    with pytest.raises(NotFit, match=r"policy\.time_zone must be an IANA time zone"):
-        await policy_preview.by_process("fernandez", nowhere)
-    with pytest.raises(Failure, match="nobody has no log"):
-        await policy_preview.by_process("nobody", PreviewPolicy(policy=rules))
 
 
 def test_preview_as_it_is_typed(system):

@@ -73,7 +73,7 @@ def test_who_opens_commits_has_the_keyring_and_nobody_else():
     """The keyring opens everything; set-up, the query API and the servers need none of it."""
     holders = {name for name, one in OURS.items() if "kek" in sources(one.get("secrets", []))}
 
-    assert holders == {"worker", "projector", "ingest", "admin"}
+    assert holders == {"worker", "projector", "ingest", "prover", "admin"}
 
 
 def test_nothing_secret_is_in_the_file():
@@ -201,7 +201,7 @@ def test_processes_have_no_more_rights_than_they_need():
     assert outside == {*published, "reconcile", "agent"}
 
 
-@pytest.mark.parametrize("name", ["worker", "callout", "reconcile"])
+@pytest.mark.parametrize("name", ["worker", "callout", "reconcile", "prover"])
 def test_two_are_started(name):
     """One of them can die."""
     assert SERVICES[name]["deploy"]["replicas"] >= 2
@@ -230,6 +230,11 @@ def test_the_health_checks_are_programs_of_the_image():
         if "healthcheck" in service:
             kind, program, *_ = service["healthcheck"]["test"]
             assert (kind, program in at_hand) == ("CMD", True), name
+    # Only who is on the list writes the file that their check reads.
+    announced = re.search(r"^(.* \| agent)\)$", entrypoint(), re.MULTILINE)[1].split(" | ")
+    tests = {name: one.get("healthcheck", {}).get("test", []) for name, one in PROCESSES.items()}
+    checked = {name for name, test in tests.items() if "/tmp/ready" in test}
+    assert checked <= set(announced)
     assert shlex.split(" ".join(SERVICES["worker"]["healthcheck"]["test"][1:]))[-1] == "/tmp/ready"
     assert "ready_file=${READY_FILE:-/tmp/ready}" in entrypoint()
 

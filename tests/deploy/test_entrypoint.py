@@ -45,7 +45,8 @@ def test_it_is_executable():
 
 
 @pytest.mark.parametrize(
-    "command", ["worker", "callout", "projector", "api", "gateway", "reconcile", "agent"]
+    "command",
+    ["worker", "callout", "projector", "ingest", "prover", "api", "gateway", "reconcile", "agent"],
 )
 def test_a_process_says_that_it_is_ready(run, tmp_path, command):
     """The health check reads a file, which must not be there from an earlier start."""

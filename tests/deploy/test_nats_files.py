@@ -96,50 +96,55 @@ async def test_what_a_server_says_of_itself(node):
     assert varz["max_connections"] == 1024
 
 
+# Something that each role has to be able to say.
+ALLOWED = {
+    "worker": ["evt.0.cantor.budget", "$KV.KEYS.cantor.1"],
+    "door": ["_INBOX_client.x", "_INBOX.key_1.x"],
+    "callout": ["$SYS.REQ.SERVER.PING.CONNZ", "$SYS.REQ.SERVER.X.KICK"],
+    "doorkeeper": ["cmd.cantor.access.report_denial"],
+    "projector": ["$JS.API.STREAM.INFO.EVT_0"],
+    "knowledge": [
+        "$JS.API.STREAM.INFO.EVT_0",
+        "blob.cantor.upload.x.1",
+        "$JS.API.STREAM.PURGE.KNOWLEDGE",
+        "cmd.cantor.budget.authorize",
+        "cmd.cantor.knowledge.begin_ingestion",
+    ],
+    "desk": ["_INBOX_gateway.x", "_INBOX.key_1.x"],
+    "api": ["$JS.API.STREAM.INFO.EVT_0"],
+    "http": [
+        "cmd.cantor.budget.authorize.key_1",
+        "qry.cantor.budget.show.person_1",
+        "reconcile.hint",
+        "prove",
+    ],
+    "gateway": [
+        "cmd.cantor.deployment.mint",
+        "qry.cantor.deployment.show",
+        "cmd.cantor.budget.authorize",
+        "cmd.cantor.session.open",
+        "cmd.cantor.secret.open",
+        "qry.cantor.bundle.show",
+    ],
+    "reconciler": [
+        "cmd.cantor.budget.authorize",
+        "cmd.cantor.budget.settle",
+        "cmd.cantor.secret.open",
+        "qry.cantor.budget.find",
+    ],
+    "prover": ["_INBOX_http.x"],
+    "client": ["cmd.cantor.budget.authorize"],
+    "auditor": ["$JS.API.STREAM.INFO.EVT_0"],
+    "admin": ["$JS.API.STREAM.CREATE.EVT_0", "$JS.API.STREAM.SNAPSHOT.EVT_0"],
+    "monitor": ["$SYS.REQ.SERVER.PING.HEALTHZ"],
+}
+
+
 async def test_every_role_connects_and_is_confined(node):
     """Rights that are right in the embedded server could still be lost on the way to a file."""
-    allowed = {
-        "worker": ["evt.0.cantor.budget", "$KV.KEYS.cantor.1"],
-        "door": ["_INBOX_client.x", "_INBOX.key_1.x"],
-        "callout": ["$SYS.REQ.SERVER.PING.CONNZ", "$SYS.REQ.SERVER.X.KICK"],
-        "doorkeeper": ["cmd.cantor.access.report_denial"],
-        "projector": ["$JS.API.STREAM.INFO.EVT_0"],
-        "knowledge": [
-            "$JS.API.STREAM.INFO.EVT_0",
-            "blob.cantor.upload.x.1",
-            "$JS.API.STREAM.PURGE.KNOWLEDGE",
-            "cmd.cantor.budget.authorize",
-            "cmd.cantor.knowledge.begin_ingestion",
-        ],
-        "desk": ["_INBOX_gateway.x", "_INBOX.key_1.x"],
-        "api": ["$JS.API.STREAM.INFO.EVT_0"],
-        "http": [
-            "cmd.cantor.budget.authorize.key_1",
-            "qry.cantor.budget.show.person_1",
-            "reconcile.hint",
-        ],
-        "gateway": [
-            "cmd.cantor.deployment.mint",
-            "qry.cantor.deployment.show",
-            "cmd.cantor.budget.authorize",
-            "cmd.cantor.session.open",
-            "cmd.cantor.secret.open",
-            "qry.cantor.bundle.show",
-        ],
-        "reconciler": [
-            "cmd.cantor.budget.authorize",
-            "cmd.cantor.budget.settle",
-            "cmd.cantor.secret.open",
-            "qry.cantor.budget.find",
-        ],
-        "client": ["cmd.cantor.budget.authorize"],
-        "auditor": ["$JS.API.STREAM.INFO.EVT_0"],
-        "admin": ["$JS.API.STREAM.CREATE.EVT_0", "$JS.API.STREAM.SNAPSHOT.EVT_0"],
-        "monitor": ["$SYS.REQ.SERVER.PING.HEALTHZ"],
-    }
     forbidden = ["$JS.API.STREAM.DELETE.EVT_0", "$JS.API.STREAM.PURGE.EVT_0", "$SYS.REQ.x"]
-    assert set(allowed) == set(ROLES)
-    for role, subjects in allowed.items():
+    assert set(ALLOWED) == set(ROLES)
+    for role, subjects in ALLOWED.items():
         refusals = Refusals()
         connection = await node.connect(role, error_cb=refusals.note)
         for subject in subjects:
@@ -155,6 +160,11 @@ async def test_every_role_connects_and_is_confined(node):
         if role == "reconciler":
             # It books what was left over, and neither hints at itself nor governs anything.
             others += ["reconcile.hint", "cmd.cantor.budget.top_up", "cmd.cantor.secret.put"]
+        if role == "prover":
+            # It reads as the auditor, on another connection.
+            others += ["_INBOX_client.x", "qry.cantor.budget.show", "$JS.API.STREAM.INFO.EVT_0"]
+        if role not in ("http", "prover"):
+            others.append("prove")
         if role != "knowledge":
             others += ["blob.cantor.upload.x.1", "part.cantor.x.1"]
         for subject in (*forbidden, *others):

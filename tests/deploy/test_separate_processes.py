@@ -169,11 +169,11 @@ async def test_from_an_empty_deployment_to_an_audited_call(deployment):
 
     running = {
         (name, number): deployment.start(name, number=number)
-        for name in ("worker", "callout")
+        for name in ("worker", "callout", "prover")
         for number in range(COMPOSE["services"][name]["deploy"]["replicas"])
     }
-    running |= {(name, 0): deployment.start(name) for name in ("projector", "api", "gateway")}
-    running["reconcile", 0] = deployment.start("reconcile")
+    others = ("projector", "ingest", "api", "gateway", "reconcile")
+    running |= {(name, 0): deployment.start(name) for name in others}
     await asyncio.gather(
         *(deployment.healthy(name, child, n) for (name, n), child in running.items())
     )
@@ -181,6 +181,8 @@ async def test_from_an_empty_deployment_to_an_audited_call(deployment):
     position = await _call(deployment)
     entries = await _audit_log(deployment, position)
     assert [entry["provider_id"] for entry in entries] == [BOUGHT.provider_id]
+
+    assert (await _verified(deployment))["exit_code"] == 0
 
     seen = deployment.run("admin", "status")
     assert (seen.returncode, "everything answers" in seen.stdout) == (0, True), seen.stdout
@@ -239,10 +241,31 @@ async def _lose_the_database(deployment: Deployment, running: dict) -> None:
     await deployment.healthy("projector", running["projector", 0])
 
 
-async def _audit_log(deployment: Deployment, position: int) -> list[dict]:
+def _api(deployment: Deployment) -> aiohttp.ClientSession:
     headers = {"Authorization": f"Bearer {deployment.given['VITO_API_KEY']}"}
-    url = f"http://127.0.0.1:{deployment.api_port}"
-    async with aiohttp.ClientSession(url, headers=headers) as session:
+    return aiohttp.ClientSession(f"http://127.0.0.1:{deployment.api_port}", headers=headers)
+
+
+async def _verified(deployment: Deployment) -> dict:
+    """What a prover says of the log, asked over HTTP, where nobody may open one."""
+    async with _api(deployment) as session:
+
+        async def done() -> bool:
+            async with session.get(path) as answer:
+                found.update(await answer.json())
+                return found["state"] in ("done", "failed")
+
+        found: dict = {}
+        path = f"/v1/tenants/{CANTOR.tenant}/verification"
+        async with session.post(path, headers={"Idempotency-Key": "verify-1"}) as begun:
+            assert begun.status == 202, await begun.text()
+        await until(done, every_s=0.1, timeout_s=STARTS_WITHIN_S)
+    assert found["state"] == "done", found
+    return found["outcome"]
+
+
+async def _audit_log(deployment: Deployment, position: int) -> list[dict]:
+    async with _api(deployment) as session:
 
         async def reached() -> bool:
             # The API lost its connections with the database; it heals by itself.

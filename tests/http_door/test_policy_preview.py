@@ -122,5 +122,5 @@ async def test_a_few_at_once_for_a_bounded_time_and_a_failure_is_told(two_twins,
         failed = [task for task in (first, second) if task not in done]
         assert (await failed[0]).json["detail"] == "No connection to the bus. Remedy: start it."
         go.clear()
-        monkeypatch.setattr(policy_preview, "RUN_S_MAX", 0.01)
+        monkeypatch.setattr(policy_preview, "PREVIEW_S_MAX", 0.01)
         assert (await site.ask("POST", PATH, SHOWN, wanted)).json["code"] == "too_slow"

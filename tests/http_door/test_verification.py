@@ -6,7 +6,6 @@ import pytest
 
 from services.failure import Failure
 from services.http_api import verification
-from services.http_api.verification import of_twin
 from tests.http_door.conftest import OWN, standing
 from tests.http_door.doors import World
 from tests.query_api.conftest import KEY
@@ -85,15 +84,3 @@ async def test_there_wait_so_many_and_no_more(verifying, monkeypatch):
     assert (await site.ask("POST", PATH, operator())).status == 202
     other = PATH.replace(OWN, "fernandez")
     assert (await site.ask("POST", other, operator())).status == 503
-
-
-def test_an_outcome_says_nothing_of_other_twins():
-    """A stream holds the logs of many; what is misplaced of another is not for this one's page."""
-    areas = {area: {"state": "proved"} for area in verification.AREAS}
-    report = {"findings_count": 0, **areas}
-    other = {"what": "shard of fernandez"}
-    outcome = {"exit_code": 1, "streams": [other], "tenants": [report]}
-    assert of_twin(outcome, OWN) == {"exit_code": 0, "streams": [], "tenants": [report]}
-    own = {"exit_code": 1, "streams": [other, {"what": "num_deleted"}], "tenants": [report]}
-    assert of_twin(own, OWN)["streams"] == [{"what": "num_deleted"}]
-    assert of_twin(own, OWN)["exit_code"] == 1

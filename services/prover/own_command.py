@@ -1,8 +1,8 @@
 """
-A command of ours run for somebody who asked over HTTP, in a process of its own.
+A command of ours run for somebody who asked, in a process of its own.
 
-It runs as the bus's auditor, with this process's settings: the server neither waits for it on its
-own loop nor ever holds a key that opens a log.
+It runs as the bus's auditor, with this process's settings: what it takes of memory ends with it,
+and a prover goes on hearing meanwhile.
 """
 
 from __future__ import annotations
