@@ -15,6 +15,7 @@ from domain.rights import RIGHTS
 from services.console.api import ApiProblem, Json
 from services.console.asking import Ask
 from services.console.pages import Page
+from services.console.refused import ADVICE
 
 ENTRIES_SHOWN: Final = 50
 _OF_PLATFORM: Final = "account"
@@ -61,7 +62,8 @@ async def decision(ask: Ask) -> web.StreamResponse:
     settlement, meters = found["settlement"], None
     if settlement:
         meters = await ask.get("meters", period=settlement["period"])
-    return ask.page("decision.html", found=found, meters=meters)
+    code = found["decision"]["code"] if found["decision"] else ""
+    return ask.page("decision.html", found=found, meters=meters, advice=ADVICE.get(code))
 
 
 def _nouns(tenant: str) -> list[str]:

@@ -16,8 +16,10 @@ from aiohttp import web
 from services.console.api import ApiProblem, Json
 from services.console.asking import Ask
 from services.console.pages import Page
+from services.console.refused import Reason, reasons
 
-REFUSALS_SHOWN: Final = 8
+# So many of the last are looked at, and each reason among them is shown once.
+REFUSALS_READ: Final = 50
 
 
 async def show(ask: Ask) -> web.StreamResponse:
@@ -69,18 +71,17 @@ async def _sessions(ask: Ask) -> Json | None:
     return await ask.get("live/session") if ask.may("session") else None
 
 
-async def _refusals(ask: Ask) -> list[Json]:
-    """Return the last refusals; none when the tables cannot be asked."""
+async def _refusals(ask: Ask) -> list[Reason]:
+    """Return why calls were refused lately; nothing when the tables cannot be asked."""
     if not ask.may("budget"):
         return []
     try:
-        found = await ask.get("decisions", limit=REFUSALS_SHOWN, verdict="DENY")
+        found = await ask.get("decisions", limit=REFUSALS_READ, verdict="DENY")
     except ApiProblem as problem:
         if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
             return []
         raise
-    items: list[Json] = found["items"]
-    return items
+    return reasons(found["items"])
 
 
 PAGE: Final = Page(

@@ -30,6 +30,7 @@ from contracts.twin import SAMPLES
 from domain.refusals import BY_CODE
 from domain.twin import Progress, steps
 from services.audit.report import AREAS
+from services.console import refused
 from services.query_api import log_words, problems
 from services.twins import booth
 from services.vendors import key_trial
@@ -89,6 +90,7 @@ def said() -> Iterator[tuple[str, str]]:
             yield from ((text, "(problems)") for text in (kind.title, kind.remedy))
     patterns = (*log_words.PATTERNS.values(), *(log_words.REFUSED_CALL, log_words.REFUSED))
     yield from ((text, "(log)") for text in (*patterns, log_words.DONE))
+    yield from ((one.text, "(advice)") for one in refused.ADVICE.values())
     own = (text for words in booth.WORDS.values() for text in words)
     yield from ((text, "(samples)") for text in own)
     found = (text for words in key_trial.WORDS.values() for text in words if text)
