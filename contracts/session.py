@@ -368,6 +368,7 @@ class SessionShown(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     A session as the gate has it. Of one that has ended only *reason* and *ended_at_us* are known.
 
     *committed_nanos* is what its calls have cost so far, *held_nanos* what open ones hold.
+    It goes by the bundle *bundle_revision* since *bundle_since_us*, as far as it has said.
     *disclosed_at_us* null: the disclosure is due, unless *disclosure_version* is 0.
     """
 
@@ -394,6 +395,7 @@ class SessionShown(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     committed_nanos: int = 0
     held_nanos: int = 0
     open_holds: int = 0
+    bundle_since_us: int | None = None
 
 
 class SessionsView(Reply, frozen=True, kw_only=True):

@@ -225,7 +225,8 @@ class PromptView(Reply, frozen=True, kw_only=True):
     The live version of the system prompt and the latest one, which may be the same.
 
     *kept_from* is the oldest version that can be made live at once, 0 when there is none.
-    *active_by* approved what is live, at *active_since_us*.
+    *active_by* approved what is live, at *active_since_us*, by the decision *active_decision*:
+    bundles of that revision, and later ones, have it.
     """
 
     tenant: str
@@ -235,6 +236,7 @@ class PromptView(Reply, frozen=True, kw_only=True):
     active_since_us: int | None
     latest: PromptVersion | None
     kept_from: int
+    active_decision: int = 0
 
 
 class TopicsView(Reply, frozen=True, kw_only=True):
@@ -252,6 +254,7 @@ class TopicsView(Reply, frozen=True, kw_only=True):
     active_by: str
     active_since_us: int | None
     kept_from: int
+    active_decision: int = 0
 
 
 class IdentityVersion(msgspec.Struct, frozen=True, kw_only=True):

@@ -81,7 +81,13 @@ def evolve(state: State, event: PromptSaved | PromptActivated | PromptRolledBack
     if isinstance(event, PromptSaved):
         versions.saved(state.prompts, event)
     else:
-        versions.put_in_force(state.prompts, event.version, event.at_us, event.actor)
+        versions.put_in_force(
+            state.prompts,
+            event.version,
+            at_us=event.at_us,
+            actor=event.actor,
+            decision=event.decision,
+        )
 
 
 # -- Questions -----------------------------------------------------------------
@@ -98,6 +104,7 @@ def prompt_view(state: State, _now_us: int) -> PromptView:
         active_since_us=prompts.active_since_us or None,
         latest=_shown(prompts.kept.get(prompts.latest)),
         kept_from=versions.kept_from(prompts),
+        active_decision=prompts.active_decision,
     )
 
 

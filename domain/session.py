@@ -55,8 +55,8 @@ class Lease(msgspec.Struct, array_like=True):
     One session that is open. Microseconds and nanos.
 
     *began* is the event that opened it, without what only its answer needs. *modality* is the rung
-    that it is on now, *bundle_revision* the bundle that it goes by now. *disclosed_at_us* is 0
-    until the disclosure was shown.
+    that it is on now, *bundle_revision* the bundle that it goes by now, since *bundle_since_us*.
+    *disclosed_at_us* is 0 until the disclosure was shown.
     """
 
     began: SessionBegun
@@ -68,6 +68,7 @@ class Lease(msgspec.Struct, array_like=True):
     held_nanos: int = 0
     open_holds: int = 0
     bundle_revision: int = 0
+    bundle_since_us: int = 0
 
 
 class Ended(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -276,6 +277,7 @@ def begun(state: State, event: SessionBegun) -> None:
         event.expires_at_us,
         event.at_us,
         bundle_revision=event.bundle_revision,
+        bundle_since_us=event.at_us,
     )
     state.numbers[event.session_id] = event.decision
     state.leases[event.decision] = lease
@@ -292,7 +294,8 @@ def renewed(state: State, event: SessionRenewed) -> None:
     number = state.numbers[event.session_id]
     lease = state.leases[number]
     lease.beat_at_us = event.at_us
-    lease.bundle_revision = event.bundle_revision or lease.bundle_revision
+    if event.bundle_revision:
+        lease.bundle_revision, lease.bundle_since_us = event.bundle_revision, event.at_us
     _renew(state, number, lease, event.expires_at_us)
 
 

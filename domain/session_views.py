@@ -76,4 +76,5 @@ def _open(lease: Lease) -> SessionShown:
         committed_nanos=lease.committed_nanos,
         held_nanos=lease.held_nanos,
         open_holds=lease.open_holds,
+        bundle_since_us=lease.bundle_since_us or began.at_us,
     )

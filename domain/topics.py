@@ -225,7 +225,13 @@ def evolve(state: State, event: TopicsSet | TopicsRolledBack) -> None:
     """Apply one fact about the topics."""
     if isinstance(event, TopicsSet):
         versions.saved(state.topics, event)
-    versions.put_in_force(state.topics, event.version, event.at_us, event.actor)
+    versions.put_in_force(
+        state.topics,
+        event.version,
+        at_us=event.at_us,
+        actor=event.actor,
+        decision=event.decision,
+    )
 
 
 # -- Questions -----------------------------------------------------------------
@@ -249,6 +255,7 @@ def topics_view(state: State, _now_us: int) -> TopicsView:
         active_by=kept.active_by,
         active_since_us=kept.active_since_us or None,
         kept_from=versions.kept_from(kept),
+        active_decision=kept.active_decision,
     )
 
 

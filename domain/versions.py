@@ -39,6 +39,7 @@ class State(msgspec.Struct, Generic[Saved], array_like=True):
     active_by: str = ""
     kept: dict[int, Saved] = {}
     kept_bytes: int = 0
+    active_decision: int = 0
 
 
 def why_not_saved(state: State[Saved], expected: int, base: int | None) -> WhyNot | None:
@@ -82,11 +83,14 @@ def saved(state: State[Saved], event: Saved) -> None:
             state.kept_bytes -= _size(state.kept.pop(version))
 
 
-def put_in_force(state: State[Saved], version: int, at_us: int, actor: str) -> None:
+def put_in_force(
+    state: State[Saved], version: int, *, at_us: int, actor: str, decision: int
+) -> None:
     """Let *version* be the active one."""
     state.active = version
     state.active_since_us = at_us
     state.active_by = actor
+    state.active_decision = decision
 
 
 def _size(event: Saved) -> int:

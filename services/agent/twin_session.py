@@ -273,6 +273,7 @@ class TwinSession:
             self._talk.knowledge = content.knowledge
             if self.agent is not None:
                 await self.agent.update_instructions(instructions)
+            await self._lease.goes_by(bundle.revision)
 
     async def _follow_changes(self) -> None:
         changes = self._gate.session_changes(lambda: [self._job.session_id])

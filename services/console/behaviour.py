@@ -21,7 +21,11 @@ from services.console.prompt_form import (
     notation,
     read_draft,
     rows_of,
+    value,
+    variable,
 )
+from services.console.prompt_version import VALUE
+from services.console.spread import ask_spread
 from services.query_api.parameters import IS_VERSION
 
 SHOWN: Final = 10
@@ -36,6 +40,20 @@ async def show(ask: Ask) -> web.StreamResponse:
 async def more(ask: Ask) -> web.StreamResponse:
     """Show what was written, with more room for variables."""
     return await _page(ask, spare=MORE_ROWS)
+
+
+async def preview(ask: Ask) -> web.StreamResponse:
+    """Show what an agent would give to the model if this were live; nothing is saved."""
+    draft = read_draft(ask.form)
+    declared = [variable(row) for row in draft.variables]
+    # Nothing written is no value: its default stands, or it is missing.
+    given = {
+        one["name"]: value(one["type"], written)
+        for one in declared
+        if (written := ask.form.text(f"{VALUE}{one['name']}"))
+    }
+    asked = {"text": draft.text, "variables": declared, "values": given}
+    return await _page(ask, tried=await ask.post("prompt/preview", asked))
 
 
 async def save(ask: Ask) -> web.StreamResponse:
@@ -64,7 +82,7 @@ async def _put_in_force(ask: Ask, verb: str) -> Json:
     )
 
 
-async def _page(ask: Ask, spare: int = SPARE_ROWS) -> web.StreamResponse:
+async def _page(ask: Ask, spare: int = SPARE_ROWS, tried: Json | None = None) -> web.StreamResponse:
     cursor = ask.request.query.get("cursor")
     live, in_force, versions, activations = await asyncio.gather(
         ask.get("live/prompt"),
@@ -77,6 +95,7 @@ async def _page(ask: Ask, spare: int = SPARE_ROWS) -> web.StreamResponse:
     return ask.page(
         "behaviour.html",
         live=live,
+        spread=await ask_spread(ask, live),
         topics=in_force,
         versions=versions,
         activations=activations["items"],
@@ -86,6 +105,8 @@ async def _page(ask: Ask, spare: int = SPARE_ROWS) -> web.StreamResponse:
         cursor=cursor,
         newer=_newer(ask, live),
         conflict=_conflict(ask, live, draft),
+        tried=tried,
+        values={row.name: ask.form.text(f"{VALUE}{row.name}") for row in draft.variables},
         notation=notation,
     )
 
@@ -134,6 +155,6 @@ PAGE: Final = Page(
     "Behaviour",
     "prompt",
     show,
-    {"save": save, "more": more, "activate": activate, "revert": revert},
+    {"save": save, "more": more, "preview": preview, "activate": activate, "revert": revert},
     within=(*prompt_version.PAGES, topics.PAGE),
 )

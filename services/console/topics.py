@@ -13,6 +13,7 @@ from services.console.api import Json
 from services.console.asking import Ask
 from services.console.forms import Form
 from services.console.pages import Page
+from services.console.spread import ask_spread
 
 SHOWN: Final = 10
 SPARE_ROWS: Final = 1
@@ -68,6 +69,7 @@ async def _page(ask: Ask, spare: int = SPARE_ROWS) -> web.StreamResponse:
     return ask.page(
         "topics.html",
         live=live,
+        spread=await ask_spread(ask, live),
         versions=versions,
         rows=(rows + [empty] * spare)[: TOPICS_MAX + 1],
         expected=live["latest_version"] if seen is None else seen,

@@ -194,6 +194,13 @@ class LiveConversation:
             logs.get().info("session_over", tenant=self._twin.gate.tenant, reason=reason)
             self._start(self._stopped_by_gate(self._over))
 
+    def bundle_came(self) -> None:
+        """Say at once by what the next answer goes; one that is being given is finished before."""
+        if self._running is not None and not self._running.done():
+            self._running.add_done_callback(lambda _turn: self.bundle_came())
+        elif self._over is None and not self._is_closed:
+            self._start(self._record_bundle())
+
     # -- a turn -------------------------------------------------------------------
 
     async def _turn(self, turn: str, text: str) -> TurnOutcome:

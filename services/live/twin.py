@@ -44,6 +44,8 @@ class Running(Protocol):
 
     def ended(self, reason: str) -> None: ...
 
+    def bundle_came(self) -> None: ...
+
 
 class LiveTwin:
     """
@@ -199,6 +201,8 @@ class LiveTwin:
     async def _follow_bundles(self) -> None:
         async for bundle in self._bundles:
             self._take(bundle)
+            for conversation in list(self._conversations.values()):
+                conversation.bundle_came()
 
     def _take(self, bundle: BundleView) -> None:
         if bundle.content is not None:

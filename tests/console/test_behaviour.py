@@ -3,6 +3,8 @@
 from playwright.async_api import expect
 
 from contracts.prompt import ActivatePrompt, SavePrompt
+from contracts.session import BeatSession
+from tests.console.calls import KEY, SESSION, talked
 
 
 async def _saved(place, *texts, live=None):
@@ -34,6 +36,14 @@ async def test_an_editor_writes_tries_publishes_and_takes_back_a_prompt(place):
     )
     await page.get_by_role("group", name="Variable 1").get_by_label("Name").fill("user_name")
     await page.get_by_role("group", name="Variable 1").get_by_label("required").check()
+    trial = page.get_by_role("group", name="Preview")
+    await trial.get_by_role("button", name="Show what the model is told").click()
+    await expect(trial.get_by_role("alert")).to_contain_text("user_name: is required")
+    await trial.get_by_label("user_name").fill("{{Ben}} <i>")
+    await trial.get_by_role("button", name="Show what the model is told").click()
+    told = page.get_by_role("region", name="What the model is told")
+    await expect(told).to_have_text("Greet {{Ben}} <i>.")
+    assert place.world.gate.state("cantor").prompts.latest == 0
     await page.get_by_role("button", name="Save as a new version").click()
     await expect(page.locator("#said")).to_contain_text("Saved as version 1")
 
@@ -56,6 +66,30 @@ async def test_an_editor_writes_tries_publishes_and_takes_back_a_prompt(place):
     await expect(page.locator("#said")).to_contain_text(f"position {position} of the log")
     await expect(page.get_by_text("editor went back to version 1")).to_be_visible()
     assert place.world.gate.state("cantor").prompts.active == 1
+
+
+async def test_it_says_when_a_version_took_effect_everywhere(place):
+    """What the sessions have said themselves, with the time by the clock of the gate."""
+    await _saved(place, "One.", "Two.", live=2)
+    gate, clock = place.world.gate, place.world.clock
+    await talked(place, 0)
+    tab = await place.tab("editor")
+    await tab.page.goto(f"{place.url}/console/cantor/behaviour")
+    line = tab.page.locator("[data-of=spread]")
+    await expect(line).to_contain_text("In force everywhere since")
+
+    clock.pass_s(1)
+    await tab.page.get_by_role("button", name="Revert to version 1").click()
+    await expect(line).to_contain_text("In force in 0 of 1 open sessions. Not said yet by:")
+    await expect(line.get_by_role("link", name=SESSION)).to_be_visible()
+    clock.pass_s(0.25)
+    beat = BeatSession(
+        command_id="beat",
+        session_id=SESSION,
+        bundle_revision=gate.state("cantor").prompts.active_decision,
+    )
+    assert (await gate.command("cantor", beat, KEY))["status"] == 200
+    await expect(line).to_contain_text("250 ms after it was made live: 1 open sessions")
 
 
 async def test_two_people_who_edit_at_once_lose_nothing(place):

@@ -40,6 +40,7 @@ ASKS = {
     ("dna/sign-off", "sign-off"): ("twin", "sign_off"),
     ("behaviour", "save"): ("prompt", "save"),
     ("behaviour", "more"): None,
+    ("behaviour", "preview"): None,
     ("behaviour", "activate"): ("prompt", "activate"),
     ("behaviour", "revert"): ("prompt", "roll_back"),
     ("behaviour/topics", "save"): ("topics", "set"),
@@ -144,7 +145,8 @@ class Browsing:
             status, text = await self.get(person, address)
             assert status == (200 if _reads(person, page) else 403), (person, address)
             for action, fields in forms_of(text):
-                below, _, name = action.removeprefix("/console/cantor").rpartition("/do/")
+                path = action.partition("#")[0].removeprefix("/console/cantor")
+                below, _, name = path.rpartition("/do/")
                 key = (below if below in OWN else _pattern_of(below.strip("/")), name)
                 assert key in ASKS, (pattern, key)
                 found.setdefault(key, (action, fields))

@@ -6,6 +6,7 @@ from contracts.access import OPERATOR, IssueKey, RevokeKey
 from contracts.session import BeatSession, BeginSession, SessionBegun, SessionRenewed
 from contracts.topics import Topic
 from domain.session_views import sessions_view
+from domain.topics import topics_view
 from tests.domain.governed import Governed
 from tests.domain.world import MINUTE, SECOND
 
@@ -152,15 +153,21 @@ class TestBundle:
         Goal: the log says what governed each turn, also when that has changed meanwhile.
         Method: topics are set during a session; a beat at once after another tells of the bundle.
         """
-        twin.converse("s-1")
+        begun = twin.converse("s-1")
         twin.set_topics(Topic(name="bets", phrases=["a bet"]))
         revision = twin.state.bundle_revision
+        before = sessions_view(twin.state, 0).sessions[0]
 
         told = self.beat(twin, revision)
+        twin.pass_time(MINUTE // 4 + SECOND)
+        self.beat(twin, revision)
 
         assert isinstance(told, SessionRenewed)
         assert told.bundle_revision == revision > 0
-        assert sessions_view(twin.state, 0).sessions[0].bundle_revision == revision
+        shown = sessions_view(twin.state, 0).sessions[0]
+        assert (before.bundle_revision, before.bundle_since_us) == (0, begun.at_us)
+        assert (shown.bundle_revision, shown.bundle_since_us) == (revision, told.at_us)
+        assert topics_view(twin.state, 0).active_decision == revision
 
     def test_that_there_never_was_is_refused(self, twin):
         """

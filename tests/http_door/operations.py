@@ -15,6 +15,7 @@ from services.http_api.usage_export import EXPORT as USAGE_EXPORT
 from services.http_api.verification import BEGIN
 from services.http_door import knowledge, samples
 from services.http_door.key_testing import TEST
+from services.http_door.prompt_trial import TRY
 from services.http_door.rooms import ROOM
 from services.http_door.visitors import MINT
 from services.query_api.routes import ROUTES
@@ -60,7 +61,7 @@ def right_of(method, path):
     rest = path.removeprefix(TENANT).lstrip("/")
     if path in LOOKUPS:
         return LOOKUPS[path].about
-    for one in (MINT, ROOM, TEST, *samples.ENDPOINTS, PREVIEW):
+    for one in (MINT, ROOM, TEST, *samples.ENDPOINTS, PREVIEW, TRY):
         if path == one.path:
             return one.about
     if method == "POST" and path != BEGIN.path:
@@ -90,7 +91,7 @@ def body_of(path):
         return None
     if path in LOOKUPS:
         return {"a": "file"}
-    for one in (MINT, ROOM, PREVIEW):
+    for one in (MINT, ROOM, PREVIEW, TRY):
         if path == one.path:
             # A copy to the ground: whoever tries odd values in it would change the document.
             return deepcopy(one.example)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from contracts.budget import CallAuthorized
 from contracts.deployment import ChangeDeployment, DeploymentTerms
 from contracts.policy import RatePolicy
 from contracts.prompt import Variable
 from contracts.stream import AudioPiece, Notice, Refused, TextPiece, Throttled, TurnEnded
 from contracts.topics import Topic
+from contracts.views import TopicsView
 from services.client.sender import new_id
+from services.embedded import polling
 from services.sandbox.faults import Fault
 from tests.live.talking import texts, until
 from tests.rig.checking import read_log
@@ -83,6 +87,31 @@ async def test_what_is_prohibited_is_never_shown(twin):
     assert not any(phrase in said for phrase in topic.phrases)
     assert await twin.settled() >= twin.billed_nanos()
     assert (await twin.found(page)).bundle_revision > revision, "the log says what governed it"
+
+
+async def test_what_governs_it_next_is_said_before_it_speaks(twin):
+    """
+    Goal: whoever changes the twin sees when all conversations go by it, also the silent ones.
+    Method: topics are set while nobody speaks, and again while an answer is being given.
+    """
+    page = await twin.visitor(language="es-AR")
+    await page.turn("Hola")
+
+    async def goes_by(version):
+        await twin.gate.set_topics(
+            [Topic(name="Calma", phrases=[f"step {version}"])], expected_version=version - 1
+        )
+        decision = (await twin.gate.show(TopicsView)).active_decision
+        await polling.until(lambda: _at(twin, page, decision), every_s=0.01, timeout_s=10)
+
+    await goes_by(2)
+    answering = asyncio.create_task(page.turn("¿Y el mundial?", turn="t2"))
+    await goes_by(3)
+    assert (await answering)[-1].outcome == "done"
+
+
+async def _at(twin, page, decision):
+    return (await twin.found(page)).bundle_revision >= decision
 
 
 async def test_live_data_is_looked_up_with_a_grant(twin):
