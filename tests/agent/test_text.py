@@ -6,7 +6,9 @@ import pytest
 from livekit.agents import Agent
 
 from contracts.topics import Topic
+from contracts.views import TopicsView
 from services.agent.twin_session import NotHeld
+from services.embedded import polling
 from services.live.words import say
 from services.sandbox.faults import Fault
 from tests.agent.places import deployed
@@ -95,10 +97,17 @@ async def test_a_prohibited_answer_is_never_said_also_with_a_topic_set_meanwhile
         topic = Topic(name="Small talk", phrases=["like to talk about"])
         assert (await twin.gate.set_topics([topic], expected_version=1)).status == 200
         await until(lambda: [one.name for one in held._talk.topics] == ["Small talk"])
+        # Whoever changed it sees by what the session goes from here on.
+        await polling.until(lambda: goes_by_the_topics(twin), every_s=0.01, timeout_s=10)
         (answer,) = said(await held.session.run(user_input="hola"))
         assert answer.endswith(say("prohibited", "es"))
         assert "talk about" not in answer
         assert await twin.settled() >= twin.billed_nanos() > 0
+
+
+async def goes_by_the_topics(twin):
+    shown = await twin.gate.show(TopicsView)
+    return (await twin.session()).bundle_revision >= shown.active_decision > 0
 
 
 async def test_a_turn_that_is_broken_off_is_booked_and_never_below_the_bill(served):
