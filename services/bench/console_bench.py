@@ -49,6 +49,7 @@ PAGES: Final = {
     "audit log of one noun": "/audit?noun=tenant",
     "audit log searched": "/audit?text=no+such+words",
     "sessions": "/sessions",
+    "analytics": "/analytics",
 }
 # The schema of a projection that serves, and what counts down in the copies of its row.
 _COPIED: Final = (("audit_log", "audit_logs"), ("decisions", "decisions"))
