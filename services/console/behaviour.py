@@ -136,4 +136,5 @@ PAGE: Final = Page(
     show,
     {"save": save, "more": more, "activate": activate, "revert": revert},
     within=(*prompt_version.PAGES, topics.PAGE),
+    names_people=True,
 )

@@ -81,5 +81,5 @@ PAGE: Final = Page(
     "session",
     show,
     {},
-    within=(Page("{session}", "", "session", story, {"kill": kill}),),
+    within=(Page("{session}", "", "session", story, {"kill": kill}, names_people=True),),
 )
