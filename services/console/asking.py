@@ -16,7 +16,7 @@ from jinja2 import Environment
 from contracts.access import ROLES
 from domain import rights
 from domain.rights import QUESTION, RIGHTS
-from services.console import quantity_words
+from services.console import fact_words, quantity_words
 from services.console.api import ApiProblem, Json, PublicApi
 from services.console.forms import KEY_FIELD, PROOF_FIELD, File, Form, new_key
 from services.console.here import Here
@@ -115,7 +115,7 @@ class Ask:
 
     def told(self, pattern: str, values: Mapping[str, str]) -> str:
         """Say a sentence of the log, and those of its values that are words, in their language."""
-        said = {name: self.words(value) for name, value in values.items()}
+        said = {name: fact_words.because(value, self.words) for name, value in values.items()}
         person = f"person_{values.get('person', '')}"
         if person in self.names.emails:
             said["person"] = self.called(person)
@@ -124,6 +124,12 @@ class Ask:
     def called(self, principal: str | None) -> str:
         """Write who that is, as far as whoever asks may know; see `names`."""
         return self.names.called(principal, self.words)
+
+    def fact(self, name: str, value: object) -> tuple[str, str]:
+        """Name a fact of a decision, and write what it is."""
+        currency = str(self.about.get("currency") or "USD")
+        text = fact_words.value(name, value, self.words, self.figures, currency)
+        return fact_words.label(name, self.words), text
 
     def counted(self, name: str) -> str:
         """Say what is counted or priced, as the contracts name it, in words."""
