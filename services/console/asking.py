@@ -16,10 +16,12 @@ from jinja2 import Environment
 from contracts.access import ROLES
 from domain import rights
 from domain.rights import QUESTION, RIGHTS
+from services.console import fact_words, quantity_words
 from services.console.api import ApiProblem, Json, PublicApi
 from services.console.forms import KEY_FIELD, PROOF_FIELD, File, Form, new_key
 from services.console.here import Here
 from services.console.languages import LANGUAGES, Words
+from services.console.names import Names
 from services.console.pages import Page
 from services.console.rendering import Figures
 from services.query_api.problems import COMMAND_RUNNING
@@ -84,6 +86,7 @@ class Ask:
     problem: ApiProblem | None = None
     about: Json = field(default_factory=dict)
     here: Here = field(default_factory=Here)
+    names: Names = field(default_factory=Names)
 
     @property
     def at(self) -> int | None:
@@ -112,7 +115,25 @@ class Ask:
 
     def told(self, pattern: str, values: Mapping[str, str]) -> str:
         """Say a sentence of the log, and those of its values that are words, in their language."""
-        return self.words(pattern, **{name: self.words(value) for name, value in values.items()})
+        said = {name: fact_words.because(value, self.words) for name, value in values.items()}
+        person = f"person_{values.get('person', '')}"
+        if person in self.names.emails:
+            said["person"] = self.called(person)
+        return self.words(pattern, **said)
+
+    def called(self, principal: str | None) -> str:
+        """Write who that is, as far as whoever asks may know; see `names`."""
+        return self.names.called(principal, self.words)
+
+    def fact(self, name: str, value: object) -> tuple[str, str]:
+        """Name a fact of a decision, and write what it is."""
+        currency = str(self.about.get("currency") or "USD")
+        text = fact_words.value(name, value, self.words, self.figures, currency)
+        return fact_words.label(name, self.words), text
+
+    def counted(self, name: str) -> str:
+        """Say what is counted or priced, as the contracts name it, in words."""
+        return self.words(quantity_words.WORDS.get(name, name))
 
     def may(self, noun: str, verb: str = QUESTION) -> bool:
         """Whether they may do this to the twin of the page."""
@@ -238,6 +259,8 @@ class Ask:
             "about": self.about,
             "ask": self,
             "base": BASE,
+            "called": self.called,
+            "counted": self.counted,
             "csrf_field": PROOF_FIELD,
             "figures": self.figures,
             "form": self.form,

@@ -74,10 +74,10 @@ def _nouns(tenant: str) -> list[str]:
 def _query(ask: Ask, asked: Json) -> dict[str, Any]:
     """Return the form as parameters of the API; a day is one of the twin's own clock."""
     query: dict[str, Any] = {
-        name: asked[name].strip()
-        for name in ("noun", "actor", "text", "refused")
-        if asked[name].strip()
+        name: asked[name].strip() for name in ("noun", "text", "refused") if asked[name].strip()
     }
+    if asked["actor"].strip():
+        query["actor"] = _principal(ask, asked["actor"])
     if asked["since"]:
         query["from"] = _midnight(ask, "since", asked["since"]).isoformat()
     if asked["until"]:
@@ -86,17 +86,26 @@ def _query(ask: Ask, asked: Json) -> dict[str, Any]:
     return query
 
 
+def _principal(ask: Ask, said: str) -> str:
+    """Return the id of whom somebody means, who may write an e-mail address."""
+    principal = ask.names.principal(said)
+    if "@" in principal:
+        rule = "Nobody whom you can see here has this address."
+        raise _wrong_filter("actor", rule, "Choose from the list, or write an id.")
+    return principal
+
+
 def _midnight(ask: Ask, name: str, text: str, days: int = 0) -> datetime:
     zone = ZoneInfo(str(ask.about.get("time_zone") or "UTC"))
     try:
         day = date.fromisoformat(text) + timedelta(days=days)
     except (ValueError, OverflowError):
-        raise _wrong_day(name) from None
+        rule, remedy = "must be a day of the calendar.", "Write it like 2026-11-22."
+        raise _wrong_filter(name, rule, remedy) from None
     return datetime.combine(day, time(), zone)
 
 
-def _wrong_day(name: str) -> ApiProblem:
-    rule, remedy = "must be a day of the calendar.", "Write it like 2026-11-22."
+def _wrong_filter(name: str, rule: str, remedy: str) -> ApiProblem:
     return ApiProblem(
         400,
         {
@@ -113,5 +122,6 @@ PAGE: Final = Page(
     "budget",
     show,
     {"verify": verify},
-    within=(Page("decisions/{decision}", "", "budget", decision, {}),),
+    within=(Page("decisions/{decision}", "", "budget", decision, {}, names_people=True),),
+    names_people=True,
 )

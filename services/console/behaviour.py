@@ -157,4 +157,5 @@ PAGE: Final = Page(
     show,
     {"save": save, "more": more, "preview": preview, "activate": activate, "revert": revert},
     within=(*prompt_version.PAGES, topics.PAGE),
+    names_people=True,
 )

@@ -160,6 +160,7 @@ PAGE: Final = Page(
             "deployment",
             show_one,
             {"change": change, "disclose": disclose, "enable": enable, "disable": disable},
+            names_people=True,
         ),
     ),
 )

@@ -125,6 +125,7 @@ PAGE: Final = Page(
     "twin",
     show,
     {},
+    names_people=True,
     within=(
         *(Page(path, "", "twin", edit, {"save": save}) for path, edit, save in _EDITORS),
         calibration.PAGE,

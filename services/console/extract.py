@@ -54,7 +54,7 @@ _CALLS: Final = {"_": 0, "words": 0, "WrongField": 1, "Page": 1}
 _KEYS: Final = frozenset(("title", "detail", "remedy", "rule"))
 # Variables that hold a text, and a table whose pairs have one second.
 _VARIABLES: Final = frozenset(("rule", "remedy"))
-_TABLES: Final = frozenset(("_RULES", "WORDS", "SCOPES"))
+_TABLES: Final = frozenset(("_RULES", "WORDS", "OVERFLOW_WORDS", "SCOPES"))
 
 
 def texts() -> dict[str, set[str]]:

@@ -266,5 +266,15 @@ PAGE: Final = Page(
     "secret",
     show,
     {"put": put, "rotate": rotate, "revoke": revoke, "test": test},
-    within=(Page("prices", "", "price_book", prices, {"set": set_price, "remove": remove_price}),),
+    within=(
+        Page(
+            "prices",
+            "",
+            "price_book",
+            prices,
+            {"set": set_price, "remove": remove_price},
+            names_people=True,
+        ),
+    ),
+    names_people=True,
 )

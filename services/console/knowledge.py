@@ -118,4 +118,5 @@ PAGE: Final = Page(
     {"upload": upload, "add": add},
     within=(Page("ask", "", "knowledge", answer, {}, verb="search"), source.PAGE),
     takes_files=frozenset({"upload"}),
+    names_people=True,
 )

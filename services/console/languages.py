@@ -16,6 +16,8 @@ from typing import Final
 from babel.messages.pofile import read_po
 from markupsafe import Markup, escape
 
+from services.console.said import ENUM_WORDS
+
 LANGUAGES: Final[dict[str, str]] = {"en": "English", "es": "Español"}
 DEFAULT: Final = "en"
 _FOLDER: Final = Path(__file__).with_name("locale")
@@ -30,7 +32,8 @@ class Words:
 
     def __call__(self, text: str, /, **values: object) -> str:
         """Say *text*, with each `%(name)s` in it replaced; a moment, say, stays markup."""
-        said = self._texts.get(text) or text
+        # What is a word of the contracts is written for people: `user_exit` is "user exit".
+        said = self._texts.get(text) or (text.replace("_", " ") if text in ENUM_WORDS else text)
         if any(isinstance(value, Markup) for value in values.values()):
             return escape(said) % values
         return said % values if values else said

@@ -17,7 +17,7 @@ from domain.refusals import BY_CODE
 from services.console import policy_form
 from services.console.api import ApiProblem, Json
 from services.console.asking import Ask
-from services.console.comparing import compare
+from services.console.comparing import Comparison, compare
 from services.console.forms import WrongField
 from services.console.pages import Page
 from services.console.rendering import NANOS
@@ -96,9 +96,7 @@ async def _page(ask: Ask, tried: Json | None = None) -> web.StreamResponse:
         budget=budget,
         versions=versions,
         fields=fields,
-        theirs=compare(policy_form.lines_of(in_force), policy_form.lines_of(fields or {}))
-        if is_conflict and in_force
-        else None,
+        theirs=_compared(ask, in_force, fields or {}) if is_conflict and in_force else None,
         expected=ask.form.text("expected_version")
         if is_written
         else (live["version"] if live else ""),
@@ -155,8 +153,13 @@ async def version(ask: Ask) -> web.StreamResponse:
     """Show a version beside another: the one in force, or the one that was chosen."""
     path = f"policy/versions/{ask.part('version')}"
     live, found = await asyncio.gather(ask.get("policy"), ask.get(path))
-    texts = [policy_form.lines_of(policy_form.fields_of(one["policy"])) for one in (found, live)]
-    return ask.page("policy_version.html", live=live, found=found, texts=compare(*texts))
+    before, after = (policy_form.fields_of(one["policy"]) for one in (found, live))
+    texts = _compared(ask, before, after)
+    return ask.page("policy_version.html", live=live, found=found, texts=texts)
+
+
+def _compared(ask: Ask, before: Json, after: Json) -> Comparison:
+    return compare(*(policy_form.lines_of(one, ask.words) for one in (before, after)))
 
 
 async def revert(ask: Ask) -> web.StreamResponse:
@@ -178,5 +181,8 @@ PAGE: Final = Page(
     "policy",
     show,
     {"preview": preview, "save": save, "top-up": top_up},
-    within=(Page("versions/{version}", "", "policy", version, {"revert": revert}),),
+    within=(
+        Page("versions/{version}", "", "policy", version, {"revert": revert}, names_people=True),
+    ),
+    names_people=True,
 )

@@ -34,6 +34,7 @@ class Page:
     has actions of its own, whose refusals show that page again. A page may also answer with a file.
 
     *takes_files* names the actions whose form brings a file, as its last field: `ask.form.file`.
+    *names_people* is for a page that says who did something: `called(principal)` knows names there.
     """
 
     path: str
@@ -44,6 +45,7 @@ class Page:
     verb: str = "show"
     within: tuple[Page, ...] = ()
     takes_files: frozenset[str] = frozenset()
+    names_people: bool = False
 
     def below(self, path: str) -> list[tuple[str, Page]]:
         """Return this page and all within it, each with its whole path below *path*."""

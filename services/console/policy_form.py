@@ -18,6 +18,8 @@ import msgspec
 from contracts.policy import Policy
 from services.console.api import ApiProblem, Json
 from services.console.forms import Form, WrongField
+from services.console.languages import Words
+from services.console.policy_words import OVERFLOW_WORDS, WORDS
 from services.console.rendering import NANOS
 
 MODALITIES: Final = ("video", "voice", "text", "data")
@@ -156,21 +158,17 @@ def written(form: Form, shown: Mapping[str, Any]) -> dict[str, Any]:
     return {name: form.texts(name) if name in LISTS else form.text(name) for name in shown}
 
 
-def lines_of(fields: Mapping[str, Any]) -> str:
+def lines_of(fields: Mapping[str, Any], words: Words) -> str:
     """Write the fields one a line, in their units, so that documents can be put side by side."""
     return "\n".join(
-        f"{_in_form_units(name)}: {' '.join(value) if isinstance(value, list) else value}".rstrip()
+        f"{words(WORDS[name])}: {_in_words(name, value, words)}".rstrip()
         for name, value in fields.items()
     )
 
 
-# How a part of the document is called where it is said in the units of the form.
-_UNITS: Final = {"_nanos": "", "_milli": "", "_permille": "_percent", "_ms": "_s"}
-
-
-def _in_form_units(name: str) -> str:
-    short = name.removeprefix("policy.")
-    for ours, theirs in _UNITS.items():
-        if short.endswith(ours):
-            return short.removesuffix(ours) + theirs
-    return short
+def _in_words(name: str, value: Any, words: Words) -> str:
+    if name in LISTS:
+        return ", ".join(words(one) for one in value)
+    if name == "policy.rate.overflow":
+        return words(OVERFLOW_WORDS.get(value, value))
+    return words(value) if name == "policy.budget.soft_cap_modality" and value else str(value or "")

@@ -105,6 +105,6 @@ async def _rendered(ask: Ask, path: str, variables: list[Json], values: dict[str
 
 
 PAGES: Final = (
-    Page("versions/{version}", "", "prompt", show, {}),
+    Page("versions/{version}", "", "prompt", show, {}, names_people=True),
     Page("compare", "", "prompt", show_difference, {}),
 )

@@ -120,3 +120,7 @@ def _words() -> Iterator[str]:
         yield from (noun, verb)
     yield from AREAS
     yield from _STATES
+
+
+# Every word that names a thing of the contracts; some are of several words.
+ENUM_WORDS: Final = frozenset(_words())

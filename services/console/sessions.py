@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlencode
 
 from aiohttp import web
 
+from domain.refusals import BY_CODE
 from services.console.api import Json
 from services.console.asking import Ask
 from services.console.pages import Page
@@ -33,6 +35,11 @@ async def story(ask: Ask) -> web.StreamResponse:
     one = await ask.get(path)
     cursor = ask.request.query.get("cursor")
     found = await ask.get(f"{path}/story", limit=MOMENTS_SHOWN, cursor=cursor)
+    for moment in found["items"]:
+        refusal = (
+            BY_CODE.get(moment["code"]) if moment["status"] >= HTTPStatus.BAD_REQUEST else None
+        )
+        moment["remedy"] = refusal.remedy if refusal else ""
     turns = in_turns(found["items"], _turns_before(ask))
     # Turns are counted on from page to page.
     more = urlencode({"cursor": found["next_cursor"] or "", "turn": turns[-1]["number"]})
@@ -81,5 +88,5 @@ PAGE: Final = Page(
     "session",
     show,
     {},
-    within=(Page("{session}", "", "session", story, {"kill": kill}),),
+    within=(Page("{session}", "", "session", story, {"kill": kill}, names_people=True),),
 )

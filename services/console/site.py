@@ -41,6 +41,7 @@ from services.console.files import Files
 from services.console.forms import Form, read_form, read_upload
 from services.console.here import Here
 from services.console.languages import LANGUAGES, preferred, read_words
+from services.console.names import names_of, own_name
 from services.console.pages import Handler, Page
 from services.console.rendering import environment
 from services.http_door import cross_site, session
@@ -150,6 +151,8 @@ class Console:
                 raise ApiProblem(404, _NO_PAGE)
             ask.tenant = tenant
             ask.about = await ask.get("")
+        named = page is not None and page.names_people
+        ask.names = await names_of(ask) if named else own_name(ask.who.me)
         if ask.request.method == "GET":
             return await handler(ask)
         cross_site.check_origin(ask.request, must_say=True)

@@ -223,4 +223,5 @@ PAGE: Final = Page(
     show,
     {"approve": approve, "reject": reject, "retire": retire, "submit": submit, "upload": upload},
     takes_files=frozenset({"upload"}),
+    names_people=True,
 )

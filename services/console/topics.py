@@ -91,4 +91,6 @@ def _read(form: Form) -> list[Json]:
     return rows
 
 
-PAGE: Final = Page("topics", "", "topics", show, {"save": save, "more": more, "revert": revert})
+PAGE: Final = Page(
+    "topics", "", "topics", show, {"save": save, "more": more, "revert": revert}, names_people=True
+)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from msgspec import structs, to_builtins
 
 from contracts.budget import AuthorizeCall, SettleCall
+from contracts.citation import Citation
 from contracts.knowledge import (
     AddSource,
     ApproveSource,
@@ -16,6 +17,7 @@ from contracts.knowledge import (
     ReportProgress,
     SubmitSource,
 )
+from contracts.session import CiteAnswer
 from contracts.usage import Usage
 from tests.console.calls import KEY, SESSION, talked
 from tests.domain.dna import identity, purpose
@@ -97,6 +99,7 @@ async def live(place):
     await do("policy/set", policy=rules | {"time_zone": "Europe/Madrid"}, expected_version=1)
     await _ask_too_much(place)
     await _know(place)
+    await _cite(place)
     return await sample(place, 1)
 
 
@@ -129,6 +132,14 @@ async def _know(place):
             await _told(place, progress, key)
 
 
+async def _cite(place):
+    """An answer of the session that says what it went by."""
+    of = {"source": "history", "content_hash": f"{1:064x}", "chunk": 2}
+    found = [Citation(**of, score_permille=870, page=12), Citation(**of, score_permille=640)]
+    cite = CiteAnswer(command_id="cite", session_id=SESSION, turn="t-2", citations=found)
+    await _told(place, cite, KEY)
+
+
 async def _told(place, command, principal):
     answer = await place.world.gate.command(TWIN, command, principal)
     assert answer["status"] == 200, answer
@@ -148,6 +159,7 @@ async def _ask_too_much(place):
         provider_id="p",
         sku="free",
         estimate=Usage(requests=1),
+        session_id=SESSION,
     )
     assert (await place.world.gate.command(TWIN, call, KEY))["status"] == 403
 

@@ -2,7 +2,33 @@
 
 from playwright.async_api import expect
 
+from contracts.access import AcceptInvitation, InviteMember
+from contracts.prompt import SavePrompt
+from services.identity import random_secret
 from tests.console.calls import talked
+from tests.http_door.conftest import OWN
+
+_EVA = "person_eva"
+
+
+async def _joined(place, person):
+    """Invite somebody as an editor and let them in, in log and tables."""
+    secret, secret_hash = random_secret.generate()
+    soon_us = place.world.clock() + 3_600_000_000
+    invite = InviteMember(
+        command_id="invite",
+        invitation_id="invitation00009",
+        email=f"{person}@example.com",
+        role="editor",
+        secret_hash=secret_hash,
+        expires_at_us=soon_us,
+    )
+    join = AcceptInvitation(
+        command_id="join", invitation_id="invitation00009", secret=secret, person=person
+    )
+    for command, who in ((invite, "person_owner"), (join, f"person_{person}")):
+        answer = await place.world.gate.command(OWN, command, who)
+        assert answer["status"] == 200, answer
 
 
 async def test_somebody_searches_the_log_and_follows_a_call_to_its_meters(place):
@@ -65,3 +91,30 @@ async def test_the_chain_is_verified_from_the_page(place):
     await expect(proof.get_by_role("row", name="live")).to_contain_text("the gate does not answer")
     await expect(proof.get_by_role("row", name="content")).to_contain_text("proved")
     assert tab.refused == []
+
+
+async def test_people_are_named_to_those_who_may_know_them_and_found_by_address(place):
+    """An owner reads and asks by e-mail addresses; a viewer sees ids, and their own address."""
+    await _joined(place, "eva")
+    said = SavePrompt(command_id="said", text="Hi.", expected_version=0)
+    assert (await place.world.gate.command(OWN, said, _EVA))["status"] == 200
+    owner, viewer = await place.tab("owner"), await place.tab("viewer")
+    audit = f"{place.url}/console/cantor/audit"
+    await owner.page.goto(audit)
+    by = owner.page.locator("#live .who")
+    await expect(by.first).to_have_text("eva@example.com")
+    await expect(by.first).to_have_attribute("title", _EVA)
+    await owner.page.get_by_label("By").fill("Eva@example.com")
+    await owner.page.get_by_role("button", name="Search").click()
+    await expect(owner.page.locator("#live tbody tr")).to_have_count(2)
+    await owner.page.locator("#live a").first.click()
+    await expect(owner.page.get_by_text(_EVA)).to_be_visible()
+
+    await viewer.page.goto(f"{audit}?actor=eva@example.com")
+    await expect(viewer.page.locator("#problem")).to_contain_text("Nobody whom you can see here")
+    await expect(viewer.page.get_by_label("By")).to_have_value("eva@example.com")
+    await viewer.page.goto(audit)
+    await expect(viewer.page.locator("#live .who").first).to_have_text(_EVA)
+    assert "eva@" not in await viewer.page.content()
+    assert viewer.refused == [(400, "/console/cantor/audit")]
+    assert owner.refused == []

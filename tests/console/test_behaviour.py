@@ -64,7 +64,9 @@ async def test_an_editor_writes_tries_publishes_and_takes_back_a_prompt(place):
     await page.get_by_role("button", name="Revert to version 1").click()
     position = place.world.gate.state("cantor").position
     await expect(page.locator("#said")).to_contain_text(f"position {position} of the log")
-    await expect(page.get_by_text("editor went back to version 1")).to_be_visible()
+    await expect(
+        page.get_by_text("editor@example.com (you) went back to version 1")
+    ).to_be_visible()
     assert place.world.gate.state("cantor").prompts.active == 1
 
 

@@ -21,6 +21,20 @@ LOOKS = {
 }
 _OF_ADMINS = ("price_book", "access")
 # Wider than the window: what a finger would have to push about.
+# Names for programs, such as `limit_nanos`, where a person reads; `code` is for who looks for one.
+_TECHNICAL = """() => {
+    const texts = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
+    const found = [];
+    while (texts.nextNode()) {
+        const is_meant = texts.currentNode.parentElement.closest("code, pre, textarea, q");
+        if (!is_meant) {
+            found.push(...(texts.currentNode.data.match(/\\b[a-z]+(_[a-z0-9]+)+\\b/g) || []));
+        }
+    }
+    return found;
+}"""
+# Ids of who is not known by name, and the variable that a hint on prompts has as its example.
+_MEANT = ("person_", "key_", "visitor_", "deployment_", "user_name")
 _OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -81,7 +95,9 @@ async def _wrong_with(tab, response):
     policy = response.headers.get("content-security-policy", "none")
     found = (await Axe().run(tab.page)).response["violations"]
     overflow = await tab.page.evaluate(_OVERFLOW)
+    technical = await tab.page.evaluate(_TECHNICAL)
     return [
+        *(f"says {one}" for one in technical if not one.startswith(_MEANT)),
         *([f"answered {response.status}"] if response.status != 200 else []),
         *([f"policy {policy}"] if "default-src" not in policy or "unsafe" in policy else []),
         *([f"{overflow} px too wide"] if overflow > 0 else []),

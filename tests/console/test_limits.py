@@ -92,13 +92,13 @@ async def test_two_edit_one_is_told_and_an_owner_goes_back(place):
     await expect(tab.page.locator("#said")).to_contain_text("version 2")
     await late.page.get_by_role("button", name=PUT).click()
     await expect(late.page.get_by_text("Somebody else has saved meanwhile")).to_be_visible()
-    await expect(late.page.locator("table.diff")).to_contain_text("budget.monthly_hard_limit: 7")
+    await expect(late.page.locator("table.diff")).to_contain_text("Money: limit of a month: 7")
     await expect(late.page.get_by_label(LIMIT)).to_have_value("8")
     assert [status for status, _ in late.refused] == [409]
 
     page = tab.page
     await page.get_by_role("link", name="Version 1").click()
-    await expect(page.locator("table.diff")).to_contain_text("monthly_hard_limit: 5")
+    await expect(page.locator("table.diff")).to_contain_text("Money: limit of a month: 5")
     await page.get_by_role("button", name="Put version 1 in force again").click()
     await expect(page.locator("#said")).to_have_text(
         "The earlier limits are in force again, as version 3."

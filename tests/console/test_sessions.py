@@ -1,9 +1,15 @@
 """Sessions: the list, one story turn by turn, and the end of one."""
 
+import re
+
 from playwright.async_api import expect
 
+from contracts.budget import AuthorizeCall
+from contracts.citation import Citation
+from contracts.session import CiteAnswer
+from contracts.usage import Usage
 from services.console.sessions import in_turns
-from tests.console.calls import SESSION, talked
+from tests.console.calls import KEY, SESSION, talked
 
 
 async def test_an_approver_reads_a_story_and_ends_the_session(place):
@@ -23,6 +29,32 @@ async def test_an_approver_reads_a_story_and_ends_the_session(place):
     await expect(tab.page.locator("#said")).to_have_text("The session was ended.")
     await expect(tab.page.locator(".card q")).to_have_text("off the point")
     assert tab.refused == []
+
+
+async def test_a_story_says_what_to_do_and_what_an_answer_went_by(place):
+    """A refusal with its remedy; each citation leads to its source, and says where in it."""
+    await talked(place, turns=1)
+    call = AuthorizeCall(
+        command_id="no-price",
+        modality="text",
+        provider_id="p",
+        sku="free",
+        estimate=Usage(requests=1),
+        session_id=SESSION,
+    )
+    of = {"source": "rules", "content_hash": f"{1:064x}", "score_permille": 870}
+    found = [Citation(**of, chunk=2, page=12), Citation(**of, chunk=3, second=65)]
+    cite = CiteAnswer(command_id="cite", session_id=SESSION, turn="t-1", citations=found)
+    for command, status in ((call, 403), (cite, 200)):
+        assert (await place.world.gate.command("cantor", command, KEY))["status"] == status
+    tab = await place.tab("viewer")
+    await tab.page.goto(f"{place.url}/console/cantor/sessions/{SESSION}")
+    refused = tab.page.locator(".story li", has=tab.page.locator(".refused"))
+    await expect(refused).to_contain_text("What to do")
+    cited = tab.page.locator(".citations li")
+    await expect(cited).to_have_text(["rules, page 12 · match 87%", "rules, 1:05 · match 87%"])
+    link = cited.first.get_by_role("link")
+    await expect(link).to_have_attribute("href", re.compile("sources/rules.*#chunk-2$"))
 
 
 async def test_an_editor_is_told_who_may_end_it(place):
