@@ -25,6 +25,7 @@ from projections import (
     tenants,
     topics,
     twins,
+    usage,
 )
 from projections.projection import Projection
 
@@ -44,5 +45,6 @@ ALL: tuple[Projection, ...] = (
     knowledge,
     tenant_secrets,
     sessions,
+    usage,
     tenants,
 )

@@ -1,8 +1,8 @@
 """
 The tables that are compared with the log row by row, each with what its SQL does to a row.
 
-Calls and sessions are not here: `outcomes`, `meters`, `session_rows` and `rows` look at theirs
-without holding them in memory.
+Calls and sessions are not here: `outcomes`, `meters`, `session_rows`, `usage_rows` and `rows` look
+at theirs.
 What is here grows with what people decide, not with traffic.
 """
 

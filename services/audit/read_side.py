@@ -12,7 +12,7 @@ from psycopg import AsyncConnection, AsyncServerCursor
 from psycopg.rows import DictRow, TupleRow, dict_row
 
 from contracts.account import PLATFORM
-from services.audit import meters, session_rows
+from services.audit import meters, session_rows, usage_rows
 from services.audit.ledger import LEDGER_PROJECTIONS
 from services.audit.ledger_tables import TABLES
 from services.audit.outcomes import COLUMNS
@@ -21,6 +21,7 @@ CONNECT_S: Final = 5
 PROJECTIONS: Final = (
     *("audit_log", "billing_meters", "decisions", "holds", "tenants"),
     session_rows.NAME,
+    usage_rows.NAME,
     *LEDGER_PROJECTIONS,
 )
 
@@ -48,6 +49,10 @@ _SPELLED: Final = {
     "occurred_at": _US.format("occurred_at"),
     "session_id": "coalesce(session_id, '')",
     "vendor_ref": "coalesce(vendor_ref, '')",
+}
+_NAMED: Final = {
+    "quarter": _US.format("quarter"),
+    "deployment": "coalesce(deployment, '')",
 }
 _AUDIT_LOGS: Final = (
     f"SELECT {', '.join(_SPELLED.get(name, name) for name in COLUMNS)}"  # noqa: S608 - constants
@@ -96,6 +101,7 @@ class Tables(msgspec.Struct):
     shard: int
     # Rows of the views that `ledger_tables` names.
     shown: dict[str, list[dict[str, Any]]]
+    usage: usage_rows.Rows
 
 
 class ReadSide:
@@ -139,7 +145,9 @@ class ReadSide:
                 await self._connection.execute("ROLLBACK")
 
     async def _there(self) -> list[str]:
-        cursor = await self._connection.execute(_THERE, ([*TABLES, session_rows.VIEW],))
+        cursor = await self._connection.execute(
+            _THERE, ([*TABLES, session_rows.VIEW, *usage_rows.VIEWS],)
+        )
         return sorted(row[0] for row in await cursor.fetchall())
 
     async def _rows(self, view: str, tenant: str) -> list[dict[str, Any]]:
@@ -148,6 +156,14 @@ class ReadSide:
         async with self._connection.cursor(row_factory=dict_row) as cursor:
             await cursor.execute(f"SELECT * FROM {view} {where}".encode(), (tenant,))  # noqa: S608
             return await cursor.fetchall()
+
+    async def _usage(self, view: str, tenant: str) -> dict[usage_rows.Key, TupleRow]:
+        """Return the sums that a view shows of a twin, by what names them."""
+        key = usage_rows.VIEWS[view]
+        columns = [_NAMED.get(name, name) for name in (*key, *usage_rows.COLUMNS)]
+        statement = f"SELECT {', '.join(columns)} FROM {view} WHERE tenant = %s"  # noqa: S608
+        cursor = await self._connection.execute(statement.encode(), (tenant,))
+        return {row[: len(key)]: row[len(key) :] for row in await cursor.fetchall()}
 
     async def _read(self, tenant: str, shard: int, there: list[str]) -> Tables:
         ask = self._connection.execute
@@ -173,6 +189,7 @@ class ReadSide:
             refusals_counted,
             shard,
             shown,
+            {name: await self._usage(name, tenant) for name in usage_rows.VIEWS if name in there},
         )
 
 

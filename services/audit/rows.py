@@ -21,6 +21,8 @@ from services.audit.read_side import Streams, Tables
 from services.audit.refold import Refold
 from services.audit.session_rows import NAME as SESSIONS
 from services.audit.session_rows import SessionsCheck
+from services.audit.usage_rows import NAME as USAGE
+from services.audit.usage_rows import UsageCheck
 
 _BEYOND_EVERYTHING = 1 << 62
 _OF_TENANT = (
@@ -44,6 +46,7 @@ class RowsCheck:
         self._sessions = SessionsCheck(
             streams.sessions, tenant, tables.shard, tables.applied[SESSIONS], findings
         )
+        self._usage = UsageCheck(tables.applied[USAGE])
         self._settled = 0
         self._position = 0
         self._waiting = sorted((seq, name) for name, seq in tables.applied.items())
@@ -76,6 +79,7 @@ class RowsCheck:
         """Compare the settlements of a commit with rows of the audit log, and note the rest."""
         self._ledger.commit(position, seq, events)
         self._sessions.commit(position, seq, events)
+        self._usage.commit(position, seq, events)
         self._settled += sum(type(event) is CallSettled for event in events)
         if seq <= self._tables.applied["audit_log"]:
             await self._outcomes.commit(position, seq, events)
@@ -86,6 +90,7 @@ class RowsCheck:
         await self._outcomes.at_end()
         await self._sessions.at_end()
         self._ledger.compare(self._tables.shown, self._findings)
+        self._usage.compare(self._tables.usage, self._findings)
         for name, seq in self._tables.applied.items():
             if seq > stream_end:
                 what = f"sequence that {name} has applied"

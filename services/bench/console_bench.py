@@ -162,6 +162,7 @@ async def _fill(dsn: str, rows: int) -> None:
             row = await found.fetchone()
             assert row is not None, "the projections were made"
             await _copies(connection, sql.Identifier(row[0], table), table, rows)
+        await _sums(connection)
 
 
 async def _copies(
@@ -183,6 +184,8 @@ async def _copies(
         "reservation": sql.SQL("-n"),
         "occurred_at": sql.SQL("occurred_at - n * interval '1 second'"),
         "command_id": sql.SQL("'past-' || n"),
+        # Twenty calls each.
+        "session_id": sql.SQL("'past-' || n / 40"),
     }
     columns = [column for (column,) in await found.fetchall()]
     values = [changed.get(column, sql.Identifier(column)) for column in columns]
@@ -200,6 +203,26 @@ async def _copies(
     )
     await connection.execute(statement)
     await connection.execute(sql.SQL("ANALYZE {}").format(name))
+
+
+async def _sums(connection: psycopg.AsyncConnection[psycopg.rows.TupleRow]) -> None:
+    """Add the copies up, as the projection of usage would have."""
+    sums = (
+        "count(*), sum(cost_nanos), sum(tokens_milli), sum(stream_ms_milli), sum(turns_milli),"
+        " sum(requests)"
+    )
+    quarter = "date_bin('15 minutes', occurred_at, 'epoch')"
+    for table, key in (
+        ("usage_sums", f"{quarter}, provider_id, modality, left(modality, 0), price_version"),
+        ("usage_sessions", f"{quarter}, session_id, price_version"),
+    ):
+        name = sql.Identifier("usage_v1", table)
+        await connection.execute(
+            sql.SQL(
+                "TRUNCATE {name}; INSERT INTO {name} SELECT tenant, {key}, {sums} FROM audit_logs"
+                " WHERE session_id IS NOT NULL GROUP BY tenant, {key}; ANALYZE {name}"
+            ).format(name=name, key=sql.SQL(key), sums=sql.SQL(sums))
+        )
 
 
 async def _loads(session: aiohttp.ClientSession, path: str) -> list[float]:

@@ -38,7 +38,8 @@ BEGIN_SNAPSHOT: Final = (
     " price_books, twin_system_prompts, twin_prompt_activations, twin_prohibited_topics,"
     " twin_topics_rollbacks, twins, twin_dna, twin_samples, members, invitations, api_keys,"
     " twin_deployments, twin_disclosures, twin_knowledge_sources,"
-    " twin_knowledge_reviews, tenant_secrets, twin_sessions IN ACCESS SHARE MODE"
+    " twin_knowledge_reviews, tenant_secrets, twin_sessions, usage_sums,"
+    " usage_sessions IN ACCESS SHARE MODE"
 )
 
 _TENANT: Final = (

@@ -1,9 +1,9 @@
 """
 Usage: what the calls of a twin used and cost, added up by day, provider, modality and place.
 
-The sums are over the audit log, a row of which is one settled call: a call counts on the day, by
-the twin's own clock, on which it was settled. A range is bounded, so that what has to be added up
-is; money that is only held is not in it.
+A call counts on the day, by the twin's own clock, on which it was settled, and for the deployment
+whose session it was. A range is bounded, so that what has to be added up is; money that is only
+held is not in it.
 """
 
 from __future__ import annotations

@@ -23,11 +23,11 @@ from tests.domain.history import History
 from tests.domain.people_history import PlatformPeople, TwinPeople
 from tests.projector.read_side import as_role, connected, prepared, project
 
-# Compared by `outcomes`, `meters`, `session_rows` and `rows`, or by their number: one row for each
-# call or session.
+# Compared by `outcomes`, `meters`, `session_rows`, `usage_rows` and `rows`, or by their number: one
+# row for each call or session.
 OTHERS = {
     *("audit_logs", "billing_meters", "decisions", "refusal_counts", "holds", "tenants"),
-    "twin_sessions",
+    *("twin_sessions", "usage_sums", "usage_sessions"),
 }
 PLAYED = {
     "people": lambda: TwinPeople(3, 250),

@@ -263,6 +263,22 @@ async def test_every_other_table_counts(dsn, log, statement):
     assert found[0].position == len(log.stored)
 
 
+@pytest.mark.parametrize(
+    ("statement", "what"),
+    [
+        ("UPDATE usage_v1.usage_sums SET cost_nanos = cost_nanos + 1", "usage_sums, cost_nanos of"),
+        ("DELETE FROM usage_v1.usage_sums", "usage_sums, row of"),
+        ("UPDATE usage_v1.usage_currencies SET currency = 'EUR'", "usage_sums, currency of"),
+    ],
+)
+async def test_sums_of_usage_count(dsn, log, statement, what):
+    """What analytics shows is the log's as well."""
+    found = await found_after(dsn, log, statement)
+
+    assert found
+    assert all(one.what.startswith(what) for one in found)
+
+
 async def test_a_missing_meter(dsn, log):
     """A month that is not on the page at all."""
     found = await found_after(

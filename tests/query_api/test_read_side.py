@@ -125,7 +125,7 @@ VIEWS = ["tenants", "billing_meters", "audit_logs", "decisions", "refusal_counts
          "policies", "price_books", "twin_system_prompts", "twin_prompt_activations",
          "twin_prohibited_topics", "twin_topics_rollbacks", "twin_deployments", "twin_disclosures",
          "twin_knowledge_sources", "twin_knowledge_reviews", "tenant_secrets",
-         "twin_sessions"]  # fmt: skip
+         "twin_sessions", "usage_sums", "usage_sessions"]  # fmt: skip
 
 
 async def test_a_rebuilt_projection_with_other_types_is_read(database, tables):
