@@ -20,11 +20,11 @@ from services.query_api.problems import (
     CALLER_NOT_ALLOWED,
     CALLER_UNKNOWN,
     CANNOT_VERIFY,
-    OVERLOADED,
     SAMPLE_GONE,
+    SAMPLES_WAIT,
     HttpProblem,
 )
-from services.twins.booth import KEPT_S, Booth, BoothFull, SamplesShown
+from services.twins.booth import AT_ONCE_MAX, KEPT_S, Booth, BoothFull, SamplesShown
 
 _MAKES: Final = ("twin", "record_sample")
 _SEES: Final = ("twin", "show")
@@ -37,7 +37,7 @@ MAKE: Final = Endpoint(
     "makeSamples",
     "Make what the round of samples still lacks: metered calls to the vendor. Repeat at will.",
     SamplesShown,
-    problems=(*_PROBLEMS, OVERLOADED),
+    problems=(*_PROBLEMS, SAMPLES_WAIT),
     about=_MAKES,
 )
 SHOW: Final = Endpoint(
@@ -72,7 +72,7 @@ def handlers(booth: Booth | None, doorman: Doorman) -> dict[Endpoint, Handler]:
         try:
             return _answer(await _known(booth).make(tenant))
         except BoothFull:
-            raise HttpProblem(OVERLOADED, "Samples of other twins are being made.") from None
+            raise HttpProblem(SAMPLES_WAIT, f"So many at once: {AT_ONCE_MAX}.") from None
 
     async def show(request: web.Request) -> web.StreamResponse:
         return _answer(_known(booth).shown(await allowed(request, _SEES)))

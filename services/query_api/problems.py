@@ -277,6 +277,13 @@ OVERLOADED: Final = Kind(
     "Ask again after Retry-After.",
     retry_after_s=1,
 )
+SAMPLES_WAIT: Final = Kind(
+    "samples_wait",
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "Samples of other twins are being made.",
+    "Try again in a minute. Nothing was called, and nothing was booked.",
+    retry_after_s=60,
+)
 TOO_SLOW: Final = Kind(
     "too_slow",
     HTTPStatus.SERVICE_UNAVAILABLE,

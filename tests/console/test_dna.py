@@ -1,5 +1,6 @@
 """DNA & onboarding: from a twin that was just provisioned to one that is on the air."""
 
+import asyncio
 import io
 import wave
 
@@ -15,7 +16,7 @@ from contracts.twin import RecordSample, SetIdentity
 from contracts.usage import Usage
 from domain.refusals import BY_CODE
 from services.console.calibration import address_in
-from services.twins.booth import KEPT_S
+from services.twins.booth import KEPT_S, words
 from services.twins.calibration import NotCalibrated, Take
 from tests.console.conftest import ROLES
 from tests.domain.dna import identity
@@ -82,7 +83,7 @@ async def recordings():
         yield str(server.make_url("/")).rstrip("/")
 
 
-async def test_a_twin_is_onboarded_from_nothing_to_the_air(place, recordings):
+async def test_a_twin_is_onboarded_from_nothing_to_the_air(place, recordings, monkeypatch):
     """Editor, Approver and Owner each do their part; the samples are played; the gate is asked."""
     await _begin(place)
     tabs = {role: await place.tab(f"{TWIN}-{role}") for role in ("editor", "approver", "owner")}
@@ -110,6 +111,20 @@ async def test_a_twin_is_onboarded_from_nothing_to_the_air(place, recordings):
     await approver.get_by_role("link", name="Next step").click()
     await approver.get_by_role("button", name="Begin a round of samples").click()
     await expect(approver.locator("#said")).to_contain_text("3 samples can be made")
+
+    going = asyncio.Event()
+
+    async def fail(_keep):
+        await going.wait()
+        raise NotCalibrated("No key.", "Put it.", "key_unusable")
+
+    monkeypatch.setattr(place.world.booth, "_wait_s", 0)
+    place.world.maker.steps.append(fail)
+    await approver.get_by_role("button", name="Make the samples").click()
+    await expect(approver.get_by_text("Samples are being made now.")).to_be_visible()
+    going.set()
+    # Nothing of it is in the log: the page has asked again by itself.
+    await expect(approver.get_by_text(words("key_unusable")[0])).to_be_visible()
 
     async def make(keep):
         held = await _sample(place, 1, "vendor-name-1")

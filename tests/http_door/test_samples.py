@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from services.twins import booth as module
 from services.twins.booth import KEPT_S, SOUND_S_MAX, Booth
 from services.twins.calibration import NotCalibrated, Take
 from tests.http_door.cast import cast
@@ -59,6 +60,34 @@ async def test_what_could_not_be_made_is_said_and_can_be_tried_again(site, code)
     assert refused["title"]
     assert refused["remedy"]
     assert again["making"] == "made"
+
+
+async def test_so_many_twins_at_once_and_the_next_is_told_when(site, monkeypatch):
+    """Each round is a line to a vendor and a minute and a half of somebody's patience."""
+    monkeypatch.setattr(module, "AT_ONCE_MAX", 0)
+    answer = await site.post(MAKE, cast(site.world)["owner"], None)
+
+    told(answer, 503, "samples_wait")
+    assert answer.headers["Retry-After"] == "60"
+    assert site.world.maker.asked == []
+
+
+async def test_a_round_that_takes_too_long_is_broken_off(site, monkeypatch):
+    """A vendor that does not answer keeps nobody waiting for ever."""
+    monkeypatch.setattr(module, "MAKING_S", 0.01)
+    broken = asyncio.Event()
+
+    async def hang(_keep):
+        try:
+            await asyncio.Event().wait()
+        finally:
+            broken.set()
+
+    site.world.maker.steps.append(hang)
+    shown = (await site.post(MAKE, cast(site.world)["owner"], None)).json
+
+    assert (shown["making"], shown["code"]) == ("refused", "took_too_long")
+    assert broken.is_set()
 
 
 async def test_one_round_at_a_time():

@@ -130,6 +130,12 @@ for (const kind of ["pointerup", "pointercancel"]) {
 for (const kind of ["focusout", "input", "change", "reset", "pause", "ended"]) {
   document.addEventListener(kind, () => setTimeout(() => renew(false)), true);
 }
+// What goes on beside the log moves nothing when it ends: it is looked after while it is said to go on.
+setInterval(() => {
+  for (const mark of document.querySelectorAll("[data-going]")) {
+    htmx.trigger(mark.closest("[hx-get]"), "sse:position");
+  }
+}, 2_000);
 // After that of console.js, by which forms that were sent may be sent again.
 window.addEventListener("pageshow", () => renew(false));
 held.querySelector("button").addEventListener("click", () => renew(true));
