@@ -42,6 +42,7 @@ _GONE: Final = (KeyErased, KeyMissing)
 # How long the tables may lag behind what was just told to the gate.
 _LAG_LOOKS: Final = 50
 _LAG_LOOK_S: Final = 0.1
+_AGAIN_S: Final = 1.0
 
 
 class Queue:
@@ -106,6 +107,9 @@ class Queue:
                     self._start(locks, source)
             # Also what keeps the locks: a connection that is gone is noticed here.
             await locks.execute("SELECT 1")
+            if _is_cancelled():
+                # Before Python 3.12 a wait of the driver that ends in that moment swallows it.
+                raise asyncio.CancelledError
             await self._sleep(LOOK_S)
 
     def _has_room(self, source: Source) -> bool:
@@ -144,6 +148,9 @@ class Queue:
 
     async def _rest(self, name: tuple[str, str]) -> None:
         """Wait with the lock in hand, so that nobody else tries it sooner."""
+        if _is_cancelled():
+            # The driver said that its connection broke, which is how it was stopped.
+            raise asyncio.CancelledError
         if name not in self._put_off and len(self._put_off) >= sources.WAITING_MAX:
             # Of those that somebody else has ended meanwhile nobody tells.
             self._put_off.clear()
@@ -162,10 +169,12 @@ class Queue:
             await self._sleep(_LAG_LOOK_S)
 
     async def _drop(self) -> None:
-        tasks = list(self._running.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        tasks = set(self._running.values())
+        while tasks:
+            for task in tasks:
+                task.cancel()
+            # Again, if it was swallowed: see `_follow`.
+            _, tasks = await asyncio.wait(tasks, timeout=_AGAIN_S)
 
 
 def _is_cancelled() -> bool:

@@ -245,6 +245,27 @@ async def test_what_a_dead_worker_held_goes_to_another_where_it_was(scene):
     assert [scene.gate.times(ReportIngested, name) for name in names] == [1, 1]
 
 
+async def test_one_that_is_stopped_does_not_rest_first(scene, monkeypatch):
+    """A driver that is cancelled may say that its connection broke; that is no reason to wait."""
+    working = asyncio.Event()
+
+    async def broken(_ingesting, _source):
+        working.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise psycopg.OperationalError("the connection is closed") from None
+
+    monkeypatch.setattr(Ingesting, "ingest", broken)
+    await scene.add(1)
+    stopped = scene.worker()
+    await scene.until(working.is_set)
+    stopped.cancel()
+
+    done, _ = await asyncio.wait({stopped}, timeout=10)
+    assert done == {stopped}
+
+
 async def test_who_has_lost_its_locks_brings_nothing(scene):
     """The server ends its connection, another one takes up: what the first one says is void."""
     (name,) = await scene.add(1)
