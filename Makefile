@@ -13,10 +13,8 @@ GENERATORS := contracts.schema services.http_api.openapi deploy.generate
 BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
 # `make test ARGS="tests/domain -k budget"` runs a part.
 ARGS ?=
-# Most tests wait for a server, so there is one process more than cores; each has servers of its own,
-# and a file stays in one.
-AT_ONCE := --numprocesses $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() + 1))') \
-	--dist loadfile --no-loadscope-reorder
+# Each process has servers of its own, and a file stays in one. The order is that of tests/conftest.py.
+AT_ONCE := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12

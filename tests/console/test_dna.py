@@ -83,6 +83,21 @@ async def recordings():
         yield str(server.make_url("/")).rstrip("/")
 
 
+async def _fails_while_somebody_looks(place, page):
+    """Nothing of it is in the log: the page asks again by itself."""
+    going = asyncio.Event()
+
+    async def fail(_keep):
+        await going.wait()
+        raise NotCalibrated("No key.", "Put it.", "key_unusable")
+
+    place.world.maker.steps.append(fail)
+    await page.get_by_role("button", name="Make the samples").click()
+    await expect(page.get_by_text("Samples are being made now.")).to_be_visible()
+    going.set()
+    await expect(page.get_by_text(words("key_unusable")[0])).to_be_visible()
+
+
 async def test_a_twin_is_onboarded_from_nothing_to_the_air(place, recordings, monkeypatch):
     """Editor, Approver and Owner each do their part; the samples are played; the gate is asked."""
     await _begin(place)
@@ -112,19 +127,8 @@ async def test_a_twin_is_onboarded_from_nothing_to_the_air(place, recordings, mo
     await approver.get_by_role("button", name="Begin a round of samples").click()
     await expect(approver.locator("#said")).to_contain_text("3 samples can be made")
 
-    going = asyncio.Event()
-
-    async def fail(_keep):
-        await going.wait()
-        raise NotCalibrated("No key.", "Put it.", "key_unusable")
-
     monkeypatch.setattr(place.world.booth, "_wait_s", 0)
-    place.world.maker.steps.append(fail)
-    await approver.get_by_role("button", name="Make the samples").click()
-    await expect(approver.get_by_text("Samples are being made now.")).to_be_visible()
-    going.set()
-    # Nothing of it is in the log: the page has asked again by itself.
-    await expect(approver.get_by_text(words("key_unusable")[0])).to_be_visible()
+    await _fails_while_somebody_looks(place, approver)
 
     async def make(keep):
         held = await _sample(place, 1, "vendor-name-1")

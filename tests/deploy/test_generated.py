@@ -1,11 +1,15 @@
 """What is derived from code is committed as the code says it now."""
 
 import json
+from collections.abc import AsyncIterator
+
+import pytest
 
 from deploy import generate, nats_nodes, streams
 from services.embedded.nats_cluster import NatsCluster
 from services.secret import Secret
 from services.settings import Settings
+from tests.conftest import new_directory
 
 
 def test_generated_files_are_committed():
@@ -14,11 +18,21 @@ def test_generated_files_are_committed():
         assert path.read_text() == text, f"{path} is stale: python -m deploy.generate"
 
 
-async def test_a_cluster_stores_the_streams_as_listed(nats_cluster: NatsCluster):
+@pytest.fixture
+async def empty_cluster() -> AsyncIterator[NatsCluster]:
+    """That of the run has streams of whoever came before, with bounds of their own."""
+    cluster = NatsCluster(new_directory())
+    await cluster.start()
+    yield cluster
+    cluster.kill()
+    cluster.remove()
+
+
+async def test_a_cluster_stores_the_streams_as_listed(empty_cluster: NatsCluster):
     """The list says three replicas although a server alone made it: three servers must agree."""
-    users = {user.role: user.password for user in nats_cluster.nodes[0].config.users}
+    users = {user.role: user.password for user in empty_cluster.nodes[0].config.users}
     settings = Settings(
-        nats_urls=tuple(nats_cluster.urls),
+        nats_urls=tuple(empty_cluster.urls),
         nats_passwords={role: word for role, word in users.items() if isinstance(word, Secret)},
         shards=nats_nodes.SHARDS,
         replicas=streams.REPLICAS,
